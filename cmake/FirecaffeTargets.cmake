@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# How our targets are made: one compiled library, and one test program per room.
+
+# Warnings, sanitizers and the language standard of everything we compile ourselves; never exported.
+function(firecaffe_compile_settings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor)
+  if(FIRECAFFE_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(FIRECAFFE_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${FIRECAFFE_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${FIRECAFFE_SANITIZE})
+  endif()
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
+
+# The library; rooms add their sources with target_sources(firecaffe PRIVATE ...).
+function(firecaffe_add_library)
+  add_library(firecaffe)
+  add_library(firecaffe::firecaffe ALIAS firecaffe)
+  target_compile_features(firecaffe PUBLIC cxx_std_20)
+  target_include_directories(firecaffe PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_include_directories(firecaffe PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  set_target_properties(firecaffe PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  firecaffe_compile_settings(firecaffe)
+  firecaffe_link_dependencies(firecaffe)
+endfunction()
+
+# firecaffe_add_test(comm plan_test.cpp tcp_test.cpp ...): the program test_comm, and a CTest test of that name.
+function(firecaffe_add_test room)
+  add_executable(test_${room} ${ARGN})
+  target_link_libraries(test_${room} PRIVATE firecaffe::firecaffe Catch2::Catch2WithMain Threads::Threads)
+  target_include_directories(test_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
+  firecaffe_compile_settings(test_${room})
+  add_test(NAME ${room} COMMAND test_${room})
+  set_tests_properties(${room} PROPERTIES TIMEOUT 300)
+endfunction()

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transport: moves bytes between ranks, in order per pair, and tells who is lost. Implementations lie in
+// comm/transport/: threads of one process, TCP. Bytes only; no type, no tensor, no JSON.
+//
+// Threads: one thread posts and waits (the reducer's); abort() and lost_peer() may be called from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "firecaffe/comm/plan.hpp"
+
+namespace firecaffe::comm {
+
+/// Who a rank is, for messages.
+struct PeerInfo {
+    Rank rank = 0;
+    std::string host = "localhost";
+    std::int64_t pid = 0;
+};
+
+/// "rank 2 (host gpu03, pid 4711)".
+std::string to_string(const PeerInfo& peer);
+
+/// What an operation is part of, for messages and for the check that both ends mean the same one.
+struct OperationTag {
+    std::uint64_t sequence = 0;  ///< number of the collective, equal on all ranks
+    std::uint32_t bucket = 0;
+    std::uint32_t step = 0;      ///< training step, for messages
+};
+
+/// One transfer under way. Must be waited for before its buffer is touched or freed.
+class Transfer {
+  public:
+    virtual ~Transfer() = default;
+};
+
+class Transport {
+  public:
+    virtual ~Transport() = default;
+    virtual Rank rank() const = 0;
+    virtual int size() const = 0;
+    virtual PeerInfo peer(Rank rank) const = 0;
+
+    /// Starts a transfer; returns at once. Transfers between one pair of ranks and in one direction complete in the
+    /// order in which they were posted. Zero bytes are an ordinary length.
+    virtual std::unique_ptr<Transfer> post_send(Rank to, const OperationTag&, std::span<const std::byte>) = 0;
+    virtual std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag&, std::span<std::byte>) = 0;
+
+    /// Blocks until the transfer is complete. Throws PeerLostError, naming the rank that is lost (not merely the one
+    /// waited for), host, bucket and step, when a peer died, stopped answering for the deadline, sent a damaged frame
+    /// or another operation than the tag says, or when abort() was called.
+    virtual void wait(Transfer&) = 0;
+
+    /// Makes every present and future wait throw PeerLostError with `reason`, here and, as far as they can be reached,
+    /// on the other ranks.
+    virtual void abort(const std::string& reason) noexcept = 0;
+
+    /// Tells the other ranks that this one is alive and advancing. Cheap; call it from anywhere that makes progress.
+    virtual void note_progress() noexcept = 0;
+
+    /// An orderly end: no rank may take the closing of connections after this for a death. Returns when all ranks have
+    /// called it, or after the deadline.
+    virtual void close() noexcept = 0;
+
+    /// Bytes put on the wire by this rank so far, frames' headers included.
+    virtual std::uint64_t bytes_sent() const = 0;
+};
+
+}  // namespace firecaffe::comm

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Devices as compile-time tags, and memory that lives on one.
+//
+// A wrong device is a compile error: Tensor<float, Cpu> and Tensor<float, Cuda> are different types. No CUDA header is
+// included here or in any other public header; handles stay opaque.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+namespace firecaffe {
+
+/// The host's memory and cores.
+struct Cpu {
+    static constexpr const char* kName = "cpu";
+};
+
+/// One NVIDIA GPU. Declared so that code can name it; its bodies come with the CUDA backend.
+struct Cuda {
+    static constexpr const char* kName = "cuda";
+};
+
+/// Alignment of every allocation, in bytes: a cache line, and the width of an AVX-512 register.
+inline constexpr std::size_t kAlignment = 64;
+
+namespace detail {
+template <class Device> void* allocate_bytes(std::size_t bytes);      // zero-filled; throws std::bad_alloc
+template <class Device> void release_bytes(void* pointer) noexcept;
+template <> void* allocate_bytes<Cpu>(std::size_t bytes);
+template <> void release_bytes<Cpu>(void* pointer) noexcept;
+}  // namespace detail
+
+/// Owns `bytes` of zero-filled device memory. Movable, not copyable; zero bytes is an ordinary size.
+template <class Device>
+class Memory {
+  public:
+    Memory() = default;
+    explicit Memory(std::size_t bytes)
+        : data_(bytes == 0 ? nullptr : detail::allocate_bytes<Device>(bytes)), bytes_(bytes) {}
+    Memory(Memory&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    Memory& operator=(Memory&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    ~Memory() { detail::release_bytes<Device>(data_); }
+
+    std::byte* data() const { return static_cast<std::byte*>(data_); }
+    std::size_t bytes() const { return bytes_; }
+
+  private:
+    void* data_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace firecaffe

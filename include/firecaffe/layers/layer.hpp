@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layer<T, Device>: the interface that every layer, ours or a user's, implements.
+//
+// A layer is used by one thread. Life of a layer: construct -> setup (once; shapes are fixed from then on) ->
+// parameters_changed (after each update) -> forward -> backward -> ... . forward and backward must not allocate.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "firecaffe/layers/options.hpp"
+#include "firecaffe/tensor/tensor.hpp"
+
+namespace firecaffe {
+
+/// A parameter that a layer asks for. Parameters and their gradients are always in plain layout.
+struct ParameterRequest {
+    std::string name;  ///< "weight", "bias"; the full name becomes "<layer>.<name>"
+    Shape shape;
+    FillerOptions filler;
+};
+
+/// What setup() answers: the tops the layer will write and the parameters it needs.
+struct LayerPlan {
+    std::vector<TensorSpec> tops;
+    std::vector<ParameterRequest> parameters;
+};
+
+/// Names the pass: everything random in it is a function of these values and of the layer's number.
+struct PassKey {
+    std::uint64_t seed = 0;
+    std::uint32_t step = 0;
+    std::span<const std::uint64_t> samples;  ///< one id per sample of the batch
+};
+
+template <class T, class Device>
+struct ForwardPass {
+    std::span<const TensorView<const T, Device>> bottoms;
+    std::span<const TensorView<T, Device>> tops;
+    std::span<const T* const> parameters;  ///< in the order of LayerPlan::parameters
+    PassKey key;
+    std::uint32_t layer = 0;  ///< number of the layer in the net
+    Phase phase = Phase::train;
+};
+
+template <class T, class Device>
+struct BackwardPass {
+    std::span<const TensorView<const T, Device>> bottoms;      ///< data; already overwritten where a layer is in place
+    std::span<const TensorView<const T, Device>> tops;         ///< data
+    std::span<const TensorView<const T, Device>> top_diffs;    ///< gradients of the loss with respect to the tops
+    std::span<const TensorView<T, Device>> bottom_diffs;       ///< to be written; data() is null where none is wanted
+    std::span<const T* const> parameters;
+    std::span<T* const> parameter_diffs;                       ///< to be written
+    PassKey key;
+    std::uint32_t layer = 0;
+};
+
+template <class T, class Device>
+class Layer {
+  public:
+    virtual ~Layer() = default;
+
+    /// Checks the bottoms and fixes the tops. Throws ShapeError or ConfigError with both shapes; the net adds the
+    /// layer's name. Called once.
+    virtual LayerPlan setup(std::span<const TensorSpec> bottoms, Phase phase) = 0;
+
+    /// True if the layer reads bottoms in any layout; otherwise the net hands it plain ones.
+    virtual bool accepts_any_layout() const { return false; }
+    /// True if a top may share the bottom's memory. Such a layer's backward may not read its bottoms.
+    virtual bool can_run_in_place() const { return false; }
+    /// True if bottom `i` takes part in differentiation (labels do not).
+    virtual bool differentiates_bottom(std::size_t) const { return true; }
+    /// Weight of top `i` in the total loss; zero for everything that is not a loss.
+    virtual double loss_weight(std::size_t) const { return 0.0; }
+    /// True if backward reads the data of its bottoms (tops); the net may reuse their memory otherwise.
+    virtual bool backward_reads_bottoms() const { return true; }
+    virtual bool backward_reads_tops() const { return true; }
+
+    /// The values of the parameters have changed; pack them here if packing pays.
+    virtual void parameters_changed(std::span<const T* const>) {}
+
+    virtual void forward(const ForwardPass<T, Device>& pass) = 0;
+    /// Writes every wanted bottom gradient and every parameter gradient (no accumulation).
+    virtual void backward(const BackwardPass<T, Device>& pass) = 0;
+};
+
+}  // namespace firecaffe

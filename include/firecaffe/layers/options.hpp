@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a user states about a layer. Field names are Caffe's parameter names and equal the keys in JSON.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "firecaffe/ops/geometry.hpp"
+
+namespace firecaffe {
+
+enum class Phase : std::uint8_t { train, test };
+
+/// How the initial values of a parameter are drawn.
+struct FillerOptions {
+    enum class Type : std::uint8_t { constant, gaussian, uniform, xavier, msra };
+    enum class VarianceNorm : std::uint8_t { fan_in, fan_out, average };
+
+    Type type = Type::constant;
+    double value = 0.0;            ///< constant
+    double mean = 0.0, std = 1.0;  ///< gaussian
+    double min = 0.0, max = 1.0;   ///< uniform
+    VarianceNorm variance_norm = VarianceNorm::fan_in;  ///< xavier, msra
+};
+
+/// Per-parameter multipliers; entry 0 of LayerSpec::param is the weight's, entry 1 the bias's.
+struct ParamOptions {
+    double lr_mult = 1.0;
+    double decay_mult = 1.0;
+};
+
+/// kernel_size, stride and pad set both axes; the _h and _w forms (not zero, or not negative for pad) win.
+struct ConvolutionOptions {
+    std::int64_t num_output = 0;
+    std::int64_t kernel_size = 0, kernel_h = 0, kernel_w = 0;
+    std::int64_t stride = 1, stride_h = 0, stride_w = 0;
+    std::int64_t pad = 0, pad_h = -1, pad_w = -1;
+    std::int64_t dilation = 1;
+    std::int64_t group = 1;
+    bool bias_term = true;
+    FillerOptions weight_filler;
+    FillerOptions bias_filler;
+};
+
+struct PoolingOptions {
+    ops::PoolMethod pool = ops::PoolMethod::max;
+    std::int64_t kernel_size = 0, kernel_h = 0, kernel_w = 0;
+    std::int64_t stride = 1, stride_h = 0, stride_w = 0;
+    std::int64_t pad = 0, pad_h = -1, pad_w = -1;
+    bool global_pooling = false;  ///< the kernel is the whole map
+    ops::RoundMode round_mode = ops::RoundMode::ceil;
+};
+
+struct ReluOptions {
+    double negative_slope = 0.0;
+};
+
+struct LrnOptions {
+    std::int64_t local_size = 5;
+    double alpha = 1.0, beta = 0.75, k = 1.0;
+};
+
+struct DropoutOptions {
+    double dropout_ratio = 0.5;
+};
+
+struct InnerProductOptions {
+    std::int64_t num_output = 0;
+    bool bias_term = true;
+    FillerOptions weight_filler;
+    FillerOptions bias_filler;
+};
+
+struct ConcatOptions {};
+struct SoftmaxOptions {};
+
+/// How a loss divides its sum: by the number of scores that count (valid), by all (full), by the batch, or not at all.
+enum class LossNormalization : std::uint8_t { valid, full, batch_size, none };
+
+struct SoftmaxWithLossOptions {
+    double loss_weight = 1.0;
+    LossNormalization normalization = LossNormalization::valid;
+    std::int64_t ignore_label = -1;  ///< samples with this label do not count; -1: all count
+};
+
+struct AccuracyOptions {
+    std::int64_t top_k = 1;
+};
+
+/// A layer type of the user's own: its scalar settings, for the factory that the user registered.
+struct CustomLayerOptions {
+    std::map<std::string, double> numbers;
+    std::map<std::string, std::string> strings;
+};
+
+using LayerOptions = std::variant<ConvolutionOptions, PoolingOptions, ReluOptions, LrnOptions, DropoutOptions,
+                                  InnerProductOptions, ConcatOptions, SoftmaxOptions, SoftmaxWithLossOptions,
+                                  AccuracyOptions, CustomLayerOptions>;
+
+/// The names by which layer types are known in JSON, in the order of LayerOptions without its last alternative.
+inline constexpr const char* kLayerTypes[] = {"Convolution",  "Pooling", "ReLU",    "LRN",             "Dropout",
+                                              "InnerProduct", "Concat",  "Softmax", "SoftmaxWithLoss", "Accuracy"};
+
+/// One layer of a net, as the user states it.
+struct LayerSpec {
+    std::string name;
+    std::string type;                 ///< one of kLayerTypes, or the user's own
+    std::vector<std::string> bottom;  ///< blobs read
+    std::vector<std::string> top;     ///< blobs written; a top that is also a bottom is computed in place
+    std::vector<ParamOptions> param;
+    LayerOptions options;
+    bool in_train = true, in_test = true;  ///< the phases in which the layer exists
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// The maths on tensors, declared. Each op is an abstract class and a factory:
+//
+//   auto op = make_convolution<float, Cpu>(geometry, input_spec);   // negotiates layouts, once, when a net is built
+//   op->forward(x, weight, bias, y);                                // called every step; allocates nothing
+//
+// Bodies: firecaffe/ops/reference/ (plain loops in any T, plain layout: the oracle), src/backend/cpu/ (oneDNN for
+// float). An op object is used by one thread at a time. `input` is the spec of the tensor that will be given; the op
+// says by output() which shape and layout it will write. Gradients with respect to a tensor have that tensor's spec.
+//
+// All parameters (weights, biases) and their gradients are in plain layout; a backend packs them as it likes.
+// Backward methods WRITE their outputs (they do not accumulate).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "firecaffe/ops/geometry.hpp"
+#include "firecaffe/tensor/tensor.hpp"
+
+namespace firecaffe::ops {
+
+/// y = conv(x, w) + b, as cross-correlation. weight: num_output x C/group x kh x kw; bias: num_output or null.
+template <class T, class Device>
+class Convolution {
+  public:
+    virtual ~Convolution() = default;
+    virtual TensorSpec output() const = 0;
+    /// The weights may be packed into the backend's layout; call it whenever they have changed, before forward.
+    virtual void set_parameters(const T* weight, const T* bias) = 0;
+    virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
+    virtual void backward_data(TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
+    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dweight,
+                                     T* dbias) = 0;
+};
+template <class T, class Device>
+std::unique_ptr<Convolution<T, Device>> make_convolution(const ConvolutionGeometry&, const TensorSpec& input);
+
+/// y = W x + b over each sample flattened in logical C, H, W order. weight: num_output x (C*H*W); bias or null.
+template <class T, class Device>
+class InnerProduct {
+  public:
+    virtual ~InnerProduct() = default;
+    virtual TensorSpec output() const = 0;  // N x num_output, plain
+    virtual void set_parameters(const T* weight, const T* bias) = 0;
+    virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
+    virtual void backward_data(TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
+    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dweight,
+                                     T* dbias) = 0;
+};
+template <class T, class Device>
+std::unique_ptr<InnerProduct<T, Device>> make_inner_product(std::int64_t num_output, bool bias,
+                                                            const TensorSpec& input);
+
+/// Max or average pooling with Caffe's rules (pooled_extent, pooling_divisor in geometry.hpp). For max pooling the
+/// first maximum of a window, in row order, receives the gradient. The op remembers the winners of its last forward.
+template <class T, class Device>
+class Pooling {
+  public:
+    virtual ~Pooling() = default;
+    virtual TensorSpec output() const = 0;
+    virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
+    virtual void backward(TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
+};
+template <class T, class Device>
+std::unique_ptr<Pooling<T, Device>> make_pooling(const PoolingGeometry&, const TensorSpec& input);
+
+/// Local response normalisation across channels: y = x * (k + alpha/n * sum_n x^2)^-beta, zeros beyond the edges.
+template <class T, class Device>
+class Lrn {
+  public:
+    virtual ~Lrn() = default;
+    virtual TensorSpec output() const = 0;
+    virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
+    virtual void backward(TensorView<const T, Device> x, TensorView<const T, Device> y,
+                          TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
+};
+template <class T, class Device>
+std::unique_ptr<Lrn<T, Device>> make_lrn(const LrnParameters&, const TensorSpec& input);
+
+/// Joins tensors along the channels (axis 1). backward slices dy back into the inputs' gradients.
+template <class T, class Device>
+class Concat {
+  public:
+    virtual ~Concat() = default;
+    virtual TensorSpec output() const = 0;
+    virtual void forward(std::span<const TensorView<const T, Device>> x, TensorView<T, Device> y) = 0;
+    /// A dx whose data() is null is not wanted.
+    virtual void backward(TensorView<const T, Device> dy, std::span<const TensorView<T, Device>> dx) = 0;
+};
+template <class T, class Device>
+std::unique_ptr<Concat<T, Device>> make_concat(std::span<const TensorSpec> inputs);
+
+/// Copies between layouts of one shape; padding channels of the target are written as zeros.
+template <class T, class Device>
+class Reorder {
+  public:
+    virtual ~Reorder() = default;
+    virtual void run(TensorView<const T, Device> from, TensorView<T, Device> to) = 0;
+};
+template <class T, class Device>
+std::unique_ptr<Reorder<T, Device>> make_reorder(const TensorSpec& from, const TensorSpec& to);
+
+// Functions without state. All operands of an elementwise function have the same spec (or are flat spans of one
+// length); y may be x.
+
+/// y = max(x, 0) + negative_slope * min(x, 0).
+template <class T, class Device>
+void relu_forward(std::span<const T> x, std::span<T> y, T negative_slope);
+/// dx = dy where y > 0, else negative_slope * dy. Uses the output, so that ReLU can run in place (negative_slope >= 0).
+template <class T, class Device>
+void relu_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx, T negative_slope);
+
+/// y = x * mask / (1 - ratio), where mask is drawn per logical element; see dropout.hpp for the exact rule. The same
+/// call with dy in x's place is the backward pass.
+template <class T, class Device>
+void dropout(TensorView<const T, Device> x, TensorView<T, Device> y, const DropoutKey& key, float ratio);
+
+/// Softmax over axis 1 of plain N x C x spatial scores, in a numerically safe way: p.
+template <class T, class Device>
+void softmax(TensorView<const T, Device> x, TensorView<T, Device> p);
+
+/// y += x, elementwise, in the order of memory.
+template <class T, class Device>
+void accumulate(std::span<const T> x, std::span<T> y);
+/// y = 0.
+template <class T, class Device>
+void clear(std::span<T> y);
+
+}  // namespace firecaffe::ops

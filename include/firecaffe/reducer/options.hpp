@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The choice of a reduction scheme. Field names equal the keys in JSON.
+#pragma once
+
+#include <string>
+
+namespace firecaffe {
+
+struct ReducerOptions {
+    std::string type = "auto";      ///< auto, local, tree, or the name of a registered reducer
+    double bucket_mb = 4.0;         ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
+    bool overlap = true;            ///< submit buckets during the backward pass
+    double deadline_seconds = 10.0; ///< a peer that is silent for this long is lost
+    double stall_seconds = 120.0;   ///< a peer that is alive but makes no progress for this long is lost
+};
+
+}  // namespace firecaffe

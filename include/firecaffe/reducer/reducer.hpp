@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reducer: sums buckets over all ranks, in place. Two verbs: submit, wait.
+//
+// Every rank submits the same buckets in the same order. A rank brings one or several partial sums per bucket: the
+// maximal subtrees of the canonical tree over shards that it owns (reducer/shard_tree.hpp); with one shard per rank,
+// or a power-of-two block of shards each, that is one. After wait(), partials[0] holds the sum on every rank; the
+// other partials hold scratch.
+//
+//   right:  t0 = r.submit(b0); t1 = r.submit(b1); r.wait(t0); use b0; r.wait(t1); use b1;
+//   wrong:  r.submit(b0); read b0 before wait -> torn sums.
+//   wrong:  rank 0 submits b0, b1 and rank 1 submits b1, b0 -> PeerLostError on both, naming the two buckets.
+//
+// Threads: submit and wait are called from one thread. A Reducer returns the SUM; means are made in `sync` only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "firecaffe/core/dtype.hpp"
+
+namespace firecaffe {
+
+/// One bucket to be summed. The memory stays the caller's and may not be touched until wait() returns.
+struct ReduceRequest {
+    std::uint32_t bucket = 0;  ///< for messages and the check of order
+    std::uint32_t step = 0;    ///< for messages
+    DType dtype = DType::float32;  ///< float32 or float64
+    std::size_t count = 0;         ///< elements of each partial
+    std::span<std::byte* const> partials;  ///< this rank's partial sums, left to right; the pointers are copied
+};
+
+using Ticket = std::uint64_t;
+
+/// Totals since construction.
+struct ReducerStatistics {
+    std::uint64_t requests = 0;
+    std::uint64_t bytes_reduced = 0;  ///< sum of count * size_of(dtype)
+    std::uint64_t bytes_sent = 0;     ///< on the wire, by this rank
+    double busy_seconds = 0.0;        ///< time in which at least one request was being worked on
+};
+
+class Reducer {
+  public:
+    virtual ~Reducer() = default;
+    virtual std::string_view name() const = 0;
+    virtual int rank() const = 0;
+    virtual int size() const = 0;
+    /// True if the result has the same bits for every number of ranks.
+    virtual bool canonical() const = 0;
+
+    /// Starts the sum; returns at once. Throws PeerLostError if an earlier request already failed.
+    virtual Ticket submit(const ReduceRequest& request) = 0;
+    /// Blocks until the request of this ticket is done. Throws PeerLostError naming rank, host, bucket and step.
+    virtual void wait(Ticket ticket) = 0;
+
+    /// This rank is alive and advancing; called by whoever computes. Any thread.
+    virtual void note_progress() noexcept {}
+    /// Orderly end on all ranks. Never throws.
+    virtual void close() noexcept {}
+    /// Tells the other ranks why this one gives up. Never throws.
+    virtual void abort(std::string_view) noexcept {}
+    virtual ReducerStatistics statistics() const { return {}; }
+};
+
+}  // namespace firecaffe
