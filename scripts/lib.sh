@@ -67,7 +67,7 @@ is_debian_12() {
 jobs_for_machine() {
   local cores memory
   cores=$(nproc 2>/dev/null || echo 1)
-  memory=$(awk '/^MemAvailable:/ { n = int($2 / 1572864) } END { print n > 0 ? n : 1 }' /proc/meminfo 2>/dev/null || echo 1)
+  memory=$(awk '/^MemAvailable:/ { n = int($2 / 1572864) } END { print (n > 0 ? n : 1) }' /proc/meminfo 2>/dev/null || echo 1)
   echo $((cores < memory ? cores : memory))
 }
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything at once: all public headers but the reference bodies in ops/reference. Kept by
+// tests/architecture/umbrella.sh, which a test runs; do not edit by hand.
+#pragma once
+
+#include "firecaffe/comm/plan.hpp"
+#include "firecaffe/comm/transport.hpp"
+#include "firecaffe/core/dtype.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/core/random.hpp"
+#include "firecaffe/core/sha256.hpp"
+#include "firecaffe/core/shape.hpp"
+#include "firecaffe/core/text.hpp"
+#include "firecaffe/core/version.hpp"
+#include "firecaffe/data/dataset.hpp"
+#include "firecaffe/data/options.hpp"
+#include "firecaffe/device/memory.hpp"
+#include "firecaffe/layers/layer.hpp"
+#include "firecaffe/layers/options.hpp"
+#include "firecaffe/net/spec.hpp"
+#include "firecaffe/ops/dropout.hpp"
+#include "firecaffe/ops/geometry.hpp"
+#include "firecaffe/ops/ops.hpp"
+#include "firecaffe/optim/options.hpp"
+#include "firecaffe/reducer/options.hpp"
+#include "firecaffe/reducer/reducer.hpp"
+#include "firecaffe/reducer/shard_tree.hpp"
+#include "firecaffe/tensor/layout.hpp"
+#include "firecaffe/tensor/tensor.hpp"
+#include "firecaffe/train/options.hpp"
