@@ -110,27 +110,27 @@ expect umbrella 1 'is not up to date'
 # The counter of test.sh, on results that ctest could write.
 cat >"$work/results.xml" <<'TEXT'
 <testsuite>
-	<testcase name="a" classname="a" time="1" status="run">
-		<system-out>SKIP: no GPU &amp; no luck
+  <testcase name="a" classname="a" time="1" status="run">
+    <system-out>SKIP: no GPU &amp; no luck
 All tests passed (9 assertions in 5 test cases)
 </system-out>
-	</testcase>
-	<testcase name="b" classname="b" time="1" status="fail">
-		<failure message="Failed"/>
-		<system-out>test cases: 7 | 4 passed | 3 failed
+  </testcase>
+  <testcase name="b" classname="b" time="1" status="fail">
+    <failure message="Failed"/>
+    <system-out>test cases: 7 | 4 passed | 3 failed
 </system-out>
-	</testcase>
-	<testcase name="c" classname="c" time="1" status="run">
-		<system-out></system-out>
-	</testcase>
-	<testcase name="d" classname="d" time="1" status="notrun">
-		<skipped message="SKIP_RETURN_CODE=77"/>
-		<system-out></system-out>
-	</testcase>
-	<testcase name="e" classname="e" time="1" status="fail">
-		<failure message="Timeout"/>
-		<system-out></system-out>
-	</testcase>
+  </testcase>
+  <testcase name="c" classname="c" time="1" status="run">
+    <system-out></system-out>
+  </testcase>
+  <testcase name="d" classname="d" time="1" status="notrun">
+    <skipped message="SKIP_RETURN_CODE=77"/>
+    <system-out></system-out>
+  </testcase>
+  <testcase name="e" classname="e" time="1" status="fail">
+    <failure message="Timeout"/>
+    <system-out></system-out>
+  </testcase>
 </testsuite>
 TEXT
 counted=$(bash "$here/../../scripts/count_tests.sh" "$work/results.xml" 2>&1) && wrong=$((wrong + 1))
