@@ -46,6 +46,10 @@ class RandomStream {
         return philox4x32({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), a_, b_}, key_);
     }
 
+    /// The key, and the two counter words above the index: what a vectorised copy of `block` needs.
+    constexpr std::array<std::uint32_t, 2> key() const { return key_; }
+    constexpr std::array<std::uint32_t, 2> name() const { return {a_, b_}; }
+
     /// Number `i` of the stream.
     constexpr std::uint32_t bits(std::uint64_t i) const { return block(i / 4)[i % 4]; }
 

@@ -128,4 +128,36 @@ void accumulate(std::span<const T> x, std::span<T> y);
 template <class T, class Device>
 void clear(std::span<T> y);
 
+// What the library ships. The bodies are explicit specialisations in src/backend; a combination that is not named here
+// does not link.
+#define FIRECAFFE_DECLARE_OPS(T, Device)                                                                              \
+    template <>                                                                                                       \
+    std::unique_ptr<Convolution<T, Device>> make_convolution(const ConvolutionGeometry&, const TensorSpec&);          \
+    template <>                                                                                                       \
+    std::unique_ptr<InnerProduct<T, Device>> make_inner_product(std::int64_t, bool, const TensorSpec&);               \
+    template <>                                                                                                       \
+    std::unique_ptr<Pooling<T, Device>> make_pooling(const PoolingGeometry&, const TensorSpec&);                      \
+    template <>                                                                                                       \
+    std::unique_ptr<Lrn<T, Device>> make_lrn(const LrnParameters&, const TensorSpec&);                                \
+    template <>                                                                                                       \
+    std::unique_ptr<Concat<T, Device>> make_concat(std::span<const TensorSpec>);                                      \
+    template <>                                                                                                       \
+    std::unique_ptr<Reorder<T, Device>> make_reorder(const TensorSpec&, const TensorSpec&);                           \
+    template <>                                                                                                       \
+    void relu_forward<T, Device>(std::span<const T>, std::span<T>, T);                                                \
+    template <>                                                                                                       \
+    void relu_backward<T, Device>(std::span<const T>, std::span<const T>, std::span<T>, T);                           \
+    template <>                                                                                                       \
+    void dropout(TensorView<const T, Device>, TensorView<T, Device>, const DropoutKey&, float);                       \
+    template <>                                                                                                       \
+    void softmax(TensorView<const T, Device>, TensorView<T, Device>);                                                 \
+    template <>                                                                                                       \
+    void accumulate<T, Device>(std::span<const T>, std::span<T>);                                                     \
+    template <>                                                                                                       \
+    void clear<T, Device>(std::span<T>);
+
+FIRECAFFE_DECLARE_OPS(float, Cpu)
+FIRECAFFE_DECLARE_OPS(double, Cpu)
+#undef FIRECAFFE_DECLARE_OPS
+
 }  // namespace firecaffe::ops
