@@ -7,17 +7,17 @@
 #include <memory>
 #include <vector>
 
+#include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/reducer/reducer.hpp"
-#include "firecaffe/reducer/shard_tree.hpp"
 
 namespace embed {
 
 /// Works when it is waited for, in the order of submission: simple, but nothing hides behind the backward pass.
 class StarReducer final : public firecaffe::Reducer {
   public:
-    StarReducer(std::unique_ptr<firecaffe::comm::Transport> transport, int shards)
+    StarReducer(std::shared_ptr<firecaffe::comm::Transport> transport, int shards)
         : transport_(std::move(transport)), shards_(shards) {}
 
     std::string_view name() const override { return "star"; }
@@ -74,7 +74,8 @@ class StarReducer final : public firecaffe::Reducer {
 
     template <class T>
     void run(const Pending& pending) {
-        const firecaffe::comm::OperationTag tag{done_, pending.request.bucket, pending.request.step};
+        const firecaffe::comm::OperationTag tag{done_, pending.request.bucket, pending.request.step,
+                                                pending.request.dtype, pending.request.count};
         if (rank() == 0)
             centre<T>(pending, tag);
         else
@@ -137,7 +138,7 @@ class StarReducer final : public firecaffe::Reducer {
         return left;
     }
 
-    std::unique_ptr<firecaffe::comm::Transport> transport_;
+    std::shared_ptr<firecaffe::comm::Transport> transport_;
     int shards_;
     std::deque<Pending> queue_;
     firecaffe::Ticket submitted_ = 0, done_ = 0;
