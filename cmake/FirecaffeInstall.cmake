@@ -36,6 +36,7 @@ else()
 endif()
 # The prefix is found from where the file lies, so that the tree can be moved.
 file(RELATIVE_PATH firecaffe_pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" firecaffe_pc_up ${firecaffe_pc_up})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/firecaffe.pc.in ${PROJECT_BINARY_DIR}/package/firecaffe.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/firecaffe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
