@@ -20,18 +20,9 @@
 #include "firecaffe/layers/registry.hpp"
 #include "firecaffe/net/spec.hpp"
 #include "firecaffe/tensor/arena.hpp"
+#include "firecaffe/tensor/gradient_listener.hpp"
 
 namespace firecaffe {
-
-/// Hears during the backward pass how far the gradients are ready.
-class GradientListener {
-  public:
-    virtual ~GradientListener() = default;
-    /// Elements [0, prefix) of the gradient arena are final; prefix grows from call to call, and ends at layout.size().
-    virtual void gradients_ready(std::size_t prefix) = 0;
-    /// Called after each layer of either pass; cheap. For watchdogs.
-    virtual void layer_done() {}
-};
 
 struct NetOptions {
     Shape data;                          ///< batch x C x H x W of the blob "data"

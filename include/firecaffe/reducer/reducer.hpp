@@ -2,7 +2,7 @@
 // Reducer: sums buckets over all ranks, in place. Two verbs: submit, wait.
 //
 // Every rank submits the same buckets in the same order. A rank brings one or several partial sums per bucket: the
-// maximal subtrees of the canonical tree over shards that it owns (reducer/shard_tree.hpp); with one shard per rank,
+// maximal subtrees of the canonical tree over shards that it owns (comm/collective/shard_tree.hpp); with one shard per rank,
 // or a power-of-two block of shards each, that is one. After wait(), partials[0] holds the sum on every rank; the
 // other partials hold scratch.
 //
