@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}"
 
-mapfile -t files < <(find . \( -path './build*' -o -path './out*' -o -path './.git' \) -prune -o -type f \
+mapfile -t files < <(find . \( -path './build*' -o -path './examples/*/build' -o -path './out*' -o -path './.git' \) -prune -o -type f \
   \( -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.py' -o -name '*.sh' \
   -o -name '*.cmake' -o -name CMakeLists.txt -o -path ./.ci/run \) -print | sort)
 [[ ${#files[@]} -gt 0 ]] || { echo "no files under $PWD"; exit 1; }
