@@ -4,6 +4,8 @@
 # Warnings, sanitizers and the language standard of everything we compile ourselves; never exported.
 function(firecaffe_compile_settings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor)
+  # a * b + c stays two roundings, whatever the instruction set: the same bits from every build on one machine.
+  target_compile_options(${target} PRIVATE -ffp-contract=off)
   if(FIRECAFFE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

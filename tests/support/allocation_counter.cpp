@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/allocation_counter.hpp"
 
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 

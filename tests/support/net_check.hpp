@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "firecaffe/core/random.hpp"
 #include "firecaffe/net/net.hpp"
 
 namespace firecaffe::testing {

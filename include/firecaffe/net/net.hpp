@@ -27,7 +27,7 @@ namespace firecaffe {
 struct NetOptions {
     Shape data;                          ///< batch x C x H x W of the blob "data"
     Phase phase = Phase::train;
-    std::vector<std::string> retain;     ///< blobs that can be read by blob() after forward
+    std::vector<std::string> retain{};   ///< blobs that can be read by blob() after forward
     const ArenaLayout* layout = nullptr; ///< parameters of another net to share; null: a layout of its own
 };
 
