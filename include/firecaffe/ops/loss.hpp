@@ -37,4 +37,22 @@ void negative_log_likelihood_backward(TensorView<const T, Device> p, TensorView<
 template <class T, class Device>
 std::int64_t count_top_k(TensorView<const T, Device> scores, TensorView<const T, Device> labels, std::int64_t k);
 
+// What the library ships; the bodies are explicit specialisations in src/backend.
+#define FIRECAFFE_DECLARE_LOSS(T, Device)                                                                             \
+    template <>                                                                                                       \
+    void copy<T, Device>(std::span<const T>, std::span<T>);                                                           \
+    template <>                                                                                                       \
+    void softmax_backward(TensorView<const T, Device>, TensorView<const T, Device>, TensorView<T, Device>);           \
+    template <>                                                                                                       \
+    LossSum negative_log_likelihood(TensorView<const T, Device>, TensorView<const T, Device>, std::int64_t);          \
+    template <>                                                                                                       \
+    void negative_log_likelihood_backward(TensorView<const T, Device>, TensorView<const T, Device>, std::int64_t, T,  \
+                                          TensorView<T, Device>);                                                     \
+    template <>                                                                                                       \
+    std::int64_t count_top_k(TensorView<const T, Device>, TensorView<const T, Device>, std::int64_t);
+
+FIRECAFFE_DECLARE_LOSS(float, Cpu)
+FIRECAFFE_DECLARE_LOSS(double, Cpu)
+#undef FIRECAFFE_DECLARE_LOSS
+
 }  // namespace firecaffe::ops
