@@ -28,7 +28,7 @@ struct ReduceRequest {
     std::uint32_t step = 0;    ///< for messages
     DType dtype = DType::float32;  ///< float32 or float64
     std::size_t count = 0;         ///< elements of each partial
-    std::span<std::byte* const> partials;  ///< this rank's partial sums, left to right; the pointers are copied
+    std::span<std::byte* const> partials{};  ///< this rank's partial sums, left to right; the pointers are copied
 };
 
 using Ticket = std::uint64_t;
