@@ -11,12 +11,18 @@ namespace {
 std::atomic<long> count{0};
 }
 
-long allocation_count() { return count; }
+long allocation_count() {
+    return count;
+}
 
 void* operator new(std::size_t bytes) {
     ++count;
     if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) return p;
     throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+    std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+    std::free(p);
+}

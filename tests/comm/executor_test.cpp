@@ -3,64 +3,21 @@
 
 #include <atomic>
 #include <barrier>
-#include <cstring>
 #include <set>
 
+#include "allocation_count.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
-#include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/collective/simulate.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/core/error.hpp"
-#include "firecaffe/core/random.hpp"
-#include "allocation_count.hpp"
+#include "partials.hpp"
 #include "ranks.hpp"
 
 using namespace firecaffe;
 using namespace firecaffe::comm;
 
 namespace {
-
-// Values of very different sizes, so that another order of additions gives other bits.
-template <class T>
-std::vector<std::vector<T>> make_shards(int shards, std::size_t count) {
-    std::vector<std::vector<T>> all;
-    for (int s = 0; s < shards; ++s) {
-        const RandomStream stream(99, RandomPurpose::filler, static_cast<std::uint32_t>(s), 0);
-        std::vector<T> one(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto bits = stream.bits(i);
-            const T value = static_cast<T>(static_cast<std::int32_t>(bits));
-            one[i] = bits % 3 == 0 ? value : value / T(65536) / T(7);
-        }
-        all.push_back(std::move(one));
-    }
-    return all;
-}
-
-// The slots of one rank: its partial sums, or one slot of rubbish.
-template <class T>
-std::vector<std::vector<T>> make_slots(const std::vector<std::vector<T>>& shards, int rank, int ranks) {
-    const int v = static_cast<int>(shards.size());
-    std::vector<std::vector<T>> slots;
-    for (const ShardNode& node : maximal_nodes(shard_block(rank, ranks, v), v)) {
-        slots.push_back(canonical_sum(std::vector<std::vector<T>>(shards.begin() + node.begin(), shards.begin() + node.end(v))));
-    }
-    if (slots.empty()) slots.emplace_back(shards[0].size(), T(-12345));
-    return slots;
-}
-
-template <class T>
-std::vector<std::byte*> pointers(std::vector<std::vector<T>>& slots) {
-    std::vector<std::byte*> out;
-    for (auto& slot : slots) out.push_back(reinterpret_cast<std::byte*>(slot.data()));
-    return out;
-}
-
-template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
-}
 
 template <class T>
 void check_sums(int ranks, int shards, std::size_t count, ExecutorOptions options) {
@@ -88,6 +45,15 @@ TEST_CASE("adding: one rounding per element, float32 and float64 only") {
     CHECK(a == std::vector<float>{3.0f, 1e8f, 0.0f});
     CHECK_NOTHROW(add_elements(DType::float64, nullptr, nullptr, 0));
     CHECK_THROWS_AS(add_elements(DType::int32, nullptr, nullptr, 0), UsageError);
+}
+
+TEST_CASE("the test's data tell orders of addition apart") {
+    const auto shards = make_shards<float>(8, 1000);
+    auto from_left = shards[0];
+    for (std::size_t s = 1; s < shards.size(); ++s) {
+        for (std::size_t i = 0; i < from_left.size(); ++i) from_left[i] += shards[s][i];
+    }
+    CHECK_FALSE(same_bits(from_left, canonical_sum(shards)));
 }
 
 TEST_CASE("the executor gives the canonical bits on every rank, whatever the chunks") {

@@ -43,7 +43,9 @@ std::string error_of(const Plan& plan, int shards = 2) {
     return "";
 }
 
-bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 

@@ -13,7 +13,9 @@ using namespace firecaffe::comm;
 namespace {
 
 using Ints = std::vector<int>;
-std::span<std::byte> bytes(Ints& v) { return std::as_writable_bytes(std::span(v)); }
+std::span<std::byte> bytes(Ints& v) {
+    return std::as_writable_bytes(std::span(v));
+}
 
 double seconds_of(const std::function<void()>& body) {
     const auto start = std::chrono::steady_clock::now();

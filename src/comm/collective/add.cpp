@@ -18,9 +18,12 @@ void add(std::byte* slot, const std::byte* incoming, std::size_t count) {
 
 void add_elements(DType dtype, std::byte* slot, const std::byte* incoming, std::size_t count) {
     switch (dtype) {
-        case DType::float32: return add<float>(slot, incoming, count);
-        case DType::float64: return add<double>(slot, incoming, count);
-        default: throw UsageError("add_elements: cannot add elements of type ", dtype, "; use float32 or float64");
+        case DType::float32:
+            return add<float>(slot, incoming, count);
+        case DType::float64:
+            return add<double>(slot, incoming, count);
+        default:
+            throw UsageError("add_elements: cannot add elements of type ", dtype, "; use float32 or float64");
     }
 }
 

@@ -19,11 +19,11 @@ constexpr std::size_t kWindow = 64;  // pieces that are looked at for posting ah
 struct Piece {
     const Step* step = nullptr;
     std::size_t begin = 0, end = 0;  // elements
-    int writer = kNone;       // the last earlier piece that writes the same chunk of the slot
-    int send = kNone;         // the last earlier send from it since then; the sends are chained through this field
-    int scratch = kNone;      // for receive_add
+    int writer = kNone;              // the last earlier piece that writes the same chunk of the slot
+    int send = kNone;     // the last earlier send from it since then; the sends are chained through this field
+    int scratch = kNone;  // for receive_add
     bool posted = false;
-    bool sent = false;        // for send: waited for
+    bool sent = false;  // for send: waited for
     std::unique_ptr<Transfer> transfer;
 };
 
@@ -91,7 +91,8 @@ class Executor::Engine {
         for (std::size_t time = 0; time + 1 < chunks + rounds; ++time) {
             for (std::size_t c = time < rounds ? 0 : time - rounds + 1; c <= time && c < chunks; ++c) {
                 const std::size_t round = time - c;
-                for (std::size_t s = round_begin_[round]; s < round_begin_[round + 1]; ++s) add_piece(steps[s], c, count);
+                for (std::size_t s = round_begin_[round]; s < round_begin_[round + 1]; ++s)
+                    add_piece(steps[s], c, count);
             }
         }
     }
@@ -128,9 +129,7 @@ class Executor::Engine {
         if (scratch_.bytes() < bytes) scratch_ = Memory<Cpu>(bytes);
         for (int i = 0; i < options_.receives_ahead; ++i) free_scratch_.push_back(i);
     }
-    std::size_t scratch_stride() const {
-        return (chunk_ * size_of(dtype_) + kAlignment - 1) / kAlignment * kAlignment;
-    }
+    std::size_t scratch_stride() const { return (chunk_ * size_of(dtype_) + kAlignment - 1) / kAlignment * kAlignment; }
 
     void execute() {
         channel_blocked_.assign(2 * static_cast<std::size_t>(transport_.size()), 0);
@@ -264,21 +263,21 @@ class Executor::Engine {
     std::span<std::byte* const> slots_;
     DType dtype_ = DType::float32;
     OperationTag tag_;
-    std::size_t chunk_ = 1;   // elements
+    std::size_t chunk_ = 1;  // elements
     std::size_t chunks_ = 1;
 
     std::vector<Piece> pieces_;
-    std::vector<std::size_t> round_begin_;             // the first step of each round
-    std::vector<int> last_writer_, last_send_;         // [slot * chunks + chunk], while pieces are made
+    std::vector<std::size_t> round_begin_;      // the first step of each round
+    std::vector<int> last_writer_, last_send_;  // [slot * chunks + chunk], while pieces are made
     Memory<Cpu> scratch_;
     std::vector<int> free_scratch_;
-    std::vector<std::uint64_t> channel_blocked_;       // the scan in which it was found blocked
+    std::vector<std::uint64_t> channel_blocked_;  // the scan in which it was found blocked
     std::uint64_t scan_ = 0;
     int receives_posted_ = 0;
-    std::size_t head_ = 0;                             // the piece to be finished next
+    std::size_t head_ = 0;  // the piece to be finished next
     std::size_t first_unposted_ = 0;
-    std::size_t oldest_send_ = 0;                      // sends before it are complete
-    int sends_behind_ = 0;                             // posted sends between oldest_send_ and head_
+    std::size_t oldest_send_ = 0;  // sends before it are complete
+    int sends_behind_ = 0;         // posted sends between oldest_send_ and head_
 };
 
 Executor::Executor(Transport& transport, ExecutorOptions options)
@@ -290,6 +289,8 @@ void Executor::run(const Plan& plan, std::span<std::byte* const> slots, std::siz
     engine_->run(plan, slots, count, dtype, tag);
 }
 
-std::size_t Executor::scratch_bytes() const { return engine_->scratch_bytes(); }
+std::size_t Executor::scratch_bytes() const {
+    return engine_->scratch_bytes();
+}
 
 }  // namespace firecaffe::comm

@@ -104,7 +104,8 @@ class Simulation {
             for (int round = 0; !done(rank); ++at) {
                 const Step& step = next(rank);
                 const bool moves = step.kind != Step::Kind::add;
-                if (moves && (step.peer < 0 || step.peer >= plan_.ranks || step.peer == rank)) fail(rank, "no such peer");
+                if (moves && (step.peer < 0 || step.peer >= plan_.ranks || step.peer == rank))
+                    fail(rank, "no such peer");
                 if (step.slot < 0 || step.slot >= plan_.slots(rank)) fail(rank, "no such slot");
                 if (!moves && (step.other < 0 || step.other >= plan_.slots(rank) || step.other == step.slot)) {
                     fail(rank, "no such other slot");
@@ -237,7 +238,8 @@ class Simulation {
             std::sort(leaves.begin(), leaves.end());
             std::vector<int> all(index(leaves_));
             std::iota(all.begin(), all.end(), 0);
-            if (leaves != all) fail(0, text("the sum has ", leaves.size(), " terms, not each of ", leaves_, " inputs once"));
+            if (leaves != all)
+                fail(0, text("the sum has ", leaves.size(), " terms, not each of ", leaves_, " inputs once"));
             for (Rank rank = 0; rank < plan_.ranks; ++rank) {
                 if (slots_[index(rank)][0][index(g)].value != value) fail(rank, "slot 0 differs from that of rank 0");
             }

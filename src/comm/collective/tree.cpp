@@ -14,7 +14,9 @@ struct Place {
     int slot = -1;
 };
 
-std::vector<Step>& steps_of(Plan& plan, Rank rank) { return plan.steps[static_cast<std::size_t>(rank)]; }
+std::vector<Step>& steps_of(Plan& plan, Rank rank) {
+    return plan.steps[static_cast<std::size_t>(rank)];
+}
 
 std::vector<Place> place_inputs(Plan& plan, int shards) {
     std::vector<Place> places(static_cast<std::size_t>(shards));
@@ -41,7 +43,8 @@ void plan_up(Plan& plan, const std::vector<Place>& places, int shards) {
             if (right_child.begin() >= shards) continue;  // nothing to add
             const Place left = places[static_cast<std::size_t>(node.begin())];
             const Place right = places[static_cast<std::size_t>(right_child.begin())];
-            if (left.rank == places[static_cast<std::size_t>(node.end(shards) - 1)].rank) continue;  // formed by its owner
+            if (left.rank == places[static_cast<std::size_t>(node.end(shards) - 1)].rank)
+                continue;  // formed by its owner
             busy = true;
             if (left.rank == right.rank) {
                 steps_of(plan, left.rank)
@@ -51,7 +54,8 @@ void plan_up(Plan& plan, const std::vector<Place>& places, int shards) {
             steps_of(plan, right.rank)
                 .push_back({.kind = Step::Kind::send, .peer = left.rank, .slot = right.slot, .round = plan.rounds});
             steps_of(plan, left.rank)
-                .push_back({.kind = Step::Kind::receive_add, .peer = right.rank, .slot = left.slot, .round = plan.rounds});
+                .push_back(
+                    {.kind = Step::Kind::receive_add, .peer = right.rank, .slot = left.slot, .round = plan.rounds});
         }
         if (busy) ++plan.rounds;
     }

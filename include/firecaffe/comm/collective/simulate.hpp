@@ -22,11 +22,11 @@
 namespace firecaffe::comm {
 
 struct PlanReport {
-    int rounds = 0;                              ///< rounds in which something happens
-    bool canonical = false;                      ///< found to be the canonical tree, whatever the plan says
-    std::uint64_t messages = 0;                  ///< of all ranks; the executor's chunks are not counted
-    std::vector<std::uint64_t> bytes_sent;       ///< per rank
-    std::vector<std::uint64_t> bytes_received;   ///< per rank
+    int rounds = 0;                             ///< rounds in which something happens
+    bool canonical = false;                     ///< found to be the canonical tree, whatever the plan says
+    std::uint64_t messages = 0;                 ///< of all ranks; the executor's chunks are not counted
+    std::vector<std::uint64_t> bytes_sent;      ///< per rank
+    std::vector<std::uint64_t> bytes_received;  ///< per rank
 };
 
 /// Runs the plan on expressions, as the sum of `count` elements over `shards` logical shards. Throws UsageError that
