@@ -156,10 +156,10 @@ class PrefetchRing {
     [[noreturn]] void throw_late(std::uint64_t ticket, std::chrono::milliseconds timeout, bool reading,
                                  std::uint64_t holder) const {
         const BatchRequest request = schedule_(ticket);
+        const auto count = static_cast<std::uint64_t>(std::max<std::int64_t>(request.count, 1));
         const std::string what =
-            text("batch ", ticket, " (samples ", request.first, " to ",
-                 request.first + static_cast<std::uint64_t>(request.count), " of the stream) was not ready after ",
-                 static_cast<double>(timeout.count()) / 1000.0, " s: ");
+            text("batch ", ticket, " (positions ", request.first, " to ", request.first + (count - 1),
+                 ") was not ready after ", static_cast<double>(timeout.count()) / 1000.0, " s: ");
         if (holder < ticket)
             throw DataError(what, "batch ", holder,
                             " still holds its place; release batches in time or raise prefetch");

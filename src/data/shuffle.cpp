@@ -17,7 +17,13 @@ std::uint64_t ceil_sqrt(std::uint64_t n) {
     return root;
 }
 
-constexpr std::uint64_t kRounds = 8;
+/// Fewer would do for large sets; with 24 all orders of six samples are equally likely, too.
+constexpr std::uint64_t kRounds = 24;
+
+/// (a + b) mod m for a, b < m.
+std::uint64_t add_modulo(std::uint64_t a, std::uint64_t b, std::uint64_t m) {
+    return a + b < m ? a + b : a + b - m;
+}
 
 }  // namespace
 
@@ -38,8 +44,8 @@ std::uint64_t Permutation::operator()(std::uint64_t index) const {
     do {
         std::uint64_t left = index / right_extent_, right = index % right_extent_;
         for (std::uint64_t round = 0; round < kRounds; round += 2) {
-            left = (left + draw(round, right, left_extent_)) % left_extent_;
-            right = (right + draw(round + 1, left, right_extent_)) % right_extent_;
+            left = add_modulo(left, draw(round, right, left_extent_), left_extent_);
+            right = add_modulo(right, draw(round + 1, left, right_extent_), right_extent_);
         }
         index = left * right_extent_ + right;
     } while (index >= size_);

@@ -49,6 +49,7 @@ struct Trainer<T, Device>::State {
     std::int64_t resumed_from = -1;
     std::string last_checkpoint;
     double train_seconds = 0.0;
+    double data_wait_seconds = 0.0;
     double last_loss = 0.0;
     bool stopping = false;
     std::function<void(int, int)> compute_shard;  ///< kept, so that a step allocates nothing

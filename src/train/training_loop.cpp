@@ -146,6 +146,7 @@ void Trainer<T, Device>::State::train_loop() {
                                                          : "; go on with --resume");
         if (every(solver.test_interval) && !last && test_set != nullptr) evaluate();
     }
+    data_wait_seconds = loader == nullptr ? 0.0 : loader->waited_seconds();
     loader.reset();
 }
 
@@ -239,7 +240,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.parameters_digest = parameters_digest(layout(), parameters);
     s.communication_seconds = reducer->statistics().busy_seconds;
     s.exposed_communication_seconds = exchange->exposed_seconds();
-    s.data_wait_seconds = 0.0;
+    s.data_wait_seconds = data_wait_seconds;
     s.resumed_from = resumed_from;
     s.checkpoint = last_checkpoint;
     s.versions = component_versions();

@@ -19,6 +19,9 @@ struct ConvolutionGeometry {
     std::int64_t dilation_h = 1, dilation_w = 1;
     std::int64_t group = 1;
     bool bias = true;
+    /// Writes max(y, 0) in y's place, at no cost. The backward methods do not know of it: their dy is the gradient with
+    /// respect to y before the maximum, so whoever fuses masks dy first (relu_backward).
+    bool relu = false;
 };
 
 /// floor((in + 2*pad - (dilation*(kernel-1)+1)) / stride) + 1; zero or less means that the kernel does not fit.
