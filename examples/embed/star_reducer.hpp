@@ -3,19 +3,21 @@
 // adds along the canonical tree over shards, so that the bits equal those of every other scheme that keeps it.
 #pragma once
 
+#include <algorithm>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <vector>
 
 #include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/core/error.hpp"
-#include "firecaffe/reducer/reducer.hpp"
+#include "firecaffe/reducer/background.hpp"
 
 namespace embed {
 
-/// Works when it is waited for, in the order of submission: simple, but nothing hides behind the backward pass.
-class StarReducer final : public firecaffe::Reducer {
+/// Says how one bucket is summed; firecaffe::BackgroundReducer makes a Reducer of it, with a thread and a queue.
+class StarReducer final : public firecaffe::BlockingReducer {
   public:
     StarReducer(std::shared_ptr<firecaffe::comm::Transport> transport, int shards)
         : transport_(std::move(transport)), shards_(shards) {}
@@ -24,25 +26,16 @@ class StarReducer final : public firecaffe::Reducer {
     int rank() const override { return transport_->rank(); }
     int size() const override { return transport_->size(); }
     bool canonical() const override { return true; }
+    int partials() const override { return std::max(1, static_cast<int>(nodes_of(rank()).size())); }
 
-    firecaffe::Ticket submit(const firecaffe::ReduceRequest& request) override {
-        queue_.push_back({request, {request.partials.begin(), request.partials.end()}});
-        return ++submitted_;
-    }
-
-    void wait(firecaffe::Ticket ticket) override {
-        while (done_ < ticket) {
-            if (queue_.empty()) throw firecaffe::UsageError("star: no request ", ticket, "; submit it first");
-            const Pending& next = queue_.front();
-            if (next.request.dtype == firecaffe::DType::float64)
-                run<double>(next);
-            else
-                run<float>(next);
-            statistics_.requests += 1;
-            statistics_.bytes_reduced += bytes(next);
-            queue_.pop_front();
-            ++done_;
-        }
+    void reduce(const firecaffe::ReduceRequest& request, std::uint64_t sequence) override {
+        const firecaffe::comm::OperationTag tag{sequence, request.bucket, request.step, request.dtype, request.count};
+        if (rank() != 0)
+            leaf(request, tag);
+        else if (request.dtype == firecaffe::DType::float64)
+            centre<double>(request, tag);
+        else
+            centre<float>(request, tag);
     }
 
     void note_progress() noexcept override { transport_->note_progress(); }
@@ -53,69 +46,65 @@ class StarReducer final : public firecaffe::Reducer {
         } catch (...) {  // no memory for the text: the deadline will tell the others
         }
     }
-    firecaffe::ReducerStatistics statistics() const override {
-        firecaffe::ReducerStatistics now = statistics_;
-        now.bytes_sent = transport_->bytes_sent();
-        return now;
-    }
+    std::uint64_t bytes_sent() const override { return transport_->bytes_sent(); }
 
   private:
-    struct Pending {
-        firecaffe::ReduceRequest request;
-        std::vector<std::byte*> partials;
-    };
+    using Transfers = std::vector<std::unique_ptr<firecaffe::comm::Transfer>>;
 
-    static std::size_t bytes(const Pending& p) { return p.request.count * firecaffe::size_of(p.request.dtype); }
+    static std::size_t bytes(const firecaffe::ReduceRequest& r) { return r.count * firecaffe::size_of(r.dtype); }
 
     /// The partial sums that a rank brings.
     std::vector<firecaffe::ShardNode> nodes_of(int rank) const {
         return firecaffe::maximal_nodes(firecaffe::shard_block(rank, size(), shards_), shards_);
     }
 
-    template <class T>
-    void run(const Pending& pending) {
-        const firecaffe::comm::OperationTag tag{done_, pending.request.bucket, pending.request.step,
-                                                pending.request.dtype, pending.request.count};
-        if (rank() == 0)
-            centre<T>(pending, tag);
-        else
-            leaf(pending, tag);
+    /// Waits for all, also after one has failed: no buffer may go while somebody still writes to it.
+    void wait_for(const Transfers& transfers) {
+        std::exception_ptr first;
+        for (const auto& transfer : transfers) {
+            try {
+                transport_->wait(*transfer);
+            } catch (...) {
+                if (!first) first = std::current_exception();
+            }
+        }
+        if (first) std::rethrow_exception(first);
     }
 
-    void leaf(const Pending& pending, const firecaffe::comm::OperationTag& tag) {
-        std::vector<std::unique_ptr<firecaffe::comm::Transfer>> transfers;
+    void leaf(const firecaffe::ReduceRequest& request, const firecaffe::comm::OperationTag& tag) {
+        Transfers transfers;
         for (std::size_t i = 0; i < nodes_of(rank()).size(); ++i)
-            transfers.push_back(transport_->post_send(0, tag, {pending.partials[i], bytes(pending)}));
-        for (const auto& transfer : transfers) transport_->wait(*transfer);
-        transport_->wait(*transport_->post_receive(0, tag, {pending.partials[0], bytes(pending)}));
+            transfers.push_back(transport_->post_send(0, tag, {request.partials[i], bytes(request)}));
+        wait_for(transfers);
+        transport_->wait(*transport_->post_receive(0, tag, {request.partials[0], bytes(request)}));
     }
 
     template <class T>
-    void centre(const Pending& pending, const firecaffe::comm::OperationTag& tag) {
+    void centre(const firecaffe::ReduceRequest& request, const firecaffe::comm::OperationTag& tag) {
         std::vector<Term<T>> terms;
         const auto own = nodes_of(0);
         for (std::size_t i = 0; i < own.size(); ++i)
-            terms.push_back({own[i], reinterpret_cast<T*>(pending.partials[i])});
+            terms.push_back({own[i], reinterpret_cast<T*>(request.partials[i])});
         std::deque<std::vector<T>> received;
-        std::vector<std::unique_ptr<firecaffe::comm::Transfer>> transfers;
+        Transfers transfers;
         for (int peer = 1; peer < size(); ++peer) {
             for (const firecaffe::ShardNode& node : nodes_of(peer)) {
-                received.emplace_back(pending.request.count);
+                received.emplace_back(request.count);
                 transfers.push_back(
                     transport_->post_receive(peer, tag, std::as_writable_bytes(std::span(received.back()))));
                 terms.push_back({node, received.back().data()});
             }
         }
-        for (const auto& transfer : transfers) transport_->wait(*transfer);
+        wait_for(transfers);
 
-        const T* sum = value(firecaffe::shard_root(shards_), terms, pending.request.count);
-        T* result = reinterpret_cast<T*>(pending.partials[0]);
-        if (sum != result) std::copy(sum, sum + pending.request.count, result);
+        const T* sum = value(firecaffe::shard_root(shards_), terms, request.count);
+        T* result = reinterpret_cast<T*>(request.partials[0]);
+        if (sum != result) std::copy(sum, sum + request.count, result);
 
         transfers.clear();
         for (int peer = 1; peer < size(); ++peer)
-            transfers.push_back(transport_->post_send(peer, tag, {pending.partials[0], bytes(pending)}));
-        for (const auto& transfer : transfers) transport_->wait(*transfer);
+            transfers.push_back(transport_->post_send(peer, tag, {request.partials[0], bytes(request)}));
+        wait_for(transfers);
     }
 
     template <class T>
@@ -140,9 +129,6 @@ class StarReducer final : public firecaffe::Reducer {
 
     std::shared_ptr<firecaffe::comm::Transport> transport_;
     int shards_;
-    std::deque<Pending> queue_;
-    firecaffe::Ticket submitted_ = 0, done_ = 0;
-    firecaffe::ReducerStatistics statistics_;
 };
 
 }  // namespace embed

@@ -4,11 +4,13 @@
 #pragma once
 
 #include "firecaffe/comm/collective/add.hpp"
+#include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/collective/simulate.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/comm/plan.hpp"
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/dtype.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/random.hpp"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The planners, the executor, and the transport between threads of one process.
 target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/add.cpp
