@@ -16,7 +16,6 @@ target_sources(firecaffe PRIVATE
   ${dir}/transport/crc32c.cpp
   ${dir}/transport/data_plane.cpp
   ${dir}/transport/link.cpp
-  ${dir}/transport/peer_info.cpp
   ${dir}/transport/socket.cpp
   ${dir}/transport/tcp.cpp
   ${dir}/transport/watch.cpp)

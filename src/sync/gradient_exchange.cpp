@@ -185,6 +185,13 @@ std::size_t GradientExchange<T, Device>::memory_bytes() const {
 template class GradientExchange<float, Cpu>;
 template class GradientExchange<double, Cpu>;
 
+std::vector<int> contributing_ranks(int ranks, int shards) {
+    std::vector<int> contributing;
+    for (int rank = 0; rank < ranks; ++rank)
+        if (!shard_block(rank, ranks, shards).empty()) contributing.push_back(rank);
+    return contributing;
+}
+
 void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<double> values) {
     const std::size_t parts =
         std::max<std::size_t>(maximal_nodes(shard_block(reducer.rank(), reducer.size(), shards), shards).size(), 1);

@@ -78,10 +78,12 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
     const auto images = static_cast<std::int64_t>(test_->size());
     const std::int64_t batch = options_.solver.test_batch;
     const std::int64_t batches = (images + batch - 1) / batch;
-    const std::int64_t mine = (batches - reducer.rank() + reducer.size() - 1) / reducer.size();
-    const auto number = [&](std::uint64_t item) {
-        return static_cast<std::int64_t>(item) * reducer.size() + reducer.rank();
-    };
+    const std::vector<int> ranks = contributing_ranks(reducer.size(), shards_);
+    const auto stride = static_cast<std::int64_t>(ranks.size());
+    const auto place = std::find(ranks.begin(), ranks.end(), reducer.rank());
+    const auto first = static_cast<std::int64_t>(place - ranks.begin());
+    const std::int64_t mine = place == ranks.end() ? 0 : (batches - first + stride - 1) / stride;
+    const auto number = [&](std::uint64_t item) { return static_cast<std::int64_t>(item) * stride + first; };
     std::vector<double> figures(static_cast<std::size_t>(3 * batches));
     for (auto& net : nets_) net->parameters_changed();
     {
@@ -99,10 +101,10 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
             }
             net.forward({});
             const Figures f = score(static_cast<std::size_t>(thread), std::min(batch, images - i * batch));
-            const auto place = static_cast<std::size_t>(3 * i);
-            figures[place] = f.loss;
-            figures[place + 1] = f.top1;
-            figures[place + 2] = f.top5;
+            const auto at = static_cast<std::size_t>(3 * i);
+            figures[at] = f.loss;
+            figures[at + 1] = f.top1;
+            figures[at + 2] = f.top5;
             reducer.note_progress();
         });
     }

@@ -192,11 +192,13 @@ void Trainer<T, Device>::State::resume() {
     std::vector<double> iterations(static_cast<std::size_t>(reducer->size()));
     iterations[static_cast<std::size_t>(rank())] = static_cast<double>(iteration);
     sum_over_ranks(*reducer, shards, kResumeBucket, iterations);
-    for (std::size_t r = 0; r < iterations.size(); ++r)
-        if (static_cast<std::int64_t>(iterations[r]) != iteration)
-            throw MissingInputError("rank ", rank(), " found a checkpoint of iteration ", iteration, " and rank ", r,
-                                    " one of iteration ", static_cast<std::int64_t>(iterations[r]), " under '", root,
+    for (const int other : contributing_ranks(reducer->size(), shards)) {
+        const auto theirs = static_cast<std::int64_t>(iterations[static_cast<std::size_t>(other)]);
+        if (theirs != iteration)
+            throw MissingInputError("rank ", rank(), " found a checkpoint of iteration ", iteration, " and rank ",
+                                    other, " one of iteration ", theirs, " under '", root,
                                     "'; all workers must see the same output directory (a shared file system)");
+    }
     if (iteration > options.solver.max_iter)
         throw ConfigError("the checkpoint is of iteration ", iteration, ", beyond solver.max_iter ",
                           options.solver.max_iter, "; raise max_iter or start in another output directory");

@@ -118,7 +118,11 @@ class GradientExchange {
     double exposed_seconds_ = 0.0;
 };
 
-/// Sums `values` over all ranks, exactly if at most one rank has a value other than zero in each place. Blocks.
+/// The ranks that own at least one shard, ascending: those that can bring something into a sum.
+std::vector<int> contributing_ranks(int ranks, int shards);
+
+/// Sums `values` over the contributing ranks, for all ranks; exactly if at most one rank has a value other than zero
+/// in each place. Blocks.
 void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<double> values);
 
 extern template class GradientExchange<float, Cpu>;

@@ -28,7 +28,7 @@ template <class T, class Device>
 struct TrainEnvironment {
     LayerRegistry<T, Device> layers = LayerRegistry<T, Device>::with_builtin();
     DatasetRegistry datasets{};
-    ReducerRegistry reducers = ReducerRegistry::with_builtin();
+    ReducerRegistry reducers{};
     std::shared_ptr<comm::Transport> transport{};  ///< null: this is the only worker
     std::vector<TrainListener*> listeners{};       ///< must outlive the trainer
     std::string config{};                          ///< canonical text of the config, stored in checkpoints
