@@ -38,7 +38,7 @@ Bytes gzip(const Bytes& in) {
     z.next_out = out.data();
     z.avail_out = static_cast<uInt>(out.size());
     REQUIRE(deflate(&z, Z_FINISH) == Z_STREAM_END);
-    out.resize(out.size() - z.avail_out);
+    out.resize(z.total_out);
     deflateEnd(&z);
     return out;
 }
