@@ -22,7 +22,9 @@ inline std::vector<std::byte> bytes_of(std::string_view text) {
     return {data, data + text.size()};
 }
 
-inline std::vector<std::byte> test_token() { return bytes_of("a token of thirty-two bytes long"); }
+inline std::vector<std::byte> test_token() {
+    return bytes_of("a token of thirty-two bytes long");
+}
 
 /// Bytes that depend on who sends what to whom.
 inline std::vector<std::byte> pattern(std::size_t length, std::uint32_t seed) {
@@ -102,6 +104,8 @@ inline std::vector<Outcome> run_ranks(const std::vector<JoinOptions>& all, const
     return outcomes;
 }
 
-inline bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+inline bool contains(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
 
 }  // namespace firecaffe::comm

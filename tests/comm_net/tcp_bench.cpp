@@ -11,7 +11,9 @@
 using namespace firecaffe::comm;
 
 namespace {
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 }  // namespace
 
 TEST_CASE("latency and rate", "[.bench]") {

@@ -8,8 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <string_view>
 
-#include "comm/transport/socket.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/sha256.hpp"
 
@@ -32,19 +32,17 @@ AddressFile::AddressFile(std::string path, const AddressFileContent& content) : 
                                "; name a file in a folder that all ranks share and you may write to");
     };
     ::unlink(aside.c_str());
-    const UniqueFd fd(::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!fd) fail("create");
-    if (::write(fd.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) fail("write");
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) fail("look at");
-    device_ = status.st_dev;
-    inode_ = status.st_ino;
+    fd_.reset(::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd_) fail("create");
+    if (::write(fd_.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) fail("write");
     if (::rename(aside.c_str(), path_.c_str()) != 0) fail("put in place");
 }
 
 AddressFile::~AddressFile() {
-    struct stat status {};
-    if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_)
+    struct stat there {
+    }, ours{};
+    if (::lstat(path_.c_str(), &there) == 0 && ::fstat(fd_.get(), &ours) == 0 && there.st_dev == ours.st_dev &&
+        there.st_ino == ours.st_ino)
         ::unlink(path_.c_str());
 }
 

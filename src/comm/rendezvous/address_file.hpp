@@ -2,11 +2,10 @@
 // The file of a file:// rendezvous: rank 0 writes where it listens and, if none was given, the token.
 #pragma once
 
-#include <sys/types.h>
-
 #include <optional>
 #include <string>
 
+#include "comm/transport/socket.hpp"
 #include "firecaffe/comm/rendezvous/token.hpp"
 
 namespace firecaffe::comm {
@@ -27,8 +26,7 @@ class AddressFile {
 
   private:
     std::string path_;
-    dev_t device_ = 0;
-    ino_t inode_ = 0;
+    UniqueFd fd_;  // kept open: as long as it is, no other file can have its inode number
 };
 
 /// Empty if the file is not there (yet). Throws UnavailableError if it is not ours alone, or not such a file.

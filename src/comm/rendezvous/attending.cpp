@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kFile = "file://", kTcp = "tcp://";
 constexpr auto kShortestPause = std::chrono::milliseconds(20);
 constexpr auto kLongestPause = std::chrono::milliseconds(250);
+constexpr auto kOneTry = std::chrono::seconds(5);  // a host may have another address that works
 
 std::uint64_t draw_incarnation() {
     std::array<std::byte, 8> bytes;
@@ -42,8 +43,8 @@ class Attending {
         SocketAddress mine = local_address(control_.fd());
         mine = resolve({split_host_port(to_string(mine), "").host, 0}).front();
         UniqueFd listener = listen_at(mine);
-        Info info{self_, options_.size, incarnation_, to_string(local_address(listener.get())), options_.build,
-                  options_.config};
+        Info info{self_,          options_.size,  incarnation_, to_string(local_address(listener.get())),
+                  options_.build, options_.config};
         Lobby lobby(std::move(listener), key_, job_id(options_.job), options_.rank);
         control_.send(MessageType::info, write(info));
         const auto table = await_table();
@@ -112,7 +113,7 @@ class Attending {
         hello.rank = options_.rank;
         hello.incarnation = incarnation_;
         hello.job = job_id(options_.job);
-        Dialled dialled = dial(*address, key_, hello, deadline_);
+        Dialled dialled = dial(*address, key_, hello, std::min(deadline_, Clock::now() + kOneTry));
         if (!dialled.fd) {
             why = dialled.why;
             // A file may be left over from an earlier run, until rank 0 replaces it.
@@ -198,7 +199,8 @@ class Attending {
             }
             hear();
             if (missing > 0 && Clock::now() >= deadline_)
-                throw UnavailableError(missing, " ranks above ", self_, " did not connect to it; check that a firewall ",
+                throw UnavailableError(missing, " ranks above ", self_,
+                                       " did not connect to it; check that a firewall ",
                                        "lets the workers reach one another on any port");
         }
     }
@@ -215,6 +217,8 @@ class Attending {
 
 }  // namespace
 
-TcpMesh attend(const JoinOptions& options, Time deadline) { return Attending(options, deadline).run(); }
+TcpMesh attend(const JoinOptions& options, Time deadline) {
+    return Attending(options, deadline).run();
+}
 
 }  // namespace firecaffe::comm

@@ -33,7 +33,9 @@ Dialled dial(const SocketAddress& address, const Digest& key, const Hello& hello
             result.final = false;
             result.fd = std::move(fd);
             break;
-        case Answer::other_job: result.why = "it belongs to another job; check the job's name and the address"; break;
+        case Answer::other_job:
+            result.why = "it belongs to another job; check the job's name and the address";
+            break;
         case Answer::other_version:
             result.why = "it speaks another version of the protocol; use the same build on all ranks";
             break;

@@ -10,9 +10,9 @@
 namespace firecaffe::comm {
 
 struct Dialled {
-    UniqueFd fd;        // empty on failure
-    std::string why;    // the failure
-    bool final = false; // trying again is of no use: the other end answered and said no, or is not one of us
+    UniqueFd fd;         // empty on failure
+    std::string why;     // the failure
+    bool final = false;  // trying again is of no use: the other end answered and said no, or is not one of us
 };
 
 /// Blocks until the handshake is through, or until `deadline`.

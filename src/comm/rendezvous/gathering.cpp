@@ -178,13 +178,14 @@ class Gathering {
             ranks += text(ranks.empty() ? "" : ", ", rank);
             ++count;
         }
-        return {false,
-                text(count == 1 ? "rank " : "ranks ", ranks, " of ", options_.size, " did not join the job at ", address_,
-                     " within ", options_.rendezvous_seconds, " s",
-                     lobby_.strangers() == 0 ? std::string()
-                                             : text(" (", lobby_.strangers(), " connections could not prove the token)"),
-                     "; see the logs of the missing ranks, or raise the rendezvous deadline"),
-                std::nullopt, self_};
+        return {
+            false,
+            text(count == 1 ? "rank " : "ranks ", ranks, " of ", options_.size, " did not join the job at ", address_,
+                 " within ", options_.rendezvous_seconds, " s",
+                 lobby_.strangers() == 0 ? std::string()
+                                         : text(" (", lobby_.strangers(), " connections could not prove the token)"),
+                 "; see the logs of the missing ranks, or raise the rendezvous deadline"),
+            std::nullopt, self_};
     }
 
     Refusal unconnected() {
@@ -236,7 +237,8 @@ class Gathering {
                 channel->flush();
                 while (channel->next()) {
                 }
-                if (!channel->closed()) wait_for(channel->fd(), channel->events(), std::min(end, Clock::now() + kGrace / 4));
+                if (!channel->closed())
+                    wait_for(channel->fd(), channel->events(), std::min(end, Clock::now() + kGrace / 4));
             }
         }
         throw_refusal(refusal, options_, self_);

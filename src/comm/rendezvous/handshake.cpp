@@ -12,13 +12,17 @@ namespace {
 
 constexpr std::string_view kMagic = "FIRECAF1", kClientLabel = "fc1 client", kServerLabel = "fc1 server";
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 Digest tag(const Digest& key, std::string_view label, const Nonce& challenge,
            std::span<const std::byte, kHelloBytes> hello, std::span<const std::byte> rest = {}) {
     std::vector<std::byte> message;
     message.reserve(label.size() + kNonceBytes + kHelloBytes + rest.size());
-    const auto append = [&](std::span<const std::byte> part) { message.insert(message.end(), part.begin(), part.end()); };
+    const auto append = [&](std::span<const std::byte> part) {
+        message.insert(message.end(), part.begin(), part.end());
+    };
     append(bytes_of(label));
     append(challenge);
     append(hello);
@@ -78,7 +82,9 @@ JobId job_id(std::string_view job) {
     return id;
 }
 
-ServerHandshake::ServerHandshake(const Digest& key) : key_(key), challenge_{} { secure_random(challenge_); }
+ServerHandshake::ServerHandshake(const Digest& key) : key_(key), challenge_{} {
+    secure_random(challenge_);
+}
 
 ServerHandshake::ServerHandshake(const Digest& key, const Nonce& challenge) : key_(key), challenge_(challenge) {}
 

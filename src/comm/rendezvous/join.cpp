@@ -27,7 +27,8 @@ void check(const JoinOptions& options) {
     const bool file = options.address.starts_with(kFile) && options.address.size() > kFile.size();
     const bool tcp = options.address.starts_with(kTcp) && options.address.size() > kTcp.size();
     if (!file && !tcp)
-        throw UsageError("'", options.address, "' is no address of a rendezvous; write tcp://host:port or file:///path");
+        throw UsageError("'", options.address,
+                         "' is no address of a rendezvous; write tcp://host:port or file:///path");
 }
 
 // Binding to all interfaces would offer the job to networks nobody thought of.

@@ -31,7 +31,8 @@ bool send_now(int fd, std::span<const std::byte> bytes) {
 Lobby::Lobby(UniqueFd listener, const Digest& key, const JobId& job, Rank self)
     : listener_(std::move(listener)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), key_(key), job_(job), self_(self) {
     if (!epoll_ || !watch_input(epoll_.get(), listener_.get(), kListener))
-        throw UnavailableError("cannot make the descriptors of the rendezvous: ", error_text(errno), "; check ulimit -n");
+        throw UnavailableError("cannot make the descriptors of the rendezvous: ", error_text(errno),
+                               "; check ulimit -n");
 }
 
 void Lobby::drop_oldest() {

@@ -12,10 +12,14 @@
 namespace firecaffe::comm {
 
 /// How long the ranks may take to connect to one another once they all have met.
-inline Clock::duration mesh_time(const JoinOptions& options) { return seconds(std::max(options.deadline_seconds, 5.0)); }
+inline Clock::duration mesh_time(const JoinOptions& options) {
+    return seconds(std::max(options.deadline_seconds, 5.0));
+}
 
 /// Silence after which the system may end a connection by itself.
-inline Clock::duration system_limit(const JoinOptions& options) { return seconds(std::max(1.0, options.deadline_seconds / 2)); }
+inline Clock::duration system_limit(const JoinOptions& options) {
+    return seconds(std::max(1.0, options.deadline_seconds / 2));
+}
 
 /// Rank 0. `address` is for messages.
 TcpMesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,

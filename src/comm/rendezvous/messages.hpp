@@ -24,9 +24,9 @@ struct Info {
 
 /// Why the rendezvous ends without a mesh.
 struct Refusal {
-    bool is_config = false;                  // ConfigError, else UnavailableError
+    bool is_config = false;  // ConfigError, else UnavailableError
     std::string text;
-    std::optional<std::string> config;       // rank 0's, for a rank whose own differs
+    std::optional<std::string> config;  // rank 0's, for a rank whose own differs
     PeerInfo rank_0;
 };
 

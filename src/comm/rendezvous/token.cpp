@@ -29,7 +29,8 @@ int digit(char c) {
 Token parse_hex(std::string_view hex, std::string_view origin) {
     constexpr std::string_view kSpace = " \t\r\n";
     const auto first = hex.find_first_not_of(kSpace);
-    hex = first == std::string_view::npos ? std::string_view{} : hex.substr(first, hex.find_last_not_of(kSpace) - first + 1);
+    hex = first == std::string_view::npos ? std::string_view{}
+                                          : hex.substr(first, hex.find_last_not_of(kSpace) - first + 1);
     if (hex.size() % 2 != 0)
         throw UnavailableError("the job token from ", origin, " has an odd number of hexadecimal digits (", hex.size(),
                                ")", kCure);
@@ -89,14 +90,17 @@ Token make_token() {
     return token;
 }
 
-Token token_from_hex(std::string_view hex) { return parse_hex(hex, "its text"); }
+Token token_from_hex(std::string_view hex) {
+    return parse_hex(hex, "its text");
+}
 
 Token token_from_file(const std::string& path) {
     const std::string origin = text("file '", path, "'");
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (fd.get() < 0) {
         if (errno == ENOENT) throw MissingInputError("the token file '", path, "' is not there", kCure);
-        if (errno == ELOOP) throw UnavailableError("the token file '", path, "' is a symbolic link; name the file itself");
+        if (errno == ELOOP)
+            throw UnavailableError("the token file '", path, "' is a symbolic link; name the file itself");
         throw UnavailableError("cannot open the token file '", path, "': ", error_text(errno));
     }
     struct stat status {};

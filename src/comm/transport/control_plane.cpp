@@ -49,14 +49,17 @@ ControlPlane::ControlPlane(Rank self, std::vector<PeerInfo> peers, std::vector<C
     if (!wake_) throw UnavailableError("cannot make an eventfd: ", error_text(errno), "; check ulimit -n");
 }
 
-ControlPlane::~ControlPlane() { stop(); }
+ControlPlane::~ControlPlane() {
+    stop();
+}
 
 void ControlPlane::start() {
     thread_ = std::thread([this] {
         try {
             run();
         } catch (const std::exception& error) {
-            verdict_.set({self_, text(peers_[static_cast<std::size_t>(self_)], " failed in its transport: ", error.what())});
+            verdict_.set(
+                {self_, text(peers_[static_cast<std::size_t>(self_)], " failed in its transport: ", error.what())});
             data_.interrupt();
             const std::lock_guard lock(mutex_);
             changed_.notify_all();
@@ -214,14 +217,17 @@ void ControlPlane::handle(Rank from, const Message& message, Time now) {
             if (good) watch_.report(from, suspect, why, certain, now);
             break;
         }
-        case MessageType::goodbye: watch_.goodbye(from); break;
+        case MessageType::goodbye:
+            watch_.goodbye(from);
+            break;
         case MessageType::goodbye_all: {
             const std::lock_guard lock(mutex_);
             all_goodbye_ = true;
             changed_.notify_all();
             break;
         }
-        default: good = false;
+        default:
+            good = false;
     }
     if (!good) channels_[static_cast<std::size_t>(from)].close("it sent a message that cannot be read");
 }

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "firecaffe/core/error.hpp"
 
@@ -32,7 +33,9 @@ Verdict VerdictCell::get() const {
     return verdict_;
 }
 
-TcpTransfer::~TcpTransfer() { plane.forget(*this); }
+TcpTransfer::~TcpTransfer() {
+    plane.forget(*this);
+}
 
 DataPlane::DataPlane(Rank self, std::vector<UniqueFd> fds, const VerdictCell& verdict, Hooks hooks)
     : self_(self),
@@ -47,7 +50,8 @@ DataPlane::DataPlane(Rank self, std::vector<UniqueFd> fds, const VerdictCell& ve
         throw UnavailableError("cannot make the descriptors of the transport: ", error_text(errno),
                                "; check ulimit -n");
     links_.reserve(fds.size());  // epoll keeps pointers to them
-    for (std::size_t rank = 0; rank < fds.size(); ++rank) links_.emplace_back(static_cast<Rank>(rank), std::move(fds[rank]));
+    for (std::size_t rank = 0; rank < fds.size(); ++rank)
+        links_.emplace_back(static_cast<Rank>(rank), std::move(fds[rank]));
 }
 
 DataPlane::~DataPlane() = default;
@@ -152,8 +156,9 @@ void DataPlane::wait(TcpTransfer& transfer) {
 
 void DataPlane::throw_verdict(const TcpTransfer& transfer) const {
     const Verdict verdict = verdict_.get();
-    throw PeerLostError(verdict.cause, ", while waiting in bucket ", transfer.tag.bucket, " of step ", transfer.tag.step,
-                        " (all-reduce #", transfer.tag.sequence, "); survivors stop. Start again with --resume.");
+    throw PeerLostError(verdict.cause, ", while waiting in bucket ", transfer.tag.bucket, " of step ",
+                        transfer.tag.step, " (all-reduce #", transfer.tag.sequence,
+                        "); survivors stop. Start again with --resume.");
 }
 
 void DataPlane::forget(TcpTransfer& transfer) noexcept {

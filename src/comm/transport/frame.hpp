@@ -17,7 +17,7 @@
 namespace firecaffe::comm {
 
 inline constexpr std::size_t kFrameHeaderBytes = 48;
-inline constexpr std::size_t kChunkBytes = 256 * 1024;  // small enough that the checksum's pass stays in the cache
+inline constexpr std::size_t kChunkBytes = 256 * 1024;    // small enough that the checksum's pass stays in the cache
 inline constexpr std::uint32_t kFrameMagic = 0x31444346;  // "FCD1"
 
 using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;

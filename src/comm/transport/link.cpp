@@ -18,7 +18,9 @@ std::string describe(const OperationTag& tag, std::uint64_t length) {
     return text("bucket ", tag.bucket, " of step ", tag.step, " (all-reduce #", tag.sequence, ", ", length, " bytes)");
 }
 
-std::size_t chunk_of(const TcpTransfer& transfer) { return std::min(kChunkBytes, transfer.length - transfer.moved); }
+std::size_t chunk_of(const TcpTransfer& transfer) {
+    return std::min(kChunkBytes, transfer.length - transfer.moved);
+}
 
 LinkFault broken_connection(int number) {
     return {number == 0 ? std::string("its data connection closed")
@@ -53,7 +55,8 @@ std::optional<LinkFault> Link::send_some(std::size_t budget, std::uint64_t& byte
         const std::byte* payload = transfer.out + transfer.moved;
         FrameState& frame = sending_;
         if (!frame.open) {
-            frame.header = encode({frame.index, transfer.tag, transfer.length, transfer.moved, crc32c({payload, chunk})});
+            frame.header =
+                encode({frame.index, transfer.tag, transfer.length, transfer.moved, crc32c({payload, chunk})});
             frame.header_bytes = frame.payload_bytes = 0;
             frame.open = true;
         }
@@ -115,9 +118,10 @@ std::optional<LinkFault> Link::receive_some(std::size_t budget, std::uint64_t& b
         }
         if (frame.payload_bytes < chunk) continue;
         if (frame.payload_crc != incoming_payload_crc_)
-            return LinkFault{text("it sent a damaged frame: the checksum of ", chunk, " bytes at ", transfer.moved, " in ",
-                                  describe(transfer.tag, transfer.length), " is wrong; check memory and network there"),
-                             true};
+            return LinkFault{
+                text("it sent a damaged frame: the checksum of ", chunk, " bytes at ", transfer.moved, " in ",
+                     describe(transfer.tag, transfer.length), " is wrong; check memory and network there"),
+                true};
         transfer.moved += chunk;
         const std::uint32_t index = frame.index;
         frame = {};
@@ -133,9 +137,8 @@ std::optional<LinkFault> Link::receive_some(std::size_t budget, std::uint64_t& b
 std::optional<LinkFault> Link::check_header(const TcpTransfer& transfer) {
     const auto header = decode(receiving_.header);
     if (!header || header->index != receiving_.index)
-        return LinkFault{text("it sent a damaged frame: the header of frame ", receiving_.index,
-                              " is wrong, where ", describe(transfer.tag, transfer.length),
-                              " was expected; check memory and network there"),
+        return LinkFault{text("it sent a damaged frame: the header of frame ", receiving_.index, " is wrong, where ",
+                              describe(transfer.tag, transfer.length), " was expected; check memory and network there"),
                          true};
     if (header->tag.sequence != transfer.tag.sequence || header->tag.bucket != transfer.tag.bucket ||
         header->tag.step != transfer.tag.step || header->length != transfer.length || header->offset != transfer.moved)

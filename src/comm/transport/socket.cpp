@@ -66,14 +66,22 @@ std::string describe_holder(int port) {
     return {};
 }
 
-const sockaddr_in& v4(const sockaddr_storage& s) { return reinterpret_cast<const sockaddr_in&>(s); }
-const sockaddr_in6& v6(const sockaddr_storage& s) { return reinterpret_cast<const sockaddr_in6&>(s); }
+const sockaddr_in& v4(const sockaddr_storage& s) {
+    return reinterpret_cast<const sockaddr_in&>(s);
+}
+const sockaddr_in6& v6(const sockaddr_storage& s) {
+    return reinterpret_cast<const sockaddr_in6&>(s);
+}
 
 }  // namespace
 
-std::string error_text(int number) { return std::generic_category().message(number); }
+std::string error_text(int number) {
+    return std::generic_category().message(number);
+}
 
-bool would_block(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
+bool would_block(int number) {
+    return number == EAGAIN || number == EWOULDBLOCK;
+}
 
 bool SocketAddress::is_loopback() const {
     if (storage.ss_family == AF_INET) return (ntohl(v4(storage).sin_addr.s_addr) >> 24) == 127;
@@ -116,8 +124,10 @@ HostAndPort split_host_port(const std::string& whole, const std::string& origin)
                                             std::from_chars(first, port.data() + port.size(), result.port).ptr !=
                                                 port.data() + port.size() ||
                                             result.port < 0 || result.port > 65535);
-    if (result.host.empty() || bad_port || (port.empty() && result.host.find(':') != std::string::npos && whole[0] != '['))
-        throw UsageError("'", origin, "' is no address; write tcp://host:port (IPv6: tcp://[address]:port), or file:///path");
+    if (result.host.empty() || bad_port ||
+        (port.empty() && result.host.find(':') != std::string::npos && whole[0] != '['))
+        throw UsageError("'", origin,
+                         "' is no address; write tcp://host:port (IPv6: tcp://[address]:port), or file:///path");
     return result;
 }
 
@@ -254,7 +264,8 @@ void tune(int fd, bool control, Clock::duration limit) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
     if (control) {
-        const auto timeout = static_cast<unsigned>(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
+        const auto timeout =
+            static_cast<unsigned>(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
         ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
     }
 }

@@ -80,6 +80,8 @@ class TcpTransport final : public Transport {
 
 }  // namespace
 
-std::shared_ptr<Transport> make_tcp_transport(TcpMesh mesh) { return std::make_shared<TcpTransport>(std::move(mesh)); }
+std::shared_ptr<Transport> make_tcp_transport(TcpMesh mesh) {
+    return std::make_shared<TcpTransport>(std::move(mesh));
+}
 
 }  // namespace firecaffe::comm

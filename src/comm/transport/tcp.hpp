@@ -13,9 +13,9 @@ namespace firecaffe::comm {
 
 struct TcpMesh {
     Rank rank = 0;
-    std::vector<PeerInfo> peers;    ///< one per rank, this one included
-    std::vector<UniqueFd> data;     ///< by rank; empty for this rank
-    std::vector<Channel> control;   ///< by rank: rank 0 has one to each other rank, the others have one to rank 0
+    std::vector<PeerInfo> peers;   ///< one per rank, this one included
+    std::vector<UniqueFd> data;    ///< by rank; empty for this rank
+    std::vector<Channel> control;  ///< by rank: rank 0 has one to each other rank, the others have one to rank 0
     double deadline_seconds = 10.0;
     double stall_seconds = 120.0;
 };

@@ -10,7 +10,9 @@ namespace firecaffe::comm {
 
 namespace {
 
-double in_seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+double in_seconds(Clock::duration d) {
+    return std::chrono::duration<double>(d).count();
+}
 
 std::string describe(const OperationTag& tag) {
     return text("bucket ", tag.bucket, " of step ", tag.step, " (all-reduce #", tag.sequence, ")");
@@ -23,7 +25,9 @@ Watch::Watch(std::vector<PeerInfo> peers, Rank self, const Limits& limits, Time 
     for (PeerInfo& info : peers) peers_.push_back({std::move(info), now, now, now, {}, false});
 }
 
-void Watch::heard(Rank rank, Time now) { peers_[at(rank)].heard = now; }
+void Watch::heard(Rank rank, Time now) {
+    peers_[at(rank)].heard = now;
+}
 
 void Watch::pulse(Rank rank, const Pulse& pulse, Time now) {
     Peer& peer = peers_[at(rank)];
@@ -44,7 +48,8 @@ void Watch::closed(Rank rank, const std::string& why) {
 void Watch::goodbye(Rank rank) {
     peers_[at(rank)].goodbye = true;
     // Without rank 0 nobody else will explain a broken connection.
-    if (self_ != 0 && rank == 0) limits_.grace = std::min<Clock::duration>(limits_.grace, std::chrono::milliseconds(300));
+    if (self_ != 0 && rank == 0)
+        limits_.grace = std::min<Clock::duration>(limits_.grace, std::chrono::milliseconds(300));
 }
 
 void Watch::gave_up(Rank rank, const std::string& reason) {
@@ -87,8 +92,8 @@ void Watch::judge_silence(Time now) {
     for (std::size_t rank = 0; rank < peers_.size(); ++rank) {
         const Peer& peer = peers_[rank];
         if (watches(static_cast<Rank>(rank)) && !peer.goodbye && now - peer.heard > limits_.silence)
-            convict(static_cast<Rank>(rank), text("lost ", peer.info, ": no sign of life for more than ",
-                                                  in_seconds(limits_.silence), " s"));
+            convict(static_cast<Rank>(rank),
+                    text("lost ", peer.info, ": no sign of life for more than ", in_seconds(limits_.silence), " s"));
     }
 }
 

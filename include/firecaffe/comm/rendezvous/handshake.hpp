@@ -6,9 +6,9 @@
 //   server -> client: version | answer | HMAC(K, "fc1 server" | nonce_s | hello | version | answer)
 //                     or the single byte kRefused, when the client's proof is wrong
 //
-// K is derived from the job token (HKDF-SHA256, RFC 5869). The client proves first, so a server is no oracle; the labels
-// stop reflection; the nonces of both sides stop replay; tags are compared in constant time. It proves who opens the
-// connection; it does not protect the bytes that follow from somebody on the path.
+// K is derived from the job token (HKDF-SHA256, RFC 5869). The client proves first, so a server is no oracle; the
+// labels stop reflection; the nonces of both sides stop replay; tags are compared in constant time. It proves who opens
+// the connection; it does not protect the bytes that follow from somebody on the path.
 //
 // Everything here is a function of bytes; sockets and deadlines are the caller's.
 #pragma once
@@ -67,8 +67,8 @@ JobId job_id(std::string_view job);
 /// The accepting side of one connection.
 class ServerHandshake {
   public:
-    explicit ServerHandshake(const Digest& key);                ///< draws its nonce
-    ServerHandshake(const Digest& key, const Nonce& challenge); ///< for tests: a nonce may be used only once
+    explicit ServerHandshake(const Digest& key);                 ///< draws its nonce
+    ServerHandshake(const Digest& key, const Nonce& challenge);  ///< for tests: a nonce may be used only once
 
     const Nonce& challenge() const { return challenge_; }
     /// Empty if the proof is wrong: send kRefused and close. Otherwise decide, and send answer().

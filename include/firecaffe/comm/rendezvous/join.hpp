@@ -4,7 +4,8 @@
 // Rank 0 listens; the others connect, prove that they know the token (handshake.hpp) and say who they are. When all are
 // there and agree about size, build and configuration, rank 0 hands out the table of addresses and every pair of ranks
 // opens a data connection; besides, each rank keeps a control connection to rank 0 for heartbeats and verdicts. The
-// listening sockets are closed as soon as the mesh is up. Strangers that connect meanwhile cost little and delay nobody.
+// listening sockets are closed as soon as the mesh is up. Strangers that connect meanwhile cost little and delay
+// nobody.
 //
 // Errors (thrown on every rank that can be reached, with the same text):
 //   ConfigError       configurations or builds differ; names the ranks and, through explain_difference, the fields

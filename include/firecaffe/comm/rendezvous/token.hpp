@@ -11,8 +11,8 @@
 
 namespace firecaffe::comm {
 
-inline constexpr std::size_t kTokenBytes = 32;         ///< what make_token() draws
-inline constexpr std::size_t kSmallestTokenBytes = 16; ///< 128 bits; a shorter token is refused
+inline constexpr std::size_t kTokenBytes = 32;          ///< what make_token() draws
+inline constexpr std::size_t kSmallestTokenBytes = 16;  ///< 128 bits; a shorter token is refused
 inline constexpr std::size_t kLargestTokenBytes = 1024;
 
 using Token = std::vector<std::byte>;
