@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -226,8 +227,8 @@ TEST_CASE("after the first step nothing of ours allocates") {
     steps.run();
     const Allocations counted = count_allocations([&] { steps.run(); });
     CHECK(counted.ours == 0);
-    // oneDNN keeps a small hash map of arguments for each call: a node for each argument and a table.
-    CHECK(counted.library < 400);
-    INFO("oneDNN's own: " << counted.library);
-    CHECK(count_allocations([] { delete new int; }).ours == 1);
+    // oneDNN makes a small hash map of the arguments for each call: a node for each argument, and a table.
+    CHECK(counted.library > 0);
+    CHECK(counted.library < 300);
+    CHECK(count_allocations([] { ::operator delete(::operator new(4)); }).ours == 1);
 }
