@@ -27,10 +27,12 @@ class Convolution {
   public:
     virtual ~Convolution() = default;
     virtual TensorSpec output() const = 0;
-    /// The weights may be packed into the backend's layout; call it whenever they have changed, before forward.
+    /// The weights may be packed into the backend's layout; call it whenever they have changed, before forward. The
+    /// memory must stay valid and unchanged until the next call, as a backend may also use it where it lies.
     virtual void set_parameters(const T* weight, const T* bias) = 0;
     virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
     virtual void backward_data(TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
+    /// `x` as it was in the last forward, if it is the same memory: a backend may have kept a copy in its own layout.
     virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dweight,
                                      T* dbias) = 0;
 };
@@ -43,6 +45,7 @@ class InnerProduct {
   public:
     virtual ~InnerProduct() = default;
     virtual TensorSpec output() const = 0;  // N x num_output, plain
+    /// As for Convolution; so is `x` of backward_parameters.
     virtual void set_parameters(const T* weight, const T* bias) = 0;
     virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
     virtual void backward_data(TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;

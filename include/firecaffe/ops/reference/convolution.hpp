@@ -54,6 +54,8 @@ class ReferenceConvolution : public Convolution<T, Cpu> {
             T* to = y.data() + row.y;
             for (std::int64_t j = 0; j < row.count; ++j) to[j] += w * from[j * stride];
         });
+        if (geometry_.relu)
+            for (T& value : y.storage()) value = value < 0 ? T(0) : value;
     }
 
     void backward_data(TensorView<const T, Cpu> dy, TensorView<T, Cpu> dx) override {

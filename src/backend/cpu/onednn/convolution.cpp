@@ -12,6 +12,8 @@ namespace firecaffe::ops {
 namespace onednn {
 namespace {
 
+constexpr const char* kOp = "convolution";
+
 using dnnl::memory;
 using Forward = dnnl::convolution_forward;
 using BackwardData = dnnl::convolution_backward_data;
@@ -187,8 +189,11 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
         : geometry_(geometry),
           input_(input),
           output_{convolution_output(geometry, input.shape), {}},
-          recipe_(geometry, input.shape, output_.shape, context_.engine) {
-        if (input.shape.count() == 0) return;
+          recipe_(geometry, input.shape, output_.shape, context_.engine),
+          spare_bias_(recipe_.bias.get_size()) {
+        if (input.shape[0] == 0) return;
+        if (input.shape.count() == 0)
+            throw ShapeError(kOp, ": the samples of input ", input, " are empty; they need channels, height and width");
         forward_.emplace(context_, recipe_, input);
         parameters_.emplace(context_, recipe_, input, *forward_);
         output_.layout = layout_of(forward_->pd.dst_desc()).value();
@@ -197,6 +202,10 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
     TensorSpec output() const override { return output_; }
 
     void set_parameters(const float* weight, const float* bias) override {
+        if (weight == nullptr || (geometry_.bias && bias == nullptr))
+            throw UsageError(kOp, ": set_parameters was given no ", weight == nullptr ? "weight" : "bias",
+                             "; the geometry asks for one");
+        has_parameters_ = true;
         if (!forward_) return;
         const OneMathThread one_thread;
         forward_->weight.pack(weight);
@@ -205,8 +214,9 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
     }
 
     void forward(TensorView<const float, Cpu> x, TensorView<float, Cpu> y) override {
-        check("x", x.spec(), input_);
-        check("y", y.spec(), output_);
+        require_spec(kOp, "x", x.spec(), input_);
+        require_spec(kOp, "y", y.spec(), output_);
+        require_parameters();
         if (!forward_) return;
         const OneMathThread one_thread;
         ForwardPass& pass = *forward_;
@@ -215,10 +225,11 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
     }
 
     void backward_data(TensorView<const float, Cpu> dy, TensorView<float, Cpu> dx) override {
-        check("dy", dy.spec(), output_);
-        check("dx", dx.spec(), input_);
+        require_spec(kOp, "dy", dy.spec(), output_);
+        require_spec(kOp, "dx", dx.spec(), input_);
+        require_parameters();
         if (!forward_) return;
-        if (!data_) build("convolution", input_, [&] { data_.emplace(context_, recipe_, input_, *forward_); });
+        if (!data_) build(kOp, input_, [&] { data_.emplace(context_, recipe_, input_, *forward_); });
         const OneMathThread one_thread;
         DataPass& pass = *data_;
         pass.step.point(DNNL_ARG_DIFF_DST, pass.dy.bring(dy.data()));
@@ -228,11 +239,11 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
 
     void backward_parameters(TensorView<const float, Cpu> x, TensorView<const float, Cpu> dy, float* dweight,
                              float* dbias) override {
-        check("x", x.spec(), input_);
-        check("dy", dy.spec(), output_);
+        require_spec(kOp, "x", x.spec(), input_);
+        require_spec(kOp, "dy", dy.spec(), output_);
         if (!parameters_) {
             std::fill_n(dweight, convolution_weight(geometry_, input_.shape).count(), 0.0f);
-            if (geometry_.bias) std::fill_n(dbias, geometry_.num_output, 0.0f);
+            if (geometry_.bias && dbias != nullptr) std::fill_n(dbias, geometry_.num_output, 0.0f);
             return;
         }
         const OneMathThread one_thread;
@@ -240,16 +251,18 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
         pass.step.point(DNNL_ARG_SRC, pass.same_x ? forward_x(x.data()) : pass.x.bring(x.data()));
         pass.step.point(DNNL_ARG_DIFF_DST, pass.dy.bring(dy.data()));
         pass.step.point(DNNL_ARG_DIFF_WEIGHTS, pass.dweight.target(dweight));
-        if (geometry_.bias) pass.step.point(DNNL_ARG_DIFF_BIAS, dbias);
+        if (geometry_.bias)
+            pass.step.point(DNNL_ARG_DIFF_BIAS, dbias != nullptr ? static_cast<void*>(dbias) : spare_bias_.data());
         pass.step.run();
         pass.dweight.deliver(dweight);
     }
 
   private:
-    static void check(const char* operand, const TensorSpec& given, const TensorSpec& expected) {
-        require_spec("convolution", operand, given, expected);
+    void require_parameters() const {
+        if (!has_parameters_) throw UsageError(kOp, ": no parameters yet; call set_parameters first");
     }
 
+    /// The copy that the forward pass made of x serves its gradient too.
     const void* forward_x(const float* x) {
         ForwardPass& pass = *forward_;
         if (pass.x.copies() && pass.last_x == x) return pass.x.kept();
@@ -261,6 +274,8 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
     TensorSpec input_, output_;
     Context context_;
     Recipe recipe_;
+    Memory<Cpu> spare_bias_;  ///< takes the gradient that is not wanted
+    bool has_parameters_ = false;
     std::optional<ForwardPass> forward_;
     std::optional<DataPass> data_;
     std::optional<ParameterPass> parameters_;
@@ -272,7 +287,7 @@ class OneDnnConvolution final : public Convolution<float, Cpu> {
 template <>
 std::unique_ptr<Convolution<float, Cpu>> make_convolution(const ConvolutionGeometry& geometry,
                                                           const TensorSpec& input) {
-    return onednn::build("convolution", input,
+    return onednn::build(onednn::kOp, input,
                          [&] { return std::make_unique<onednn::OneDnnConvolution>(geometry, input); });
 }
 
