@@ -43,10 +43,7 @@ install(FILES ${PROJECT_BINARY_DIR}/package/firecaffe.pc DESTINATION ${CMAKE_INS
 if(TARGET firecaffe_cli)
   install(TARGETS firecaffe_cli)
 endif()
-file(GLOB firecaffe_schemas CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/schema/*.json)
-if(firecaffe_schemas)
-  install(FILES ${firecaffe_schemas} DESTINATION ${CMAKE_INSTALL_DATADIR}/firecaffe/schema)
-endif()
+install(FILES ${PROJECT_SOURCE_DIR}/docs/firecaffe.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/firecaffe OPTIONAL)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(PROJECT_IS_TOP_LEVEL)
