@@ -37,7 +37,7 @@ class ReducerRegistry {
     std::vector<std::string> names() const;
 
     /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
-    /// unknown name, for "local" with several workers and for "tree" without a transport; UsageError for shards < 1.
+    /// unknown name and for "local" with several workers; UsageError for shards < 1.
     std::unique_ptr<Reducer> make(const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
                                   int shards) const;
 
