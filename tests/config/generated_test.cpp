@@ -65,7 +65,7 @@ TEST_CASE("a config changed at random is read or refused, and nothing else") {
     int accepted = 0;
     for (int round = 0; round < 1000; ++round) {
         std::string text(kBase);
-        for (std::size_t changes = 1 + below(4); changes > 0; --changes) {
+        for (std::size_t changes = 1 + below(3); changes > 0; --changes) {
             const std::size_t at = below(text.size()), length = 1 + below(std::min<std::size_t>(30, text.size() - at));
             switch (below(5)) {
                 case 0:
@@ -80,8 +80,9 @@ TEST_CASE("a config changed at random is read or refused, and nothing else") {
                 case 3:
                     text.insert(at, tokens[below(std::size(tokens))]);
                     break;
-                default:
-                    text[at] = static_cast<char>('0' + below(10));
+                default:  // another digit, which often leaves a valid config
+                    if (const auto digit = text.find_first_of("0123456789", at); digit != text.npos)
+                        text[digit] = static_cast<char>('0' + below(10));
                     break;
             }
         }
@@ -96,6 +97,6 @@ TEST_CASE("a config changed at random is read or refused, and nothing else") {
             CHECK((error.status() == ExitStatus::bad_config || error.status() == ExitStatus::missing_input));
         }
     }
-    CHECK(accepted > 10);
+    CHECK(accepted > 50);
     CHECK(accepted < 900);
 }
