@@ -21,7 +21,8 @@ class LayerCheck {
         if (!custom) {
             check_blobs();
             if (layer_.param.size() > parameters())
-                fail("param", text(layer_.param.size(), " entries, but the layer has ", parameters(), " parameters"));
+                fail("param", text("more entries (", layer_.param.size(), ") than the layer has parameters (",
+                                   parameters(), ")"));
         }
         std::visit([&](const auto& options) { check(options); }, layer_.options);
     }
@@ -137,8 +138,8 @@ void check_net(const Document& document, const Path& path, const NetSpec& net) {
         const auto [earlier, is_new] = first.emplace(net.layers[i].name, i);
         if (!is_new) {
             at.push_back("name");
-            document.fail(at, text("duplicate layer name '", net.layers[i].name, "', which layer ", earlier->second,
-                                   " (from 0) has too"));
+            document.fail(at,
+                          text("duplicate layer name '", net.layers[i].name, "'; layers/", earlier->second, " has it"));
         }
         LayerCheck(document, at, net.layers[i]).run();
     }

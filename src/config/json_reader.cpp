@@ -87,6 +87,11 @@ class Builder final : public nlohmann::json_sax<Json> {
         std::string ascii(what);  // it quotes what was read, which need not be UTF-8
         std::replace_if(
             ascii.begin(), ascii.end(), [](char c) { return (c & 0x80) != 0; }, '?');
+        // The position says it better than "; last read: '...'", which may be long.
+        if (const auto begin = ascii.find("; last read: "); begin != ascii.npos) {
+            const auto end = ascii.rfind("; expected ");
+            ascii.erase(begin, end == ascii.npos || end < begin ? ascii.npos : end - begin);
+        }
         fail(position == 0 ? 0 : position - 1, printable(ascii, 240));
     }
 

@@ -79,9 +79,9 @@ OrderedJson whole(TrainOptions options) {
     return to_json([&](Visitor& visit) { describe(visit, options); });
 }
 
-std::string dumped(const OrderedJson& json) {
+std::string dumped(const OrderedJson& json, int indent) {
     try {
-        return json.dump(2) + "\n";
+        return json.dump(indent) + "\n";
     } catch (const OrderedJson::exception&) {
         throw ConfigError("a string of the options is not UTF-8, which JSON cannot state");
     }
@@ -100,7 +100,7 @@ OrderedJson to_json(const std::function<void(Visitor&)>& describe) {
 namespace firecaffe {
 
 std::string print_config(const TrainOptions& options) {
-    return config::dumped(config::whole(options));
+    return config::dumped(config::whole(options), 2);
 }
 
 std::string shared_config(const TrainOptions& options) {
@@ -109,7 +109,7 @@ std::string shared_config(const TrainOptions& options) {
     json.erase("output");
     json["data"].erase("threads");
     json["data"].erase("prefetch");
-    return config::dumped(json);
+    return config::dumped(json, -1);
 }
 
 }  // namespace firecaffe

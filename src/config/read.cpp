@@ -47,10 +47,14 @@ class Reader final : public Visitor {
     void field(const Field& f, std::uint64_t& member) override {
         const Json* value = find(f);
         if (value == nullptr) return;
-        if (value->is_number_unsigned())
+        if (value->is_number_unsigned()) {
             member = value->get<std::uint64_t>();
-        else
+        } else {
+            if (value->is_number() && value->get<double>() >= 0x1p64)
+                document_.fail(below(f.key), text(shown(*value), " is too large; it must be at most ",
+                                                  std::numeric_limits<std::uint64_t>::max()));
             member = static_cast<std::uint64_t>(integer(f.nonnegative(), below(f.key), *value));
+        }
     }
 
     void field(const Field& f, double& member) override {
@@ -98,8 +102,8 @@ class Reader final : public Visitor {
                 return same_word(word, c.name) || (c.alias != nullptr && same_word(word, c.alias));
             });
             if (match == choices.end())
-                document_.fail(below(f.key), text("unknown value '", printable(word, 60), "'",
-                                                  did_you_mean(word, names), "; write ", one_of(names)));
+                document_.fail(below(f.key), text("unknown value '", printable(word, 60), "'; write ", one_of(names),
+                                                  did_you_mean(word, names)));
             member = static_cast<int>(match - choices.begin());
         }
         if (std::string_view(f.key) == "type") {
@@ -151,8 +155,8 @@ class Reader final : public Visitor {
             std::find(custom_layers_.begin(), custom_layers_.end(), layer.type) == custom_layers_.end()) {
             std::vector<std::string> types(std::begin(kLayerTypes), std::end(kLayerTypes));
             types.insert(types.end(), custom_layers_.begin(), custom_layers_.end());
-            document_.fail(below(f.key), text("unknown layer type '", printable(layer.type, 60), "'",
-                                              did_you_mean(layer.type, types), "; known types are ", one_of(types)));
+            document_.fail(below(f.key), text("unknown layer type '", printable(layer.type, 60), "'; known types are ",
+                                              one_of(types), did_you_mean(layer.type, types)));
         }
         layer.options = fresh_layer_options(index);
     }

@@ -64,7 +64,6 @@ class Schema final : public Visitor {
 
     void object(const Field& f, const Group& group) override {
         const std::string name = group.definition;
-        std::string default_type;
         define(name, [&] {
             Schema nested(definitions_);
             group.describe(nested);

@@ -42,7 +42,8 @@ NetSpec parse_net(std::string_view text, const std::string& path = "net",
 /// type).
 std::string print_config(const TrainOptions& options);
 
-/// The part of print_config that must be equal on all ranks: without compute, output, data.threads and data.prefetch.
+/// The part of print_config that must be equal on all ranks: without compute, output, data.threads and data.prefetch,
+/// on one line.
 std::string shared_config(const TrainOptions& options);
 
 /// The first difference of two texts of shared_config: "/solver/base_lr: 0.1 here, 0.2 there"; empty if they are equal.
