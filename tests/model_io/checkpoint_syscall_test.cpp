@@ -118,7 +118,7 @@ std::int64_t newest_and_next(const std::filesystem::path& root) {
 int for_each_call(Fault fault, int error_number, bool replace,
                   const std::function<void(const std::filesystem::path&, const Outcome&)>& check) {
     for (int index = 0; index < 5000; ++index) {
-        const Scratch scratch;
+        const Scratch scratch(Scratch::Where::memory);
         const auto root = scratch / "root";
         save_small(root, 1, 0);
         if (replace) save_small(root, 2, 0, 11);  // the save under test replaces this one
