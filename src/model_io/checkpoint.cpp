@@ -119,7 +119,12 @@ void write_latest(const fs::path& root, const std::string& name) {
 /// Best effort: a checkpoint that cannot be removed does no harm to the one just saved.
 void remove_older(const fs::path& root, std::int64_t iteration, std::int64_t keep) {
     if (keep == 0) return;
-    std::vector<std::int64_t> saved = list_checkpoints(root);
+    std::vector<std::int64_t> saved;
+    try {
+        saved = list_checkpoints(root);
+    } catch (const IoError&) {
+        return;
+    }
     std::erase_if(saved, [&](std::int64_t other) { return other > iteration; });
     for (std::size_t i = static_cast<std::size_t>(keep); i < saved.size(); ++i) {
         const std::string name = checkpoint_name(saved[i]);

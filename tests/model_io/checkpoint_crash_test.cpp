@@ -7,6 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "catch.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/random.hpp"
@@ -53,6 +56,14 @@ int check_failed_save(const std::filesystem::path& root, std::size_t floats) {
 TEST_CASE("SIGKILL at a random moment of saving loses no committed checkpoint") {
     const Scratch scratch;
     const RandomStream random(3, RandomPurpose::user);
+    // Long enough for a few saves, however slow machine and disk are.
+    const auto begin = std::chrono::steady_clock::now();
+    {
+        const Scratch other;
+        save_small(other.path(), 1, 2, 50'000);
+    }
+    const auto one_save = std::chrono::steady_clock::now() - begin;
+    const auto longest = std::chrono::duration_cast<std::chrono::microseconds>(4 * one_save).count();
     std::int64_t committed = 0;
     std::size_t left_half_written = 0;
     for (std::uint64_t trial = 0; trial < 50; ++trial) {
@@ -71,7 +82,7 @@ TEST_CASE("SIGKILL at a random moment of saving loses no committed checkpoint") 
             }
         }
         ::close(pipe_ends[1]);
-        ::usleep(random.below(trial, 20'000));
+        ::usleep(random.below(trial, static_cast<std::uint32_t>(std::clamp<long>(longest, 20'000, 500'000))));
         ::kill(child, SIGKILL);
         int status = 0;
         REQUIRE(::waitpid(child, &status, 0) == child);

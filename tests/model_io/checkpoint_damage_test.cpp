@@ -12,7 +12,7 @@ using namespace firecaffe::testing;
 namespace {
 
 struct Pair {
-    Scratch scratch;
+    Scratch scratch{Scratch::Where::memory};
     std::filesystem::path older = save_small(scratch.path(), 10, 0);
     std::filesystem::path newer = save_small(scratch.path(), 20, 0);
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -18,8 +19,13 @@ namespace firecaffe::testing {
 
 class Scratch {
   public:
-    Scratch() {
-        std::string name = (std::filesystem::temp_directory_path() / "firecaffe-test-XXXXXX").string();
+    /// In memory where the machine has such a place: for tests that save very often and do not care about the disk.
+    enum class Where { disk, memory };
+
+    explicit Scratch(Where where = Where::disk) {
+        const bool memory = where == Where::memory && ::access("/dev/shm", W_OK) == 0;
+        const std::filesystem::path base = memory ? "/dev/shm" : std::filesystem::temp_directory_path();
+        std::string name = (base / "firecaffe-test-XXXXXX").string();
         if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
         path_ = name;
     }
