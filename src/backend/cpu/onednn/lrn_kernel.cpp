@@ -13,13 +13,13 @@
 #include "backend/cpu/onednn/lrn_kernel.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
 namespace firecaffe::ops::onednn {
 namespace {
 
+// Everything must be inlined into the one function that is compiled for an instruction set.
 #define FIRECAFFE_INLINE [[gnu::always_inline]] static inline
 
 constexpr std::int64_t kPlainVectors = 4;  ///< per row: 256 bytes of each plane are read at a time
@@ -30,9 +30,10 @@ constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t unit) { return (n +
 std::int64_t lanes_of(const LrnJob& job) { return job.block == 8 ? 8 : 16; }
 
 /// Places of the vectors (a, b), a < `outer`: in the tensor, relative to the tile, and in the buffer, where a window
-/// begins at the first term of its sum.
+/// begins at the first term of its sum and a channel lies `centre` further on.
 struct Grid {
-    explicit Grid(const LrnJob& job) : lanes(lanes_of(job)) {
+    explicit Grid(const LrnJob& job) {
+        const std::int64_t lanes = lanes_of(job);
         if (job.block == 0) {
             outer = job.channels, columns = kPlainVectors * lanes;
             source_a = job.positions, source_b = lanes, column = 1;
@@ -48,40 +49,52 @@ struct Grid {
         centre = job.window / 2 * step;
     }
 
-    std::int64_t lanes, outer, columns, column, source_a, source_b, window_a, window_b, step, centre, size;
+    std::int64_t outer, columns, column, source_a, source_b, window_a, window_b, step, centre, size;
 };
-
-enum class Power { three_quarters, any };
 
 template <int L>
 struct Vectors;
 template <>
 struct Vectors<8> {
     using Float [[gnu::vector_size(32)]] = float;
+    using Unaligned [[gnu::vector_size(32), gnu::aligned(4), gnu::may_alias]] = float;
     using Bits [[gnu::vector_size(32)]] = std::uint32_t;
 };
 template <>
 struct Vectors<16> {
     using Float [[gnu::vector_size(64)]] = float;
+    using Unaligned [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
     using Bits [[gnu::vector_size(64)]] = std::uint32_t;
 };
 
-template <int L, Power power>
+/// L lanes; kWindow is local_size where it is known to the compiler, else 0.
+template <int L, bool kPlain, int kWindow>
 struct Kernel {
     using Vector = typename Vectors<L>::Float;
     using Bits = typename Vectors<L>::Bits;
+    using Unaligned = typename Vectors<L>::Unaligned;  // a memcpy of this size would go through the stack
 
     // Vectors are passed by reference: by value, they would be passed differently by each instruction set.
-    FIRECAFFE_INLINE void load(const float* from, Vector& v) { std::memcpy(&v, from, sizeof v); }
-    FIRECAFFE_INLINE void store(const Vector& v, float* to) { std::memcpy(to, &v, sizeof v); }
+    FIRECAFFE_INLINE void load(const float* from, Vector& v) { v = *reinterpret_cast<const Unaligned*>(from); }
+    FIRECAFFE_INLINE void store(const Vector& v, float* to) { *reinterpret_cast<Unaligned*>(to) = v; }
+
+    /// The `count` lanes in use of a tile's vector; the others are zero.
     FIRECAFFE_INLINE void load(const float* from, std::int64_t count, Vector& v) {
-        if (count >= L) return load(from, v);
+        if (count == L) return load(from, v);
         v = Vector{};
         std::memcpy(&v, from, static_cast<std::size_t>(count) * sizeof(float));
     }
+    /// Lanes not in use are not written, but for the padding of a block, which becomes zero.
+    FIRECAFFE_INLINE void store(const Vector& v, std::int64_t count, bool blocked, float* to) {
+        if (count == L) return store(v, to);
+        std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(float));
+        if (blocked) std::memset(to + count, 0, static_cast<std::size_t>(L - count) * sizeof(float));
+    }
 
-    /// The sum of a window. Terms are added upwards.
-    FIRECAFFE_INLINE void window_sum(const float* from, std::int64_t window, std::int64_t step, Vector& sum) {
+    /// Terms are added upwards.
+    FIRECAFFE_INLINE void window_sum(const float* from, std::int64_t given, Vector& sum) {
+        const std::int64_t window = kWindow != 0 ? kWindow : given;
+        const std::int64_t step = kPlain ? kPlainVectors * L : 1;
         load(from, sum);
         for (std::int64_t j = 1; j < window; ++j) {
             Vector term;
@@ -92,19 +105,14 @@ struct Kernel {
 
     /// s^-beta and 1/s.
     FIRECAFFE_INLINE void powers(const Vector& s, float beta, Vector& scale, Vector& inverse) {
-        if constexpr (power == Power::three_quarters) {
+        if (beta == 0.75f) {
             // Newton's steps for r = s^-1/4. The first guess divides the exponent by -4 through the bits of the float;
             // 0x4f600000, a quarter more than the exponent's bias, is lowered to halve the worst error, to 3.4 %. An
             // error e becomes 2.5 e^2, so that three steps reach float's precision (5e-7 in s^-3/4).
-            Bits bits;
-            std::memcpy(&bits, &s, sizeof bits);
-            bits = 0x4f58cae5u - (bits >> 2);
-            Vector r;
-            std::memcpy(&r, &bits, sizeof r);
-            for (int i = 0; i < 3; ++i) {
-                const Vector r2 = r * r;
-                r *= 1.25f - 0.25f * ((s * r2) * r2);
-            }
+            Vector r = reinterpret_cast<Vector>(0x4f58cae5u - (reinterpret_cast<Bits>(s) >> 2));
+            newton(s, r);
+            newton(s, r);
+            newton(s, r);
             scale = r * r * r;
             inverse = scale * r;
         } else {
@@ -112,113 +120,109 @@ struct Kernel {
             inverse = 1.0f / s;
         }
     }
-
-    struct Tile {
-        const LrnJob& job;
-        const Grid& grid;
-        std::int64_t first, columns;  ///< of the image positions
-
-        std::int64_t inner() const { return job.block == 0 ? ceil_div(columns, L) : columns; }
-        std::int64_t source(std::int64_t a, std::int64_t b) const {
-            return first * grid.column + a * grid.source_a + b * grid.source_b;
-        }
-        std::int64_t window(std::int64_t a, std::int64_t b) const { return a * grid.window_a + b * grid.window_b; }
-        std::int64_t lanes(std::int64_t a, std::int64_t b) const {
-            return job.block == 0 ? columns - b * L : job.channels - a * L;
-        }
-        /// Lanes beyond the tile are not written, but for the padding of a block, which becomes zero.
-        FIRECAFFE_INLINE void put(const Vector& v, std::int64_t count, bool blocked, float* to) {
-            if (count >= L) return store(v, to);
-            std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(float));
-            if (blocked) std::memset(to + count, 0, static_cast<std::size_t>(L - count) * sizeof(float));
-        }
-    };
-
-    FIRECAFFE_INLINE void squares(const Tile& tile, const float* x, float* buffer) {
-        for (std::int64_t a = 0; a < tile.grid.outer; ++a)
-            for (std::int64_t b = 0; b < tile.inner(); ++b) {
-                Vector v;
-                load(x + tile.source(a, b), tile.lanes(a, b), v);
-                store(v * v, buffer + tile.window(a, b) + tile.grid.centre);
-            }
+    FIRECAFFE_INLINE void newton(const Vector& s, Vector& r) {
+        const Vector r2 = r * r;
+        r *= 1.25f - 0.25f * ((s * r2) * r2);
     }
 
-    FIRECAFFE_INLINE void forward(const Tile& tile, const float* x, float* y) {
-        const LrnJob& job = tile.job;
-        squares(tile, x, job.scratch);
-        for (std::int64_t a = 0; a < tile.grid.outer; ++a)
-            for (std::int64_t b = 0; b < tile.inner(); ++b) {
-                Vector s, v, scale, inverse;
-                window_sum(job.scratch + tile.window(a, b), job.window, tile.grid.step, s);
-                powers(job.k + job.share * s, job.beta, scale, inverse);
-                load(x + tile.source(a, b), tile.lanes(a, b), v);
-                Tile::put(v * scale, tile.lanes(a, b), job.block == L, y + tile.source(a, b));
+    /// Calls visit(offset in the tensor, offset in the buffer, lanes in use) for each vector of a tile.
+    template <class Visit>
+    FIRECAFFE_INLINE void for_each(const LrnJob& job, const Grid& grid, std::int64_t first, std::int64_t columns,
+                                   const Visit& visit) {
+        for (std::int64_t a = 0; a < grid.outer; ++a) {
+            std::int64_t source = first * grid.column + a * grid.source_a, window = a * grid.window_a;
+            if (kPlain) {
+                for (std::int64_t b = 0; b < columns / L; ++b, source += L, window += L) visit(source, window, L);
+                if (columns % L != 0) visit(source, window, columns % L);
+                continue;
             }
-    }
-
-    FIRECAFFE_INLINE void backward(const Tile& tile, const float* x, const float* dy, float* dx) {
-        const LrnJob& job = tile.job;
-        const std::int64_t step = tile.grid.step;
-        float* const ratio = job.scratch + tile.grid.size;
-        float* const direct = ratio + tile.grid.size;  // dy * s^-beta, in windows' places
-        squares(tile, x, job.scratch);
-        for (std::int64_t a = 0; a < tile.grid.outer; ++a)
-            for (std::int64_t b = 0; b < tile.inner(); ++b) {
-                Vector s, v, d, scale, inverse;
-                window_sum(job.scratch + tile.window(a, b), job.window, step, s);
-                powers(job.k + job.share * s, job.beta, scale, inverse);
-                load(x + tile.source(a, b), tile.lanes(a, b), v);
-                load(dy + tile.source(a, b), tile.lanes(a, b), d);
-                d *= scale;
-                store(d, direct + tile.window(a, b));
-                store(d * v * inverse, ratio + tile.window(a, b) + tile.grid.centre);
-            }
-        const float factor = 2.0f * job.share * job.beta;
-        for (std::int64_t a = 0; a < tile.grid.outer; ++a)
-            for (std::int64_t b = 0; b < tile.inner(); ++b) {
-                Vector sum, v, d;
-                window_sum(ratio + tile.window(a, b), job.window, step, sum);
-                load(x + tile.source(a, b), tile.lanes(a, b), v);
-                load(direct + tile.window(a, b), d);
-                Tile::put(d - factor * v * sum, tile.lanes(a, b), job.block == L, dx + tile.source(a, b));
-            }
+            const std::int64_t step = grid.source_b, row = grid.window_b, lanes = job.channels - a * L;
+            if (lanes >= L)
+                for (std::int64_t b = 0; b < columns; ++b, source += step, window += row) visit(source, window, L);
+            else
+                for (std::int64_t b = 0; b < columns; ++b, source += step, window += row) visit(source, window, lanes);
+        }
     }
 
     /// y is null for backward, dy and dx for forward.
+    FIRECAFFE_INLINE void tile(const LrnJob& job, const Grid& grid, std::int64_t first, std::int64_t columns,
+                               const float* x, float* y, const float* dy, float* dx) {
+        const bool blocked = job.block == L;
+        const float k = job.k, share = job.share, beta = job.beta, factor = 2.0f * share * beta;
+        float* const squares = job.scratch;
+        float* const ratio = squares + grid.size;
+        float* const direct = ratio + grid.size;  // dy * s^-beta
+        const std::int64_t centre = grid.centre, ahead = grid.columns * grid.column;
+        for_each(job, grid, first, columns, [=](auto source, auto window, auto lanes) __attribute__((always_inline)) {
+            // The next tile lies just behind this one, in bursts too short for the hardware to see it coming.
+            __builtin_prefetch(x + source + ahead);
+            if (y == nullptr) __builtin_prefetch(dy + source + ahead);
+            Vector v;
+            load(x + source, lanes, v);
+            store(v * v, squares + window + centre);
+        });
+        for_each(job, grid, first, columns, [&](auto source, auto window, auto lanes) __attribute__((always_inline)) {
+            Vector s, v, scale, inverse;
+            window_sum(squares + window, job.window, s);
+            powers(k + share * s, beta, scale, inverse);
+            load(x + source, lanes, v);
+            if (y != nullptr) return store(v * scale, lanes, blocked, y + source);
+            Vector d;
+            load(dy + source, lanes, d);
+            d *= scale;
+            store(d, direct + window);
+            store(d * v * inverse, ratio + window + centre);
+        });
+        if (y != nullptr) return;
+        for_each(job, grid, first, columns, [&](auto source, auto window, auto lanes) __attribute__((always_inline)) {
+            Vector sum, v, d;
+            window_sum(ratio + window, job.window, sum);
+            load(x + source, lanes, v);
+            load(direct + window, d);
+            store(d - factor * v * sum, lanes, blocked, dx + source);
+        });
+    }
+
     FIRECAFFE_INLINE void run(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
         const Grid grid(job);
         for (std::int64_t n = 0; n < job.batch; ++n)
             for (std::int64_t first = 0; first < job.positions; first += grid.columns) {
-                const Tile tile{job, grid, first, std::min(grid.columns, job.positions - first)};
-                const std::int64_t at = n * job.sample;
+                const std::int64_t at = n * job.sample, columns = std::min(grid.columns, job.positions - first);
                 if (y != nullptr)
-                    forward(tile, x + at, y + at);
+                    tile(job, grid, first, columns, x + at, y + at, nullptr, nullptr);
                 else
-                    backward(tile, x + at, dy + at, dx + at);
+                    tile(job, grid, first, columns, x + at, nullptr, dy + at, dx + at);
             }
     }
 };
 
+template <int kWindow>
 FIRECAFFE_INLINE void body(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
-    const bool common = job.beta == 0.75f;
-    if (lanes_of(job) == 16)
-        common ? Kernel<16, Power::three_quarters>::run(job, x, y, dy, dx)
-               : Kernel<16, Power::any>::run(job, x, y, dy, dx);
+    if (job.block == 0)
+        Kernel<16, true, kWindow>::run(job, x, y, dy, dx);
+    else if (job.block == 8)
+        Kernel<8, false, kWindow>::run(job, x, y, dy, dx);
     else
-        common ? Kernel<8, Power::three_quarters>::run(job, x, y, dy, dx)
-               : Kernel<8, Power::any>::run(job, x, y, dy, dx);
+        Kernel<16, false, kWindow>::run(job, x, y, dy, dx);
+}
+
+FIRECAFFE_INLINE void any_body(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
+    if (job.window == 5)
+        body<5>(job, x, y, dy, dx);
+    else
+        body<0>(job, x, y, dy, dx);
 }
 
 using Body = void (*)(const LrnJob&, const float*, float*, const float*, float*);
 
-void anywhere(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) { body(job, x, y, dy, dx); }
+void anywhere(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) { any_body(job, x, y, dy, dx); }
 
 #if defined(__x86_64__)
 [[gnu::target("avx2,fma")]] void avx2(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
-    body(job, x, y, dy, dx);
+    any_body(job, x, y, dy, dx);
 }
 [[gnu::target("avx512f")]] void avx512(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
-    body(job, x, y, dy, dx);
+    any_body(job, x, y, dy, dx);
 }
 
 Body choose() {
@@ -241,9 +245,9 @@ LrnJob::LrnJob(const LrnParameters& parameters, const TensorSpec& spec)
     : batch(spec.shape[0]),
       channels(spec.shape[1]),
       positions(spec.shape.count_from(2)),
-      block(spec.layout.is_plain()                              ? 0
+      block(spec.layout.is_plain()                            ? 0
             : spec.layout.kind == Layout::Kind::channels_last ? channels
-                                                                : spec.layout.channel_block),
+                                                              : spec.layout.channel_block),
       sample(batch == 0 ? 0 : spec.storage() / batch),
       window(parameters.local_size),
       k(static_cast<float>(parameters.k)),
