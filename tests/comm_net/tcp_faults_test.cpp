@@ -36,7 +36,7 @@ TEST_CASE("an abort reaches every rank with its reason") {
     for (const Rank who : {0, 2}) {
         CAPTURE(who);
         const auto outcomes = run_ranks(job_options(4), [&](Transport& transport) {
-            exchange_once(transport, {1, 0, 1});
+            exchange_once(transport, {1842, 3, 615});
             if (transport.rank() == who) transport.abort("disk full");
             exchange_once(transport, {1842, 3, 615}, 100'000);
         });

@@ -117,7 +117,7 @@ TEST_CASE("a killed rank is named by all survivors within a second") {
             CHECK(children[rank].seconds < 1.0);
             CHECK(WEXITSTATUS(children[rank].status) == 75);
             CHECK(contains(children[rank].text, firecaffe::text("lost rank ", victim, " (host ")));
-            CHECK(contains(children[rank].text, firecaffe::text("pid ", children[v].pid, "): its connection ")));
+            CHECK(contains(children[rank].text, firecaffe::text("pid ", children[v].pid, "): its connection closed")));
             CHECK(contains(children[rank].text, ", while waiting in bucket 5 of step "));
             ++causes[children[rank].text.substr(0, children[rank].text.find(", while"))];
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <poll.h>
 
+#include <iterator>
 #include <list>
 #include <optional>
 
@@ -213,33 +214,43 @@ class Gathering {
         return {true, what + "; start all ranks with the same build and configuration", std::nullopt, self_};
     }
 
-    // Tells everybody who is here, and throws.
+    // Tells everybody who is here, and who comes within the grace, and throws.
     [[noreturn]] void refuse(const Refusal& refusal) {
-        std::vector<Channel*> channels;
+        int told = 1;
+        const auto tell = [&](Channel& channel, const Refusal& words) {
+            if (channel.fd() < 0) return;
+            channel.send(MessageType::refuse, write(words));
+            channel.finish();
+            ++told;
+        };
         for_each_member([&](Rank, Member& entry) {
-            Refusal theirs = refusal;
+            Refusal words = refusal;
             if (refusal.is_config && entry.info.build == options_.build && entry.info.config != options_.config)
-                theirs.config = options_.config;
-            entry.channel.send(MessageType::refuse, write(theirs));
-            channels.push_back(&entry.channel);
+                words.config = options_.config;
+            tell(entry.channel, words);
         });
         arrivals_.push_back(std::move(latecomer_));
-        for (Channel& channel : arrivals_) {
-            if (channel.fd() < 0) continue;
-            channel.send(MessageType::refuse, write(refusal));
-            channels.push_back(&channel);
-        }
+        for (Channel& channel : arrivals_) tell(channel, refusal);
+
         const Time end = Clock::now() + kGrace;
-        for (Channel* channel : channels) {
-            channel->finish();
-            // Until it has closed: a socket that is closed earlier might take our words back.
-            while (!channel->closed() && Clock::now() < end) {
-                channel->flush();
-                while (channel->next()) {
+        while (Clock::now() < end) {
+            const std::size_t before = arrivals_.size();
+            welcome_controls();
+            for (auto entry = std::next(arrivals_.begin(), static_cast<std::ptrdiff_t>(before));
+                 entry != arrivals_.end(); ++entry)
+                tell(*entry, refusal);
+            // Until they have closed: a socket that is closed earlier might take our words back.
+            bool all_closed = true;
+            const auto drain = [&](Channel& channel) {
+                channel.flush();
+                while (channel.next()) {
                 }
-                if (!channel->closed())
-                    wait_for(channel->fd(), channel->events(), std::min(end, Clock::now() + kGrace / 4));
-            }
+                all_closed = all_closed && channel.fd() < 0;
+            };
+            for_each_member([&](Rank, Member& entry) { drain(entry.channel); });
+            for (Channel& channel : arrivals_) drain(channel);
+            if (all_closed && (told >= options_.size || Clock::now() >= deadline_)) break;
+            sleep(end);
         }
         throw_refusal(refusal, options_, self_);
     }

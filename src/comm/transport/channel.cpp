@@ -83,13 +83,13 @@ bool Channel::fill() {
         if (n < 0 && number == EINTR) continue;
         if (n < 0 && would_block(number)) return false;
         end_ = true;
-        why_end_ = n == 0 ? "its connection closed" : "its connection broke: " + error_text(number);
+        why_end_ = describe_end("its connection", n == 0 ? 0 : number);
         return false;
     }
 }
 
 std::optional<Message> Channel::next() {
-    while (!closed_) {
+    while (!closed_ && fd_) {
         const std::span<const std::byte> rest = std::span(in_).subspan(taken_);
         if (rest.size() >= kOverhead) {
             const std::size_t length = load_little_endian<std::uint32_t>(rest.data());

@@ -23,9 +23,7 @@ std::size_t chunk_of(const TcpTransfer& transfer) {
 }
 
 LinkFault broken_connection(int number) {
-    return {number == 0 ? std::string("its data connection closed")
-                        : text("its data connection broke: ", error_text(number)),
-            false};
+    return {describe_end("its data connection", number), false};
 }
 
 }  // namespace

@@ -79,6 +79,11 @@ std::string error_text(int number) {
     return std::generic_category().message(number);
 }
 
+std::string describe_end(const char* what, int number) {
+    if (number == 0 || number == ECONNRESET || number == EPIPE) return text(what, " closed");
+    return text(what, " broke: ", error_text(number));
+}
+
 bool would_block(int number) {
     return number == EAGAIN || number == EWOULDBLOCK;
 }

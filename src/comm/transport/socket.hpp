@@ -42,6 +42,10 @@ class UniqueFd {
 /// The system's words for an error number.
 std::string error_text(int number);
 
+/// "its connection closed" and the like; 0 stands for an orderly end. Whether a dying process leaves an end or a reset
+/// is chance, so both have the same words and all survivors agree.
+std::string describe_end(const char* what, int number);
+
 /// True for the numbers that mean "try again later".
 bool would_block(int number);
 
