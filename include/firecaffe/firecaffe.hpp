@@ -14,6 +14,7 @@
 #include "firecaffe/comm/rendezvous/token.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/config/config.hpp"
 #include "firecaffe/core/dtype.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/random.hpp"
