@@ -59,7 +59,8 @@ TEST_CASE("a hello survives the wire, and nothing else passes for one") {
     CHECK(back->target == 1);
     CHECK(back->incarnation == hello.incarnation);
     CHECK(back->job == hello.job);
-    for (const std::size_t fixed : {0, 7, 10, 11, 20, 23, 48, 63}) CHECK(!decode_hello(with_flip(bytes, fixed, 0x40)));
+    for (const std::size_t fixed : {0u, 7u, 10u, 11u, 20u, 23u, 48u, 63u})
+        CHECK(!decode_hello(with_flip(bytes, fixed, 0x40)));
     CHECK(!decode_hello(with_flip(bytes, 9, 0x40)));  // a role that does not exist
     CHECK(!decode_hello(std::array<std::byte, kHelloBytes>{}));
 }

@@ -68,7 +68,7 @@ TEST_CASE("a token file must be ours alone") {
     const Folder folder;
     CHECK(to_hex(token_from_file(folder.file("good", kHex + "\n", 0600))) == kHex);
     CHECK(to_hex(token_from_file(folder.file("readonly", kHex, 0400))) == kHex);
-    for (const mode_t mode : {0640, 0604, 0620, 0644})
+    for (const mode_t mode : {0640u, 0604u, 0620u, 0644u})
         CHECK(contains(refusal([&] { token_from_file(folder.file("open", kHex, mode)); }), "chmod 600"));
     CHECK(contains(refusal([&] { token_from_file(folder.file("short", "0011", 0600)); }), "16 bits"));
     CHECK(contains(refusal([&] { token_from_file(folder.file("empty", "", 0600)); }), "0 bits"));
