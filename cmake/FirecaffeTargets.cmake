@@ -4,6 +4,8 @@
 # Warnings, sanitizers and the language standard of everything we compile ourselves; never exported.
 function(firecaffe_compile_settings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor)
+  # a * b + c stays two roundings, whatever the instruction set: the same bits from every build on one machine.
+  target_compile_options(${target} PRIVATE -ffp-contract=off)
   if(FIRECAFFE_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
@@ -19,10 +21,10 @@ function(firecaffe_add_library)
   add_library(firecaffe)
   add_library(firecaffe::firecaffe ALIAS firecaffe)
   target_compile_features(firecaffe PUBLIC cxx_std_20)
-  target_include_directories(firecaffe PUBLIC
-    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/firecaffe/*.hpp)
+  target_sources(firecaffe PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${headers})
   target_include_directories(firecaffe PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  set_target_properties(firecaffe PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_target_properties(firecaffe PROPERTIES POSITION_INDEPENDENT_CODE ON VERIFY_INTERFACE_HEADER_SETS ON)
   firecaffe_compile_settings(firecaffe)
   firecaffe_link_dependencies(firecaffe)
 endfunction()

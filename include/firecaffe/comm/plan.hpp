@@ -7,6 +7,8 @@
 // round do not depend on each other; a rank's steps are run in order.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -30,6 +32,17 @@ struct Step {
     int other = -1;
     int round = 0;
     int part = 0, parts = 1;
+
+    /// The elements that this step moves, of `count`. Empty if there are fewer elements than parts.
+    std::size_t begin(std::size_t count) const { return first_of(part, count); }
+    std::size_t end(std::size_t count) const { return first_of(part + 1, count); }
+
+  private:
+    /// The least i with floor(i * parts / count) >= p.
+    std::size_t first_of(int p, std::size_t count) const {
+        const auto n = static_cast<std::size_t>(parts);
+        return (static_cast<std::size_t>(p) * count + n - 1) / n;
+    }
 };
 
 struct Plan {
@@ -40,7 +53,8 @@ struct Plan {
     int rounds = 0;
     bool canonical = false;                ///< keeps the fixed tree over shards, whatever the number of ranks
 
-    /// After the plan, slot 0 of every rank holds the sum.
+    /// After the plan, slot 0 of every rank holds the sum. A rank without inputs needs slot 0 all the same.
+    int slots(Rank rank) const { return std::max(1, inputs[static_cast<std::size_t>(rank)]); }
 };
 
 }  // namespace firecaffe::comm

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "firecaffe/comm/plan.hpp"
+#include "firecaffe/core/dtype.hpp"
 
 namespace firecaffe::comm {
 
@@ -31,6 +32,8 @@ struct OperationTag {
     std::uint64_t sequence = 0;  ///< number of the collective, equal on all ranks
     std::uint32_t bucket = 0;
     std::uint32_t step = 0;      ///< training step, for messages
+    DType dtype = DType::uint8;  ///< of the elements; both ends must agree
+    std::uint64_t count = 0;     ///< elements of the whole request, of which a transfer may be a piece; likewise
 };
 
 /// One transfer under way. Must be waited for before its buffer is touched or freed.

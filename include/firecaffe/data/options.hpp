@@ -26,7 +26,7 @@ struct TransformOptions {
     std::int64_t pad = 0;             ///< zeros added on every side before cropping
     std::int64_t crop_size = 0;       ///< 0: no crop
     bool mirror = false;              ///< flip left-right with probability 1/2
-    std::vector<double> mean_value;   ///< one value, or one per channel
+    std::vector<double> mean_value = {};  ///< one value, or one per channel
     double scale = 1.0;
 };
 

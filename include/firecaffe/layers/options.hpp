@@ -41,8 +41,8 @@ struct ConvolutionOptions {
     std::int64_t dilation = 1;
     std::int64_t group = 1;
     bool bias_term = true;
-    FillerOptions weight_filler;
-    FillerOptions bias_filler;
+    FillerOptions weight_filler{};
+    FillerOptions bias_filler{};
 };
 
 struct PoolingOptions {
@@ -70,8 +70,8 @@ struct DropoutOptions {
 struct InnerProductOptions {
     std::int64_t num_output = 0;
     bool bias_term = true;
-    FillerOptions weight_filler;
-    FillerOptions bias_filler;
+    FillerOptions weight_filler{};
+    FillerOptions bias_filler{};
 };
 
 struct ConcatOptions {};

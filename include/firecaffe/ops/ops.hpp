@@ -56,7 +56,7 @@ template <class T, class Device>
 std::unique_ptr<InnerProduct<T, Device>> make_inner_product(std::int64_t num_output, bool bias,
                                                             const TensorSpec& input);
 
-/// Max or average pooling with Caffe's rules (pooled_extent, pooling_divisor in geometry.hpp). For max pooling the
+/// Max or average pooling with Caffe's rules (pooled_extent, pooling_window in geometry.hpp). For max pooling the
 /// first maximum of a window, in row order, receives the gradient. The op remembers the winners of its last forward.
 template <class T, class Device>
 class Pooling {

@@ -18,7 +18,7 @@ struct LrPolicyOptions {
     double gamma = 0.1;
     double power = 0.0;  ///< Caffe's default: a poly policy without a power is constant
     std::int64_t stepsize = 0;
-    std::vector<std::int64_t> stepvalue;
+    std::vector<std::int64_t> stepvalue{};
 };
 
 enum class Regularization : std::uint8_t { l2, l1 };

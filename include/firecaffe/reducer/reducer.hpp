@@ -2,8 +2,8 @@
 // Reducer: sums buckets over all ranks, in place. Two verbs: submit, wait.
 //
 // Every rank submits the same buckets in the same order. A rank brings one or several partial sums per bucket: the
-// maximal subtrees of the canonical tree over shards that it owns (reducer/shard_tree.hpp); with one shard per rank,
-// or a power-of-two block of shards each, that is one. After wait(), partials[0] holds the sum on every rank; the
+// maximal subtrees of the canonical tree over shards that it owns (comm/collective/shard_tree.hpp); with one shard per
+// rank, or a power-of-two block of shards each, that is one. After wait(), partials[0] holds the sum on every rank; the
 // other partials hold scratch.
 //
 //   right:  t0 = r.submit(b0); t1 = r.submit(b1); r.wait(t0); use b0; r.wait(t1); use b1;
@@ -28,7 +28,7 @@ struct ReduceRequest {
     std::uint32_t step = 0;    ///< for messages
     DType dtype = DType::float32;  ///< float32 or float64
     std::size_t count = 0;         ///< elements of each partial
-    std::span<std::byte* const> partials;  ///< this rank's partial sums, left to right; the pointers are copied
+    std::span<std::byte* const> partials{};  ///< this rank's partial sums, left to right; the pointers are copied
 };
 
 using Ticket = std::uint64_t;

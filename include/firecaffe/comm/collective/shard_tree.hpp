@@ -16,10 +16,10 @@ struct ShardNode {
     int level = 0;
     int index = 0;
 
-    int begin() const { return index << level; }
+    int begin() const { return static_cast<int>(static_cast<std::int64_t>(index) << level); }
     int end(int shards) const {
-        const int nominal = (index + 1) << level;
-        return nominal < shards ? nominal : shards;
+        const std::int64_t nominal = (static_cast<std::int64_t>(index) + 1) << level;
+        return nominal < shards ? static_cast<int>(nominal) : shards;
     }
     friend bool operator==(const ShardNode&, const ShardNode&) = default;
 };
@@ -34,11 +34,12 @@ struct ShardBlock {
 /// The shards of worker `rank` of `ranks`. Throws UsageError unless 0 <= rank < ranks and shards > 0.
 ShardBlock shard_block(int rank, int ranks, int shards);
 
-/// The root of the tree over `shards` shards.
+/// The root of the tree over `shards` shards. Throws UsageError unless shards > 0.
 ShardNode shard_root(int shards);
 
 /// The maximal nodes that lie inside the block, left to right: the partial sums that its owner can form alone. A node
 /// at the right edge whose right child is empty counts as its (cut off) self, at the highest level that lies inside.
+/// Empty for an empty block. Throws UsageError unless the block lies in [0, shards).
 std::vector<ShardNode> maximal_nodes(const ShardBlock& block, int shards);
 
 }  // namespace firecaffe

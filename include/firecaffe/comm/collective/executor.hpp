@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The executor: runs one rank's part of a plan over a transport.
+//
+// A request is cut into chunks, and every step of the plan is run chunk by chunk, so that adding overlaps with
+// receiving and a rank forwards what it has while the rest is still under way: the plan becomes a pipeline, and the
+// order of the additions for each element stays the plan's.
+//
+// Schedule. Chunk c of a step in round r has time c + r. A rank finishes its pieces in the order of time, older chunks
+// first. All ranks know this order, and it is one order for the whole group; so a rank that blocks at a piece blocks
+// only for pieces that are earlier, and there is no deadlock for any plan that simulate() passes. Ahead of the piece it
+// waits for, it has posted the next receives (into scratch, or into a slot that nothing else uses any more) and all
+// sends whose data are ready; a slot is written only after the sends from it are complete.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "firecaffe/comm/plan.hpp"
+#include "firecaffe/comm/transport.hpp"
+#include "firecaffe/core/dtype.hpp"
+
+namespace firecaffe::comm {
+
+/// Must be equal on all ranks.
+struct ExecutorOptions {
+    std::size_t chunk_bytes = 256 * 1024;  ///< rounded down to whole elements, at least one
+    int receives_ahead = 6;                ///< receives under way at a time; as many chunks of scratch. At least 2.
+    int sends_behind = 8;                  ///< sends that may be incomplete behind the piece that is waited for
+};
+
+class Executor {
+  public:
+    /// The transport must outlive the executor. Throws UsageError for options out of range.
+    explicit Executor(Transport& transport, ExecutorOptions options = {});
+    ~Executor();
+    Executor(const Executor&) = delete;
+    Executor& operator=(const Executor&) = delete;
+
+    /// Runs this rank's steps of `plan`; returns when slots[0] holds the sum and no slot is in use. `slots` has
+    /// plan.slots(rank) buffers of `count` elements, aligned to the element; the first plan.inputs[rank] hold the
+    /// partial sums, and all of them are overwritten. The executor fills in the tag's dtype and count.
+    ///
+    /// Throws UsageError if the arguments do not fit the plan or the transport: nothing was sent. Throws what the
+    /// transport's wait throws (PeerLostError) after it has aborted the transport: a collective that stopped half-way
+    /// cannot be repaired. One call at a time. Allocates nothing once it has seen the largest request, but for the
+    /// transport's Transfer objects.
+    void run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype, OperationTag tag);
+
+    /// Memory held for receiving, in bytes. Zero until a plan adds what it receives.
+    std::size_t scratch_bytes() const;
+
+  private:
+    class Engine;
+    std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace firecaffe::comm

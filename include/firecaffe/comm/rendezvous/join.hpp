@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// join_tcp: how the workers of one job find each other and become a Transport over TCP.
+//
+// Rank 0 listens; the others connect, prove that they know the token (handshake.hpp) and say who they are. When all are
+// there and agree about size, build and configuration, rank 0 hands out the table of addresses and every pair of ranks
+// opens a data connection; besides, each rank keeps a control connection to rank 0 for heartbeats and verdicts. The
+// listening sockets are closed as soon as the mesh is up. Strangers that connect meanwhile cost little and delay
+// nobody.
+//
+// Errors (thrown on every rank that can be reached, with the same text):
+//   ConfigError       configurations or builds differ; names the ranks and, through explain_difference, the fields
+//   UnavailableError  port in use, nobody there, ranks missing at the deadline (listed), sizes differ, a rank that
+//                     joined twice, another job, a token that is refused, no token beyond loopback
+//   UsageError        options that cannot be meant
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firecaffe/comm/transport.hpp"
+
+namespace firecaffe::comm {
+
+struct JoinOptions {
+    Rank rank = 0;
+    int size = 1;
+
+    /// Where rank 0 is met.
+    /// "tcp://host:port": rank 0 binds to that one address ("tcp://[::1]:4000" for IPv6).
+    /// "file:///path": rank 0 binds to a free port of `bind_host` and writes address and, if `token` is empty, a fresh
+    /// token into the file (mode 0600, put in place atomically, removed when the mesh is up); the others wait for it.
+    std::string address;
+    std::string bind_host = "127.0.0.1";  ///< rank 0 with file://: the interface to listen on
+
+    /// Rank 0 may inherit a bound and listening socket (see listen_tcp). join_tcp takes it over and closes it.
+    int listen_fd = -1;
+
+    std::vector<std::byte> token;  ///< secret of the job (token.hpp); may be empty on loopback only
+    std::string job;               ///< name of the job; equal on all ranks
+    std::string config;            ///< canonical text of the configuration; equal on all ranks
+    std::string build;             ///< what the program was built from; equal on all ranks
+
+    double rendezvous_seconds = 120.0;  ///< until all ranks have joined
+    double deadline_seconds = 10.0;     ///< survivors leave within this time after a peer died or fell silent
+    double stall_seconds = 120.0;       ///< a rank that others wait for and that makes no progress is lost
+
+    /// Words for the difference of two configurations; without it the first place that differs is shown.
+    std::function<std::string(std::string_view mine, std::string_view theirs)> explain_difference;
+};
+
+/// Joins the job; blocks until the mesh is up or `rendezvous_seconds` have passed. Size 1 needs no network.
+std::shared_ptr<Transport> join_tcp(const JoinOptions& options);
+
+/// A listening socket for rank 0, made by a launcher before it starts the workers.
+struct TcpListener {
+    int fd = -1;          ///< the caller's to close or to hand on; closed by exec unless the flag is cleared
+    std::string address;  ///< "tcp://127.0.0.1:40213"
+};
+
+/// Binds to one address and listens; port 0 asks for a free one. Throws UnavailableError if the port is in use (names
+/// the holder where the system tells) or the host is not an address of this machine.
+TcpListener listen_tcp(const std::string& host, int port = 0);
+
+}  // namespace firecaffe::comm

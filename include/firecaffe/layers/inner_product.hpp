@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// InnerProduct: a fully connected layer, y = weight * x + bias over each flattened sample.
+#pragma once
+
+#include <memory>
+
+#include "firecaffe/layers/layer.hpp"
+#include "firecaffe/ops/ops.hpp"
+
+namespace firecaffe {
+
+/// One bottom of any shape N x ..., one top N x num_output. Parameters: weight num_output x (C*H*W), bias num_output.
+template <class T, class Device>
+class InnerProductLayer final : public Layer<T, Device> {
+  public:
+    explicit InnerProductLayer(InnerProductOptions options) : options_(options) {}
+
+    LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
+        if (options_.num_output <= 0)
+            throw ConfigError("num_output is ", options_.num_output, "; state a positive number of outputs");
+        op_ = ops::make_inner_product<T, Device>(options_.num_output, options_.bias_term, bottoms[0]);
+        LayerPlan plan{{op_->output()}, {}};
+        plan.parameters.push_back({"weight", Shape{options_.num_output, bottoms[0].shape.count_from(1)},
+                                   options_.weight_filler});
+        if (options_.bias_term) plan.parameters.push_back({"bias", Shape{options_.num_output}, options_.bias_filler});
+        return plan;
+    }
+    bool accepts_any_layout() const override { return true; }
+    bool backward_reads_tops() const override { return false; }
+
+    void parameters_changed(std::span<const T* const> parameters) override {
+        op_->set_parameters(parameters[0], parameters.size() > 1 ? parameters[1] : nullptr);
+    }
+    void forward(const ForwardPass<T, Device>& pass) override { op_->forward(pass.bottoms[0], pass.tops[0]); }
+    void backward(const BackwardPass<T, Device>& pass) override {
+        op_->backward_parameters(pass.bottoms[0], pass.top_diffs[0], pass.parameter_diffs[0],
+                                 pass.parameter_diffs.size() > 1 ? pass.parameter_diffs[1] : nullptr);
+        if (pass.bottom_diffs[0].data() != nullptr) op_->backward_data(pass.top_diffs[0], pass.bottom_diffs[0]);
+    }
+
+  private:
+    InnerProductOptions options_;
+    std::unique_ptr<ops::InnerProduct<T, Device>> op_;
+};
+
+}  // namespace firecaffe

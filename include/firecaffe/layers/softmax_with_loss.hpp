@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// SoftmaxWithLoss: loss = -sum log p(label) / normalizer, p = softmax(scores) over the channels.
+#pragma once
+
+#include <utility>
+
+#include "firecaffe/layers/layer.hpp"
+#include "firecaffe/ops/loss.hpp"
+#include "firecaffe/ops/ops.hpp"
+
+namespace firecaffe {
+
+/// Bottoms: scores N x C x spatial, labels N x spatial (class numbers as T). Top: the loss, a scalar. The gradient of
+/// the scores is (p - onehot) * top gradient / normalizer; the net sets the top's gradient to loss_weight.
+/// Throws DataError for a label outside [0, C) that is not ignore_label.
+template <class T, class Device>
+class SoftmaxWithLossLayer final : public Layer<T, Device> {
+  public:
+    explicit SoftmaxWithLossLayer(SoftmaxWithLossOptions options) : options_(options) {}
+
+    LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
+        const Shape& scores = bottoms[0].shape;
+        const std::int64_t predictions = scores[0] * scores.count_from(2);
+        if (scores.rank() < 2 || bottoms[1].shape.count() != predictions)
+            throw ShapeError("scores are ", scores, " and labels ", bottoms[1].shape, "; there must be one label for "
+                             "each of the ", predictions, " predictions");
+        probabilities_ = Tensor<T, Device>(scores);
+        return {{TensorSpec{}}, {}};
+    }
+    bool differentiates_bottom(std::size_t bottom) const override { return bottom == 0; }
+    double loss_weight(std::size_t) const override { return options_.loss_weight; }
+    bool backward_reads_tops() const override { return false; }
+
+    void forward(const ForwardPass<T, Device>& pass) override {
+        ops::softmax<T, Device>(pass.bottoms[0], probabilities_.view());
+        const ops::LossSum sum = ops::negative_log_likelihood<T, Device>(
+            std::as_const(probabilities_).view(), pass.bottoms[1], options_.ignore_label);
+        normalizer_ = normalizer(sum.counted);
+        *pass.tops[0].data() = static_cast<T>(sum.loss / normalizer_);
+    }
+    void backward(const BackwardPass<T, Device>& pass) override {
+        const T scale = *pass.top_diffs[0].data() / static_cast<T>(normalizer_);
+        ops::negative_log_likelihood_backward<T, Device>(std::as_const(probabilities_).view(), pass.bottoms[1],
+                                                         options_.ignore_label, scale, pass.bottom_diffs[0]);
+    }
+
+  private:
+    double normalizer(std::int64_t counted) const {
+        const Shape& scores = probabilities_.shape();
+        std::int64_t n = 1;
+        switch (options_.normalization) {
+            case LossNormalization::valid: n = counted; break;
+            case LossNormalization::full: n = scores[0] * scores.count_from(2); break;
+            case LossNormalization::batch_size: n = scores[0]; break;
+            case LossNormalization::none: n = 1; break;
+        }
+        return static_cast<double>(n < 1 ? 1 : n);
+    }
+
+    SoftmaxWithLossOptions options_;
+    Tensor<T, Device> probabilities_;
+    double normalizer_ = 1.0;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Net<T, Device>: a graph of layers with shapes, layouts and memory fixed once, when it is built.
+//
+//   Net<float, Cpu> net(spec, {.data = Shape{64, 1, 28, 28}}, LayerRegistry<float, Cpu>::with_builtin());
+//   Arena<float, Cpu> parameters(net.layout()), gradients(net.layout());
+//   net.initialize(parameters, seed);
+//   net.bind(parameters);
+//   ... fill net.data() and net.labels() ...
+//   net.forward(key);  net.backward(key, gradients);
+//
+// Several nets may be bound to one arena of parameters (one per thread, or one for training and one for testing).
+// A net is used by one thread at a time. After construction nothing allocates.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firecaffe/layers/registry.hpp"
+#include "firecaffe/net/spec.hpp"
+#include "firecaffe/tensor/arena.hpp"
+#include "firecaffe/tensor/gradient_listener.hpp"
+
+namespace firecaffe {
+
+struct NetOptions {
+    Shape data;                          ///< batch x C x H x W of the blob "data"
+    Phase phase = Phase::train;
+    std::vector<std::string> retain{};   ///< blobs that can be read by blob() after forward
+    const ArenaLayout* layout = nullptr; ///< parameters of another net to share; null: a layout of its own
+};
+
+/// What the net knows about one of its layers, for reports.
+struct LayerSummary {
+    std::string name, type;
+    std::vector<TensorSpec> bottoms, tops;
+    std::size_t parameter_count = 0;
+};
+
+template <class T, class Device>
+class Net {
+  public:
+    /// Throws ConfigError or ShapeError, with the layer's name, for anything that does not fit.
+    Net(const NetSpec& spec, const NetOptions& options, const LayerRegistry<T, Device>& registry);
+    ~Net();
+    Net(const Net&) = delete;
+    Net& operator=(const Net&) = delete;
+
+    const ArenaLayout& layout() const;
+    std::int64_t batch() const;
+    std::vector<LayerSummary> summary() const;
+    /// Bytes of activations and their gradients, as planned and as they would be without sharing.
+    std::size_t activation_bytes() const;
+    std::size_t unshared_activation_bytes() const;
+
+    /// Draws the initial values of all parameters; a function of seed and parameter names.
+    void initialize(Arena<T, Device>& parameters, std::uint64_t seed) const;
+    /// From now on the net reads these parameters; the arena must stay where it is. Calls parameters_changed().
+    void bind(const Arena<T, Device>& parameters);
+    /// To be called after every update of the parameters, by the thread that uses the net.
+    void parameters_changed();
+
+    /// The net's inputs, plain; labels are class numbers as T. To be filled before forward.
+    TensorView<T, Device> data();
+    TensorView<T, Device> labels();
+
+    /// Runs all layers; returns the weighted sum of all losses (0 for a net without one).
+    double forward(const PassKey& key, GradientListener* listener = nullptr);
+    /// After forward with the same key: writes every parameter's gradient into `gradients`, whose layout must be
+    /// layout(). Calls the listener as the prefix grows.
+    void backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener = nullptr);
+
+    /// A retained blob in plain layout, valid until the next forward. Throws UsageError for a blob not retained.
+    TensorView<const T, Device> blob(std::string_view name) const;
+
+    struct State;  ///< defined in src/net
+
+  private:
+    std::unique_ptr<State> state_;
+};
+
+/// Name of the blob of class scores that the net's last SoftmaxWithLoss reads, or that its last Softmax writes, in
+/// this phase; empty if there is neither.
+std::string score_blob(const NetSpec& spec, Phase phase);
+
+extern template class Net<float, Cpu>;
+extern template class Net<double, Cpu>;
+
+}  // namespace firecaffe

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// ReducerRegistry: from the name in the configuration to a reducer. An ordinary object: a program that adds reducers of
+// its own makes one, adds them, and hands it to whoever builds reducers.
+//
+//   ReducerRegistry registry;
+//   registry.add("mine", [](const ReducerOptions&, std::shared_ptr<comm::Transport> transport, int) {
+//       return std::make_unique<BackgroundReducer>(std::make_unique<MyReducer>(std::move(transport)));
+//   });
+//   auto reducer = registry.make(options, transport, shards);
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "firecaffe/comm/transport.hpp"
+#include "firecaffe/reducer/options.hpp"
+#include "firecaffe/reducer/reducer.hpp"
+
+namespace firecaffe {
+
+class ReducerRegistry {
+  public:
+    /// Makes this rank's reducer; all ranks call it alike. `shards` is the number of logical shards of a global batch.
+    using Factory =
+        std::function<std::unique_ptr<Reducer>(const ReducerOptions&, std::shared_ptr<comm::Transport>, int shards)>;
+
+    /// Knows "local", "tree" and "auto": local for one worker, else tree.
+    ReducerRegistry();
+
+    /// Throws UsageError for an empty name, one that is taken, or an empty factory.
+    void add(std::string name, Factory factory);
+
+    /// In alphabetical order.
+    std::vector<std::string> names() const;
+
+    /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
+    /// unknown name and for "local" with several workers; UsageError for shards < 1.
+    std::unique_ptr<Reducer> make(const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
+                                  int shards) const;
+
+  private:
+    std::map<std::string, Factory> factories_;
+};
+
+}  // namespace firecaffe

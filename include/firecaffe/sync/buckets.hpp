@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Buckets: contiguous spans of the gradient arena that are summed as one message.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "firecaffe/tensor/arena.hpp"
+
+namespace firecaffe {
+
+/// Elements [begin, end) of the gradient arena.
+struct Bucket {
+    std::size_t begin = 0, end = 0;
+    std::size_t count() const { return end - begin; }
+};
+
+/// Cuts the arena (layout.size() + tail elements) into buckets: one is closed at the end of the parameter with which it
+/// reaches `bucket_bytes`. The last bucket also holds the tail, so that scalars known before the backward pass cost no
+/// message of their own. There is always at least one bucket. Pure: equal on all ranks.
+std::vector<Bucket> plan_buckets(const ArenaLayout& layout, std::size_t tail, std::size_t element_bytes,
+                                 std::size_t bucket_bytes);
+
+}  // namespace firecaffe

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// GradientExchange: from the gradients of single shards to the sum over the global batch, during the backward pass.
+//
+// A worker computes the shards of its block one after the other, or several at once in different threads. Each shard's
+// gradients are written to an arena of their own; as soon as two siblings of the canonical tree have finished a bucket,
+// that bucket of theirs is added. When a bucket's partial sums are complete it is submitted to the Reducer, in the
+// order 0, 1, 2, ... on every rank, while the backward pass goes on.
+//
+// One step:   begin_step(step)
+//             per shard, any thread:  lease = acquire(shard); forward; backward(lease.gradients(), &lease); ~lease
+//             finish_compute();  for each bucket b: sums = wait(b); update parameters in bucket b
+// The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "firecaffe/comm/collective/shard_tree.hpp"
+#include "firecaffe/tensor/gradient_listener.hpp"
+#include "firecaffe/reducer/reducer.hpp"
+#include "firecaffe/sync/buckets.hpp"
+
+namespace firecaffe {
+
+struct ExchangeOptions {
+    int shards = 1;                 ///< V, over all ranks
+    int threads = 1;                ///< shards in flight in this worker
+    bool overlap = true;            ///< submit during the backward pass; else all at finish_compute()
+    std::size_t bucket_bytes = 4u << 20;
+    std::size_t tail = 0;           ///< scalars behind the gradients
+};
+
+template <class T, class Device>
+class GradientExchange {
+  public:
+    /// The gradients of one shard while they are computed. Give it to Net::backward as the listener.
+    class Lease final : public GradientListener {
+      public:
+        Lease(GradientExchange& exchange, int shard, Arena<T, Device>& gradients)
+            : exchange_(exchange), shard_(shard), gradients_(gradients) {}
+        /// To be written by the backward pass; the tail must be written before the backward pass.
+        Arena<T, Device>& gradients() { return gradients_; }
+        void gradients_ready(std::size_t prefix) override { exchange_.prefix_ready(*this, prefix); }
+        void layer_done() override { exchange_.reducer_.note_progress(); }
+
+      private:
+        friend class GradientExchange;
+        GradientExchange& exchange_;
+        int shard_;
+        Arena<T, Device>& gradients_;
+        std::size_t next_bucket_ = 0;
+    };
+
+    /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's.
+    GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options, Reducer& reducer);
+    ~GradientExchange();
+
+    const std::vector<Bucket>& buckets() const { return buckets_; }
+    /// The shards of this worker; may be empty.
+    ShardBlock block() const { return block_; }
+    double mean_factor() const { return 1.0 / options_.shards; }
+
+    void begin_step(std::uint32_t step);
+    /// Gradient memory for `shard` of block(); any thread. May wait for other shards to be added up; throws
+    /// InternalError after ten minutes, or when fail() was called.
+    Lease acquire(int shard);
+    /// All shards have been computed. Submits what is left. One thread.
+    void finish_compute();
+    /// Waits for bucket `b` and returns the sums of the whole arena, valid in that bucket (and those before). Throws
+    /// PeerLostError.
+    std::span<const T> wait(std::size_t bucket);
+    /// The tail's sums, after wait() for the last bucket.
+    std::span<const T> tail() const;
+    /// A shard failed: wakes everybody who waits in acquire().
+    void fail();
+
+    /// Seconds in wait(): the part of the exchange that nothing hides.
+    double exposed_seconds() const { return exposed_seconds_; }
+    /// Bytes of all gradient arenas of this worker.
+    std::size_t memory_bytes() const;
+
+  private:
+    struct Pending {              ///< state of one bucket within a step
+        std::vector<char> ready;  ///< per node of the tree: its value is complete
+        int roots_ready = 0;
+        Ticket ticket = 0;
+    };
+
+    void prefix_ready(Lease& lease, std::size_t prefix);
+    void complete(std::size_t bucket, int shard);
+    void submit_ready(bool everything);
+    std::size_t node_number(const ShardNode& node) const;
+    bool exists(const ShardNode& node) const { return node.begin() < options_.shards; }
+    Arena<T, Device>& arena_of(int shard) { return *in_use_[static_cast<std::size_t>(shard - block_.begin)]; }
+
+    ExchangeOptions options_;
+    Reducer& reducer_;
+    ShardBlock block_;
+    std::vector<ShardNode> roots_;
+    std::vector<Bucket> buckets_;
+    std::vector<std::unique_ptr<Arena<T, Device>>> arenas_;
+    std::vector<std::size_t> level_offsets_;
+
+    std::mutex mutex_;
+    std::condition_variable arena_free_;
+    std::vector<Arena<T, Device>*> free_;
+    std::vector<Arena<T, Device>*> in_use_;     ///< per shard of the block
+    std::vector<std::size_t> buckets_absorbed_;  ///< per shard: buckets already added into the left sibling
+    std::vector<Pending> pending_;
+    std::vector<std::byte*> partials_;           ///< scratch of submit_ready()
+    Arena<T, Device>* result_ = nullptr;
+    std::size_t next_submit_ = 0;
+    std::uint32_t step_ = 0;
+    bool failed_ = false;
+    double exposed_seconds_ = 0.0;
+};
+
+/// The ranks that own at least one shard, ascending: those that can bring something into a sum.
+std::vector<int> contributing_ranks(int ranks, int shards);
+
+/// Sums `values` over the contributing ranks, for all ranks; exactly if at most one rank has a value other than zero
+/// in each place. Blocks.
+void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<double> values);
+
+extern template class GradientExchange<float, Cpu>;
+extern template class GradientExchange<double, Cpu>;
+
+}  // namespace firecaffe

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run tells about itself, and who listens.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace firecaffe {
+
+/// The state of a run after some iterations. Rates and shares are over the time since the previous report.
+struct StepReport {
+    std::int64_t iteration = 0;  ///< updates done so far
+    std::int64_t max_iter = 0;
+    double epoch = 0.0;          ///< passes over the training set so far
+    double loss = 0.0;           ///< of the last update, mean over the global batch
+    double learning_rate = 0.0;
+    double images_per_second = 0.0;   ///< of all workers together
+    double data_wait_share = 0.0;     ///< fraction of the time in which a math thread waited for data
+    double exchange_share = 0.0;      ///< fraction of the time in which the exchange was not hidden
+    double seconds = 0.0;             ///< since the start of the run
+    double seconds_left = 0.0;        ///< at the present rate, evaluations not included
+};
+
+/// A pass over the whole test set. Fractions are of all test images.
+struct EvaluationReport {
+    std::int64_t iteration = 0;
+    std::int64_t images = 0;
+    double loss = 0.0;
+    double top1 = 0.0, top5 = 0.0;
+    double seconds = 0.0;
+};
+
+struct CheckpointReport {
+    std::int64_t iteration = 0;
+    std::string path;
+    double seconds = 0.0;
+};
+
+/// The outcome of a run; the fields are those of summary.json.
+struct TrainSummary {
+    std::string name;
+    std::int64_t iterations = 0;
+    double epochs = 0.0;
+    double seconds = 0.0;            ///< of training: without start-up, evaluations and checkpoints
+    double images_per_second = 0.0;  ///< of all workers, over `seconds`
+    double train_loss = 0.0;         ///< of the last update
+    bool tested = false;             ///< false: there is no test set, and the test figures mean nothing
+    double test_loss = 0.0, test_top1 = 0.0, test_top5 = 0.0;
+    std::int64_t test_images = 0;
+    int workers = 1;
+    std::int64_t threads = 1;        ///< math threads of each worker
+    std::string reducer;
+    std::int64_t global_batch = 0;
+    int shards = 1;
+    std::int64_t parameter_count = 0;
+    std::string parameters_digest;   ///< SHA-256; see tensor/arena.hpp
+    double communication_seconds = 0.0;
+    double exposed_communication_seconds = 0.0;
+    double data_wait_seconds = 0.0;
+    std::int64_t resumed_from = -1;  ///< iteration of the checkpoint that the run went on from; -1: none
+    std::string checkpoint;          ///< the last one written; empty: none
+    std::vector<std::pair<std::string, std::string>> versions;
+};
+
+/// Override what you want to hear. Called on the thread that trains, on every worker; do not block.
+class TrainListener {
+  public:
+    virtual ~TrainListener() = default;
+    virtual void on_step(const StepReport&) {}
+    virtual void on_evaluation(const EvaluationReport&) {}
+    virtual void on_checkpoint(const CheckpointReport&) {}
+    virtual void on_warning(const std::string&) {}
+    virtual void on_end(const TrainSummary&) {}
+};
+
+}  // namespace firecaffe

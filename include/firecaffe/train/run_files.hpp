@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that a run leaves in its directory: log.jsonl and summary.json.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "firecaffe/train/report.hpp"
+
+namespace firecaffe {
+
+/// summary.json as text: strict JSON, one object, the fields of TrainSummary.
+std::string summary_json(const TrainSummary& summary);
+/// The result of `firecaffe test` as text.
+std::string evaluation_json(const EvaluationReport& report);
+
+/// Writes `text` to `path` so that a reader sees the old file or the new one, never a part. Throws IoError.
+void write_file_atomically(const std::string& path, const std::string& text);
+
+/// Appends a line to log.jsonl per report (`event` is step, evaluation, checkpoint, warning or end) and writes
+/// summary.json at the end. A run that is resumed appends. A full disk stops the log, with one warning on the next
+/// report, not the training.
+class RunFiles final : public TrainListener {
+  public:
+    /// Creates the directory. Throws IoError if that fails.
+    explicit RunFiles(std::string directory);
+    ~RunFiles() override;
+
+    void on_step(const StepReport&) override;
+    void on_evaluation(const EvaluationReport&) override;
+    void on_checkpoint(const CheckpointReport&) override;
+    void on_warning(const std::string&) override;
+    void on_end(const TrainSummary&) override;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trainer<T, Device>: one worker's part of a run: the loop, evaluation and checkpoints.
+//
+//   Trainer<float, Cpu> trainer(options, {});       // one worker
+//   const TrainSummary summary = trainer.train();
+//
+// With several workers each has a Trainer with the same options and its own rank's transport; train() returns the same
+// summary on all of them, and the parameters are equal bit for bit. Everything is a function of the options: with the
+// same solver.shards the result does not depend on the number of workers or threads, nor on interruptions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "firecaffe/data/factory.hpp"
+#include "firecaffe/layers/registry.hpp"
+#include "firecaffe/reducer/factory.hpp"
+#include "firecaffe/tensor/arena.hpp"
+#include "firecaffe/train/options.hpp"
+#include "firecaffe/train/report.hpp"
+
+namespace firecaffe {
+
+/// What surrounds a run: the program's own types, the other workers, and who listens.
+template <class T, class Device>
+struct TrainEnvironment {
+    LayerRegistry<T, Device> layers = LayerRegistry<T, Device>::with_builtin();
+    DatasetRegistry datasets{};
+    ReducerRegistry reducers{};
+    std::shared_ptr<comm::Transport> transport{};  ///< null: this is the only worker
+    std::vector<TrainListener*> listeners{};       ///< must outlive the trainer
+    std::string config{};                          ///< canonical text of the config, stored in checkpoints
+    bool resume = false;                           ///< go on from the newest valid checkpoint, if there is one
+    std::function<bool()> stop_requested{};        ///< asked after each step; true: save and throw PreemptedError
+};
+
+template <class T, class Device>
+class Trainer {
+  public:
+    /// Builds nets, data sets and reducer. Throws ConfigError, ShapeError, DataError, MissingInputError.
+    Trainer(const TrainOptions& options, TrainEnvironment<T, Device> environment);
+    ~Trainer();
+    Trainer(const Trainer&) = delete;
+    Trainer& operator=(const Trainer&) = delete;
+
+    /// Trains to solver.max_iter, evaluates, saves. Call it once. On an exception the other workers are told.
+    /// Throws TrainingError when the loss is not finite, PeerLostError when a worker is lost, PreemptedError after a
+    /// stop was requested and the state was saved, IoError when a checkpoint cannot be written.
+    TrainSummary train();
+
+    /// One pass over the test set with the present parameters, shared between the workers. The figures do not depend
+    /// on their number. Throws UsageError if the options have no test set.
+    EvaluationReport evaluate();
+
+    /// Replaces the parameters by those of a model file (safetensors). Throws DataError naming the tensor that is
+    /// missing or has another shape.
+    void load_model(const std::string& path);
+
+    const ArenaLayout& layout() const;
+    const Arena<T, Device>& parameters() const;
+    int rank() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+extern template class Trainer<float, Cpu>;
+extern template class Trainer<double, Cpu>;
+
+/// Runs `workers` Trainers as threads of this process, joined by in-process transports. `environment` is copied for
+/// each; listeners are attached to rank 0 only. Returns rank 0's summary; throws the first cause if any worker fails.
+template <class T, class Device>
+TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnvironment<T, Device> environment = {});
+
+extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float, Cpu>);
+extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<double, Cpu>);
+
+}  // namespace firecaffe

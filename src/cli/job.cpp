@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/job.hpp"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <charconv>
+
+#include "firecaffe/comm/rendezvous/join.hpp"
+#include "firecaffe/comm/rendezvous/token.hpp"
+#include "firecaffe/config/config.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/core/version.hpp"
+
+namespace firecaffe::cli {
+
+namespace {
+
+volatile sig_atomic_t stop_signal = 0;  // a signal handler can reach nothing else
+
+extern "C" void remember_signal(int signal) { stop_signal = signal; }
+
+comm::Token read_token(const TokenSource& source) {
+    switch (source.kind) {
+        case TokenSource::Kind::none: return {};
+        case TokenSource::Kind::descriptor: {
+            int fd = -1;
+            std::from_chars(source.value.data(), source.value.data() + source.value.size(), fd);
+            return comm::token_from_descriptor(fd);
+        }
+        case TokenSource::Kind::file: return comm::token_from_file(source.value);
+        case TokenSource::Kind::environment: {
+            const char* hex = ::getenv(source.value.c_str());
+            comm::Token token = comm::token_from_hex(hex == nullptr ? "" : hex);
+            ::unsetenv(source.value.c_str());  // children and crash reports need not see it
+            return token;
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const TrainOptions& options) {
+    if (launch.size == 1) return nullptr;
+    prepare_rendezvous(launch, read_process_facts());
+    comm::JoinOptions join;
+    join.rank = launch.rank;
+    join.size = launch.size;
+    join.address = launch.rendezvous;
+    join.listen_fd = launch.listen_fd.value_or(-1);
+    join.token = read_token(launch.token);
+    join.job = options.name;
+    join.config = shared_config(options);
+    join.build = kVersion;
+    join.deadline_seconds = options.reducer.deadline_seconds;
+    join.stall_seconds = options.reducer.stall_seconds;
+    join.explain_difference = explain_difference;
+    auto transport = comm::join_tcp(join);
+    comm::wipe(join.token);
+    return transport;
+}
+
+bool stop_was_requested() noexcept { return stop_signal != 0; }
+
+void catch_stop_signals() {
+    struct sigaction action {};
+    action.sa_handler = remember_signal;
+    action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
+    for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+}
+
+}  // namespace firecaffe::cli

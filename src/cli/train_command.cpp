@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// `firecaffe train`: this process is the launcher of local workers, or one worker.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "cli/inspection.hpp"
+#include "cli/job.hpp"
+#include "cli/local_workers.hpp"
+#include "firecaffe/config/config.hpp"
+#include "firecaffe/train/run_files.hpp"
+#include "firecaffe/train/trainer.hpp"
+
+namespace firecaffe::cli {
+
+namespace {
+
+struct TrainArguments {
+    ConfigArguments config;
+    int workers = 1;
+    std::int64_t threads = 0;
+    std::string output, json;
+    bool resume = false, quiet = false, pin = true;
+};
+
+TrainOptions read_options(const TrainArguments& a) {
+    TrainOptions options = load_config({a.config.config, a.config.set, {}});
+    if (a.threads > 0) options.compute.threads = a.threads;
+    if (!a.output.empty()) options.output.directory = a.output;
+    if (a.resume && options.output.directory.empty())
+        throw UsageError("--resume needs the directory of the run; state it with --output DIR");
+    return options;
+}
+
+std::string result_text(const TrainSummary& s) {
+    std::string out;
+    if (s.tested)
+        out += fmt::format("test:      top-1 {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images\n", 100 * s.test_top1,
+                           100 * s.test_top5, s.test_loss, s.test_images);
+    out += fmt::format("training:  {} iterations ({:.2f} epochs) in {} at {:.0f} images/s, final loss {:.4f}\n",
+                       s.iterations, s.epochs, format_seconds(s.seconds), s.images_per_second, s.train_loss);
+    out += fmt::format("workers:   {} x {} threads, reducer {}, exchange {:.2f} s of which {:.2f} s not hidden\n",
+                       s.workers, s.threads, s.reducer, s.communication_seconds, s.exposed_communication_seconds);
+    out += fmt::format("digest:    {}\n", s.parameters_digest);
+    return out;
+}
+
+int launch_workers(const TrainArguments& a, const TrainOptions& options, const std::vector<std::string>& argv) {
+    inspect(options);  // what is wrong for all workers is said once, here
+    LocalWorkersOptions workers;
+    workers.workers = a.workers;
+    workers.arguments = argv;
+    workers.environment = read_environment();
+    workers.pin = a.pin;
+    workers.threads_per_worker = static_cast<int>(options.compute.threads);
+    // Survivors find out by themselves within the deadline; a little more, so that their own words are heard.
+    workers.leave_deadline = std::chrono::milliseconds(static_cast<long>(options.reducer.deadline_seconds * 1000) + 1000);
+    workers.report = [&](const std::string& line) {
+        if (!a.quiet) write_all(STDERR_FILENO, line + "\n");
+    };
+    const LocalWorkersResult result = run_local_workers(workers);
+    if (result.status != 0) write_all(STDERR_FILENO, "firecaffe: " + result.message + "\n");
+    // A worker that was killed is a lost worker: start again.
+    return result.status > 128 ? static_cast<int>(ExitStatus::try_again) : result.status;
+}
+
+int work(const TrainArguments& a, const TrainOptions& options, const std::optional<LaunchInfo>& launch) {
+    catch_stop_signals();
+    const Environment variables = read_environment();
+    const int rank = launch ? launch->rank : 0, size = launch ? launch->size : 1;
+    Console console(variables, size > 1 ? fmt::format("rank {}: ", rank) : "", a.quiet || rank != 0);
+    TrainEnvironment<float, Cpu> environment;
+    environment.listeners = {&console};
+    environment.config = print_config(options);
+    environment.resume = a.resume;
+    environment.stop_requested = stop_was_requested;
+    if (launch) {
+        if (rank == 0) console.note(fmt::format("{} workers, as {} says", size, launch->source));
+        environment.transport = join_job(*launch, options);
+    }
+    std::unique_ptr<RunFiles> files;
+    if (rank == 0 && !options.output.directory.empty()) {
+        files = std::make_unique<RunFiles>(options.output.directory);
+        environment.listeners.push_back(files.get());
+    }
+    Trainer<float, Cpu> trainer(options, std::move(environment));
+    console.note(fmt::format("{}: {} parameters; batch {} = {} workers x {:.4g} images; seed {}", options.name,
+                             trainer.layout().parameter_count(), options.solver.global_batch, size,
+                             static_cast<double>(options.solver.global_batch) / size, options.solver.random_seed));
+    const TrainSummary summary = trainer.train();
+    if (rank == 0) {
+        if (!a.json.empty()) write_file_atomically(a.json, summary_json(summary));
+        write_all(STDOUT_FILENO, result_text(summary));
+    }
+    return 0;
+}
+
+int train(const TrainArguments& a, const std::vector<std::string>& argv) {
+    const TrainOptions options = read_options(a);
+    if (options.compute.device != "cpu")
+        throw ConfigError("compute.device '", options.compute.device, "' is not in this build; use \"cpu\"");
+    const std::optional<LaunchInfo> launch = find_launch(read_environment(), read_process_facts());
+    if (!launch && a.workers > 1) return launch_workers(a, options, argv);
+    if (launch && a.workers > 1 && launch->size != a.workers)
+        throw UsageError("--workers ", a.workers, " inside a job of ", launch->size, " ranks (", launch->source,
+                         "); leave --workers out, the launcher decides");
+    return work(a, options, launch);
+}
+
+}  // namespace
+
+void add_train(CLI::App& program, const std::vector<std::string>& argv, Command& chosen) {
+    auto a = std::make_shared<TrainArguments>();
+    CLI::App* command = program.add_subcommand("train", "Train a net as a config file says");
+    add_config_arguments(*command, a->config);
+    command->add_option("--workers", a->workers, "Start this many worker processes on this machine")
+        ->check(CLI::Range(1, 4096));
+    command->add_option("--threads", a->threads, "Math threads of each worker (compute.threads)")
+        ->check(CLI::Range(1, 4096));
+    command->add_option("--output", a->output, "Directory for log, summary and checkpoints (output.directory)");
+    command->add_flag("--resume", a->resume, "Go on from the newest valid checkpoint in the output directory");
+    command->add_option("--json", a->json, "Write the summary to this file as well");
+    command->add_flag("--quiet", a->quiet, "No progress; errors and the result only");
+    command->add_flag("!--no-pin", a->pin, "Do not bind workers to cores");
+    command->footer("Examples:\n  firecaffe train nin.json --workers 2 --output out/nin\n"
+                    "  firecaffe train nin.json --set solver.base_lr=0.02 --set solver.max_iter=500\n"
+                    "  firecaffe train nin.json --workers 4 --output out/nin --resume\n"
+                    "  mpirun -n 4 firecaffe train nin.json --output out/nin");
+    command->callback([a, argv, &chosen] { chosen = [a, argv] { return train(*a, argv); }; });
+}
+
+}  // namespace firecaffe::cli

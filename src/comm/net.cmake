@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# Rendezvous and the TCP transport.
+set(dir ${CMAKE_CURRENT_LIST_DIR})
+target_sources(firecaffe PRIVATE
+  ${dir}/rendezvous/address_file.cpp
+  ${dir}/rendezvous/attending.cpp
+  ${dir}/rendezvous/dial.cpp
+  ${dir}/rendezvous/gathering.cpp
+  ${dir}/rendezvous/handshake.cpp
+  ${dir}/rendezvous/join.cpp
+  ${dir}/rendezvous/lobby.cpp
+  ${dir}/rendezvous/messages.cpp
+  ${dir}/rendezvous/token.cpp
+  ${dir}/transport/channel.cpp
+  ${dir}/transport/control_plane.cpp
+  ${dir}/transport/crc32c.cpp
+  ${dir}/transport/data_plane.cpp
+  ${dir}/transport/link.cpp
+  ${dir}/transport/socket.cpp
+  ${dir}/transport/tcp.cpp
+  ${dir}/transport/watch.cpp)

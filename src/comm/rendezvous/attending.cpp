@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+
+#include <optional>
+#include <thread>
+
+#include "comm/rendezvous/address_file.hpp"
+#include "comm/rendezvous/dial.hpp"
+#include "comm/rendezvous/meeting.hpp"
+#include "firecaffe/core/error.hpp"
+
+namespace firecaffe::comm {
+
+namespace {
+
+constexpr std::string_view kFile = "file://", kTcp = "tcp://";
+constexpr auto kShortestPause = std::chrono::milliseconds(20);
+constexpr auto kLongestPause = std::chrono::milliseconds(250);
+constexpr auto kOneTry = std::chrono::seconds(5);  // a host may have another address that works
+
+std::uint64_t draw_incarnation() {
+    std::array<std::byte, 8> bytes;
+    secure_random(bytes);
+    return load_little_endian<std::uint64_t>(bytes.data());
+}
+
+class Attending {
+  public:
+    Attending(const JoinOptions& options, Time deadline)
+        : options_(options),
+          deadline_(deadline),
+          self_(describe_self(options.rank)),
+          incarnation_(draw_incarnation()),
+          token_(options.token) {}
+
+    ~Attending() { wipe(token_); }
+    Attending(const Attending&) = delete;
+    Attending& operator=(const Attending&) = delete;
+
+    TcpMesh run() {
+        find_rank_0();
+        // Where rank 0 is reached is also where the other ranks can reach this one.
+        SocketAddress mine = local_address(control_.fd());
+        mine = resolve({split_host_port(to_string(mine), "").host, 0}).front();
+        UniqueFd listener = listen_at(mine);
+        Info info{self_,          options_.size,  incarnation_, to_string(local_address(listener.get())),
+                  options_.build, options_.config};
+        Lobby lobby(std::move(listener), key_, job_id(options_.job), options_.rank);
+        control_.send(MessageType::info, write(info));
+        const auto table = await_table();
+        deadline_ = Clock::now() + mesh_time(options_);
+        TcpMesh mesh;
+        for (const TableEntry& entry : table) mesh.peers.push_back(entry.who);
+        mesh.data.resize(table.size());
+        try {
+            connect_down(table, mesh.data);
+            accept_from_above(table, mesh.data, lobby);
+        } catch (const UnavailableError& error) {
+            // Rank 0 tells the others, so that nobody has to find out by waiting.
+            control_.send(MessageType::refuse, write(Refusal{false, error.what(), std::nullopt, self_}));
+            control_.finish();
+            throw;
+        }
+        control_.send(MessageType::ready);
+        while (await_message().type != MessageType::go) {
+        }
+        mesh.control.push_back(std::move(control_));
+        return mesh;
+    }
+
+  private:
+    void find_rank_0() {
+        const bool by_file = options_.address.starts_with(kFile);
+        const std::string path = by_file ? options_.address.substr(kFile.size()) : std::string();
+        std::string where = options_.address, why = "nobody is there";
+        auto pause = kShortestPause;
+        for (;;) {
+            std::optional<SocketAddress> address;
+            if (by_file) {
+                if (auto content = read_address_file(path)) {
+                    where = content->address;
+                    address = resolve(split_host_port(where, where)).front();
+                    if (options_.token.empty()) token_ = std::move(content->token);
+                } else {
+                    why = "the file is not there";
+                }
+                if (try_rank_0(address, by_file, why)) return;
+            } else {
+                const auto place = split_host_port(where.substr(kTcp.size()), where);
+                if (place.port == 0)
+                    throw UsageError("'", where, "' has no port, so rank ", options_.rank,
+                                     " cannot find rank 0; write tcp://host:port");
+                for (const SocketAddress& candidate : resolve(place))
+                    if (try_rank_0(candidate, by_file, why)) return;
+            }
+            if (Clock::now() + pause >= deadline_)
+                throw UnavailableError("rank ", options_.rank, " could not join the job at ", where, " within ",
+                                       options_.rendezvous_seconds, " s: ", why,
+                                       "; check that rank 0 runs, and the address");
+            std::this_thread::sleep_for(pause);
+            pause = std::min(pause * 2, by_file ? kLongestPause / 5 : kLongestPause);
+        }
+    }
+
+    bool try_rank_0(const std::optional<SocketAddress>& address, bool by_file, std::string& why) {
+        if (!address) return false;
+        if (token_.empty() && !address->is_loopback())
+            throw UnavailableError("rank ", options_.rank, " has no job token, which is needed beyond loopback (",
+                                   *address, "); give all ranks one, for example with FIRECAFFE_TOKEN_FILE");
+        key_ = authentication_key(token_);
+        Hello hello;
+        hello.role = ConnectionRole::control;
+        hello.rank = options_.rank;
+        hello.incarnation = incarnation_;
+        hello.job = job_id(options_.job);
+        Dialled dialled = dial(*address, key_, hello, std::min(deadline_, Clock::now() + kOneTry));
+        if (!dialled.fd) {
+            why = dialled.why;
+            // A file may be left over from an earlier run, until rank 0 replaces it.
+            if (dialled.final && !by_file)
+                throw UnavailableError("rank ", options_.rank, " was not let in at ", *address, ": ", dialled.why);
+            return false;
+        }
+        tune(dialled.fd.get(), true, system_limit(options_));
+        control_ = Channel(std::move(dialled.fd));
+        rank_0_ = *address;
+        return true;
+    }
+
+    // Throws what rank 0 refuses, and its end.
+    std::optional<Message> hear() {
+        auto message = control_.next();
+        if (message)
+            if (const auto refusal = read_refusal(*message)) throw_refusal(*refusal, options_, self_);
+        if (!message && control_.closed())
+            throw UnavailableError("rank 0 at ", rank_0_, " left during the rendezvous: ", control_.why_closed(),
+                                   "; see its log");
+        return message;
+    }
+
+    Message await_message() {
+        for (;;) {
+            control_.flush();
+            if (auto message = hear()) return std::move(*message);
+            if (!wait_for(control_.fd(), control_.events(), deadline_))
+                throw UnavailableError("rank 0 at ", rank_0_, " did not answer rank ", options_.rank,
+                                       " during the rendezvous; see its log");
+        }
+    }
+
+    std::vector<TableEntry> await_table() {
+        // Rank 0 gives up at its deadline and says who is missing; leave it the time to say so.
+        deadline_ += std::chrono::seconds(3);
+        const auto table = read_table(await_message());
+        if (!table || static_cast<int>(table->size()) != options_.size)
+            throw UnavailableError("rank 0 at ", rank_0_, " sent no table of ", options_.size,
+                                   " ranks; use the same build on all ranks");
+        return *table;
+    }
+
+    void connect_down(const std::vector<TableEntry>& table, std::vector<UniqueFd>& data) {
+        for (Rank rank = 0; rank < options_.rank; ++rank) {
+            const TableEntry& entry = table[static_cast<std::size_t>(rank)];
+            const SocketAddress address =
+                rank == 0 ? rank_0_ : resolve(split_host_port(entry.data_address, entry.data_address)).front();
+            Hello hello;
+            hello.role = ConnectionRole::data;
+            hello.rank = options_.rank;
+            hello.target = rank;
+            hello.incarnation = incarnation_;
+            hello.job = job_id(options_.job);
+            Dialled dialled;
+            do {
+                dialled = dial(address, key_, hello, deadline_);
+                if (!dialled.fd && !dialled.final) std::this_thread::sleep_for(kShortestPause);
+            } while (!dialled.fd && !dialled.final && Clock::now() < deadline_);
+            if (!dialled.fd)
+                throw UnavailableError(self_, " cannot connect to ", entry.who, " at ", address, ": ", dialled.why,
+                                       "; check that a firewall lets the workers reach one another on any port");
+            tune(dialled.fd.get(), false, system_limit(options_));
+            data[static_cast<std::size_t>(rank)] = std::move(dialled.fd);
+        }
+    }
+
+    void accept_from_above(const std::vector<TableEntry>& table, std::vector<UniqueFd>& data, Lobby& lobby) {
+        int missing = options_.size - 1 - options_.rank;
+        while (missing > 0) {
+            pollfd entries[2] = {{lobby.poll_fd(), POLLIN, 0}, {control_.fd(), control_.events(), 0}};
+            ::poll(entries, 2, milliseconds_until(deadline_, Clock::now(), 250));
+            auto guests = lobby.serve([&](const Hello& hello) {
+                return hello.role == ConnectionRole::data && hello.rank > options_.rank && hello.rank < options_.size &&
+                       hello.incarnation == table[static_cast<std::size_t>(hello.rank)].incarnation &&
+                       !data[static_cast<std::size_t>(hello.rank)];
+            });
+            for (Lobby::Guest& guest : guests) {
+                tune(guest.fd.get(), false, system_limit(options_));
+                data[static_cast<std::size_t>(guest.hello.rank)] = std::move(guest.fd);
+                --missing;
+            }
+            hear();
+            if (missing > 0 && Clock::now() >= deadline_)
+                throw UnavailableError(missing, " ranks above ", self_,
+                                       " did not connect to it; check that a firewall ",
+                                       "lets the workers reach one another on any port");
+        }
+    }
+
+    const JoinOptions& options_;
+    Time deadline_;
+    const PeerInfo self_;
+    const std::uint64_t incarnation_;
+    Token token_;
+    Digest key_{};
+    Channel control_;
+    SocketAddress rank_0_;
+};
+
+}  // namespace
+
+TcpMesh attend(const JoinOptions& options, Time deadline) {
+    return Attending(options, deadline).run();
+}
+
+}  // namespace firecaffe::comm

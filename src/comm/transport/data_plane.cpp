@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/transport/data_plane.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "firecaffe/core/error.hpp"
+
+namespace firecaffe::comm {
+
+namespace {
+
+constexpr std::size_t kPostBudget = kChunkBytes;  // what a post may write at once
+constexpr std::size_t kDriveBudget = 1u << 20;    // per link and turn, so that no link starves the others
+constexpr int kLongestSleepMilliseconds = 100;
+
+}  // namespace
+
+bool VerdictCell::set(Verdict verdict) {
+    const std::lock_guard lock(mutex_);
+    if (set_.load(std::memory_order_relaxed)) return false;
+    verdict_ = std::move(verdict);
+    set_.store(true, std::memory_order_release);
+    return true;
+}
+
+Verdict VerdictCell::get() const {
+    const std::lock_guard lock(mutex_);
+    return verdict_;
+}
+
+TcpTransfer::~TcpTransfer() {
+    plane.forget(*this);
+}
+
+DataPlane::DataPlane(Rank self, std::vector<UniqueFd> fds, const VerdictCell& verdict, Hooks hooks)
+    : self_(self),
+      verdict_(verdict),
+      hooks_(std::move(hooks)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      interrupt_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = nullptr;
+    if (!epoll_ || !interrupt_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, interrupt_.get(), &event) != 0)
+        throw UnavailableError("cannot make the descriptors of the transport: ", error_text(errno),
+                               "; check ulimit -n");
+    links_.reserve(fds.size());  // epoll keeps pointers to them
+    for (std::size_t rank = 0; rank < fds.size(); ++rank)
+        links_.emplace_back(static_cast<Rank>(rank), std::move(fds[rank]));
+}
+
+DataPlane::~DataPlane() = default;
+
+std::unique_ptr<Transfer> DataPlane::post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes) {
+    return post(std::make_unique<TcpTransfer>(*this, to, tag, bytes));
+}
+
+std::unique_ptr<Transfer> DataPlane::post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes) {
+    return post(std::make_unique<TcpTransfer>(*this, from, tag, bytes));
+}
+
+std::unique_ptr<Transfer> DataPlane::post(std::unique_ptr<TcpTransfer> transfer) {
+    TcpTransfer& t = *transfer;
+    if (t.peer < 0 || t.peer >= static_cast<Rank>(links_.size()) || t.peer == self_) {
+        t.done = true;  // nothing to forget
+        throw UsageError("rank ", self_, " of ", links_.size(), " cannot exchange bytes with rank ", t.peer);
+    }
+    bool tell = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) {
+            t.done = true;
+            throw UsageError("the transport of rank ", self_, " is closed; post before close()");
+        }
+        Link& link = links_[static_cast<std::size_t>(t.peer)];
+        link.push(t);
+        outstanding_.fetch_add(1);
+        if (t.sends && !verdict_.is_set()) advance(link, kPostBudget);
+        tell = !t.done;
+    }
+    if (tell) hooks_.busy();
+    return transfer;
+}
+
+void DataPlane::advance(Link& link, std::size_t budget) {
+    std::uint64_t in = 0, out = 0;
+    const int before = link.queued();
+    const auto fault = link.advance(budget, in, out);
+    outstanding_.fetch_sub(before - link.queued());
+    if (in + out > 0) note_progress();
+    bytes_sent_.fetch_add(out, std::memory_order_relaxed);
+    if (fault) {
+        link.break_off();
+        hooks_.broken(link.peer(), *fault);
+    }
+}
+
+void DataPlane::register_events() {
+    for (Link& link : links_) {
+        const std::uint32_t wanted = link.wanted_events();
+        if (wanted == link.registered_events) continue;
+        epoll_event event{};
+        event.events = wanted;
+        event.data.ptr = &link;
+        // An idle link is taken out altogether: epoll would report its end again and again.
+        const int action = wanted == 0 ? EPOLL_CTL_DEL : link.registered_events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+        if (::epoll_ctl(epoll_.get(), action, link.fd(), &event) != 0) {
+            const int number = errno;
+            link.break_off();
+            hooks_.broken(link.peer(), {"epoll_ctl: " + error_text(number), true});
+            continue;
+        }
+        link.registered_events = wanted;
+    }
+}
+
+void DataPlane::handle_events(int timeout_milliseconds, std::unique_lock<std::mutex>& lock) {
+    register_events();
+    std::array<epoll_event, 32> events;
+    lock.unlock();
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_milliseconds);
+    lock.lock();
+    if (verdict_.is_set() || closed_) return;
+    for (int i = 0; i < count; ++i) {
+        auto* link = static_cast<Link*>(events[static_cast<std::size_t>(i)].data.ptr);
+        if (link != nullptr) advance(*link, kDriveBudget);
+    }
+}
+
+void DataPlane::wait(TcpTransfer& transfer) {
+    // Nobody touches a buffer once there is a verdict: everything that moves bytes holds the mutex and looks first.
+    std::unique_lock lock(mutex_);
+    if (verdict_.is_set()) throw_verdict(transfer);
+    if (transfer.done) return;
+    {
+        const std::lock_guard waiting(waiting_mutex_);
+        waiting_for_ = transfer.peer;
+        waiting_in_ = transfer.tag;
+    }
+    caller_drives_ = true;
+    advance(links_[static_cast<std::size_t>(transfer.peer)], kDriveBudget);
+    while (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
+    caller_drives_ = false;
+    {
+        const std::lock_guard waiting(waiting_mutex_);
+        waiting_for_ = -1;
+    }
+    if (verdict_.is_set()) throw_verdict(transfer);
+    note_progress();
+}
+
+void DataPlane::throw_verdict(const TcpTransfer& transfer) const {
+    const Verdict verdict = verdict_.get();
+    throw PeerLostError(verdict.cause, ", while waiting in bucket ", transfer.tag.bucket, " of step ",
+                        transfer.tag.step, " (all-reduce #", transfer.tag.sequence,
+                        "); survivors stop. Start again with --resume.");
+}
+
+void DataPlane::forget(TcpTransfer& transfer) noexcept {
+    bool dropped = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!transfer.done) {
+            Link& link = links_[static_cast<std::size_t>(transfer.peer)];
+            link.remove(transfer);
+            link.break_off();  // half a frame may be out
+            outstanding_.fetch_sub(1);
+            dropped = !verdict_.is_set() && !closed_;
+        }
+    }
+    if (dropped) hooks_.dropped("a transfer was given up before it was complete");
+}
+
+bool DataPlane::prepare_to_drive() {
+    if (!has_work()) return false;
+    const std::lock_guard lock(mutex_);
+    if (caller_drives_ || closed_ || verdict_.is_set()) return false;
+    register_events();
+    return true;
+}
+
+void DataPlane::drive() {
+    std::unique_lock lock(mutex_);
+    if (caller_drives_ || closed_ || verdict_.is_set()) return;
+    // As handle_events(0), but without giving up the lock: the caller may not start to wait in between, because it
+    // would sleep through what is moved here.
+    std::array<epoll_event, 32> events;
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count; ++i) {
+        auto* link = static_cast<Link*>(events[static_cast<std::size_t>(i)].data.ptr);
+        if (link != nullptr) advance(*link, kDriveBudget);
+    }
+    register_events();
+}
+
+void DataPlane::interrupt() noexcept {
+    const std::uint64_t one = 1;
+    // Never read back: every later wait returns at once, which is what a verdict means.
+    [[maybe_unused]] const ssize_t n = ::write(interrupt_.get(), &one, sizeof one);
+}
+
+void DataPlane::close() noexcept {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (Link& link : links_) {
+        link.break_off();
+        link.close();
+    }
+}
+
+Pulse DataPlane::pulse() const {
+    Pulse pulse;
+    pulse.progress = progress_.load(std::memory_order_relaxed);
+    const std::lock_guard waiting(waiting_mutex_);
+    pulse.waiting_for = waiting_for_;
+    pulse.tag = waiting_in_;
+    return pulse;
+}
+
+}  // namespace firecaffe::comm

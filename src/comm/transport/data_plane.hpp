@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// DataPlane: all data connections of one rank. A thread in wait() drives the sockets itself, which saves a change of
+// thread per message; while nobody waits, the background thread of the control plane drives them through drive().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/transport/link.hpp"
+#include "comm/transport/watch.hpp"
+
+namespace firecaffe::comm {
+
+/// The first verdict that this rank got or made; it stays.
+class VerdictCell {
+  public:
+    /// True if it is the first.
+    bool set(Verdict verdict);
+    bool is_set() const { return set_.load(std::memory_order_acquire); }
+    Verdict get() const;
+
+  private:
+    mutable std::mutex mutex_;
+    std::atomic<bool> set_{false};
+    Verdict verdict_;
+};
+
+class DataPlane {
+  public:
+    struct Hooks {
+        std::function<void(Rank, const LinkFault&)> broken;  ///< a connection cannot go on; called once per link
+        std::function<void(const std::string&)> dropped;     ///< a transfer was destroyed before it was complete
+        std::function<void()> busy;                          ///< transfers are under way and nobody may be driving
+    };
+
+    /// `fds[r]`: the connection to rank r; empty for this rank.
+    DataPlane(Rank self, std::vector<UniqueFd> fds, const VerdictCell& verdict, Hooks hooks);
+    ~DataPlane();
+
+    std::unique_ptr<Transfer> post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes);
+    std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes);
+    /// Throws PeerLostError once there is a verdict.
+    void wait(TcpTransfer& transfer);
+    void forget(TcpTransfer& transfer) noexcept;
+
+    /// For the background thread: readable when drive() has something to do.
+    int poll_fd() const { return epoll_.get(); }
+    bool has_work() const { return outstanding_.load() > 0; }
+    /// False if the caller of wait() drives, or nothing is under way; then poll_fd() need not be watched.
+    bool prepare_to_drive();
+    void drive();
+
+    /// There is a verdict: ends a wait under way.
+    void interrupt() noexcept;
+    void close() noexcept;
+
+    void note_progress() noexcept { progress_.fetch_add(1, std::memory_order_relaxed); }
+    Pulse pulse() const;
+    std::uint64_t bytes_sent() const { return bytes_sent_.load(std::memory_order_relaxed); }
+
+  private:
+    std::unique_ptr<Transfer> post(std::unique_ptr<TcpTransfer> transfer);
+    void advance(Link& link, std::size_t budget);
+    void register_events();
+    void handle_events(int timeout_milliseconds, std::unique_lock<std::mutex>& lock);
+    [[noreturn]] void throw_verdict(const TcpTransfer& transfer) const;
+
+    const Rank self_;
+    const VerdictCell& verdict_;
+    const Hooks hooks_;
+    UniqueFd epoll_, interrupt_;
+
+    std::mutex mutex_;  // links_, transfers, caller_drives_
+    std::vector<Link> links_;
+    bool caller_drives_ = false, closed_ = false;
+
+    std::atomic<int> outstanding_{0};
+    std::atomic<std::uint64_t> progress_{0}, bytes_sent_{0};
+    mutable std::mutex waiting_mutex_;
+    Rank waiting_for_ = -1;
+    OperationTag waiting_in_;
+};
+
+}  // namespace firecaffe::comm

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/transport/tcp.hpp"
+
+#include "comm/transport/control_plane.hpp"
+#include "comm/transport/data_plane.hpp"
+#include "firecaffe/core/error.hpp"
+
+namespace firecaffe::comm {
+
+namespace {
+
+class TcpTransport final : public Transport {
+  public:
+    explicit TcpTransport(TcpMesh mesh)
+        : rank_(mesh.rank),
+          peers_(mesh.peers),
+          data_(mesh.rank, std::move(mesh.data), verdict_,
+                {[this](Rank rank, const LinkFault& fault) { control_.broken(rank, fault); },
+                 [this](const std::string& reason) { control_.abort(reason); }, [this] { control_.busy(); }}),
+          control_(mesh.rank, std::move(mesh.peers), std::move(mesh.control), mesh.deadline_seconds, mesh.stall_seconds,
+                   data_, verdict_) {
+        if (size() > 1) control_.start();
+    }
+
+    ~TcpTransport() override {
+        if (!closed_) abort("it ended without a goodbye; see its log");
+        control_.stop();
+        data_.close();
+    }
+
+    Rank rank() const override { return rank_; }
+    int size() const override { return static_cast<int>(peers_.size()); }
+    PeerInfo peer(Rank rank) const override {
+        if (rank < 0 || rank >= size()) throw UsageError("there is no rank ", rank, " among ", size());
+        return peers_[static_cast<std::size_t>(rank)];
+    }
+
+    std::unique_ptr<Transfer> post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes) override {
+        return data_.post_send(to, tag, bytes);
+    }
+    std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes) override {
+        return data_.post_receive(from, tag, bytes);
+    }
+    void wait(Transfer& transfer) override {
+        auto* ours = dynamic_cast<TcpTransfer*>(&transfer);
+        if (ours == nullptr || &ours->plane != &data_)
+            throw UsageError("wait() was given a transfer of another transport; wait where it was posted");
+        data_.wait(*ours);
+    }
+
+    void abort(const std::string& reason) noexcept override {
+        try {
+            control_.abort(reason);
+        } catch (...) {
+            // Only memory can be lacking; then the end of this process says it.
+        }
+    }
+    void note_progress() noexcept override { data_.note_progress(); }
+    void close() noexcept override {
+        if (closed_) return;
+        closed_ = true;
+        try {
+            if (size() > 1) control_.close();
+        } catch (...) {
+            // As above; the connections are closed all the same.
+        }
+        control_.stop();
+        data_.close();
+    }
+    std::uint64_t bytes_sent() const override { return data_.bytes_sent(); }
+
+  private:
+    const Rank rank_;
+    const std::vector<PeerInfo> peers_;
+    VerdictCell verdict_;
+    DataPlane data_;
+    ControlPlane control_;
+    bool closed_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<Transport> make_tcp_transport(TcpMesh mesh) {
+    return std::make_shared<TcpTransport>(std::move(mesh));
+}
+
+}  // namespace firecaffe::comm

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules about more than one key. What needs the shapes of blobs is checked where the net is built.
+#include <algorithm>
+#include <map>
+
+#include "config/read.hpp"
+#include "config/tables.hpp"
+#include "firecaffe/core/error.hpp"
+
+namespace firecaffe::config {
+
+namespace {
+
+class LayerCheck {
+  public:
+    LayerCheck(const Document& document, Path path, const LayerSpec& layer)
+        : document_(document), path_(std::move(path)), layer_(layer) {}
+
+    void run() const {
+        const bool custom = std::holds_alternative<CustomLayerOptions>(layer_.options);
+        if (!custom) {
+            check_blobs();
+            if (layer_.param.size() > parameters())
+                fail("param", text("more entries (", layer_.param.size(), ") than the layer has parameters (",
+                                   parameters(), ")"));
+        }
+        std::visit([&](const auto& options) { check(options); }, layer_.options);
+    }
+
+  private:
+    [[noreturn]] void fail(const char* key, const std::string& what) const {
+        Path path = path_;
+        path.push_back(key);
+        document_.fail(path, "layer '" + layer_.name + "': " + what);
+    }
+
+    void check_blobs() const {
+        const bool judges = std::holds_alternative<SoftmaxWithLossOptions>(layer_.options) ||
+                            std::holds_alternative<AccuracyOptions>(layer_.options);
+        const bool joins = std::holds_alternative<ConcatOptions>(layer_.options);
+        const std::size_t wanted = judges ? 2 : 1;
+        if (joins ? layer_.bottom.empty() : layer_.bottom.size() != wanted)
+            fail("bottom", text(layer_.type, " reads ",
+                                joins    ? "at least one blob"
+                                : judges ? "two blobs, the scores "
+                                           "and the labels"
+                                         : "one blob",
+                                ", not ", layer_.bottom.size()));
+        if (layer_.top.size() != 1) fail("top", text(layer_.type, " writes one blob, not ", layer_.top.size()));
+    }
+
+    /// How many arrays the layer learns.
+    std::size_t parameters() const {
+        if (const auto* o = std::get_if<ConvolutionOptions>(&layer_.options)) return o->bias_term ? 2 : 1;
+        if (const auto* o = std::get_if<InnerProductOptions>(&layer_.options)) return o->bias_term ? 2 : 1;
+        return 0;
+    }
+
+    template <class Options>
+    void check(const Options&) const {}
+
+    void check(const FillerOptions& filler, const char* key) const {
+        if (filler.type == FillerOptions::Type::uniform && filler.min > filler.max)
+            fail(key, text("min ", filler.min, " is more than max ", filler.max));
+    }
+
+    void check(const ConvolutionOptions& o) const {
+        check_kernel(o);
+        if (o.num_output % o.group != 0)
+            fail("group", text("group ", o.group, " does not divide num_output ", o.num_output));
+        check(o.weight_filler, "weight_filler");
+        check(o.bias_filler, "bias_filler");
+    }
+
+    void check(const InnerProductOptions& o) const {
+        check(o.weight_filler, "weight_filler");
+        check(o.bias_filler, "bias_filler");
+    }
+
+    template <class Window>
+    void check_kernel(const Window& o) const {
+        if ((o.kernel_h > 0 && o.kernel_w > 0) || o.kernel_size > 0) return;
+        if (o.kernel_size == 0 && o.kernel_h == 0 && o.kernel_w == 0)
+            document_.fail(path_, text("layer '", layer_.name, "': missing key 'kernel_size', or kernel_h and kernel_w",
+                                       std::is_same_v<Window, PoolingOptions> ? ", or global_pooling" : ""));
+        fail(o.kernel_h > 0 ? "kernel_h" : "kernel_w", "give both kernel_h and kernel_w, or kernel_size");
+    }
+
+    void check(const PoolingOptions& o) const {
+        if (o.global_pooling) {
+            if (o.kernel_size > 0 || o.kernel_h > 0 || o.kernel_w > 0 || o.pad > 0 || o.pad_h > 0 || o.pad_w > 0 ||
+                o.stride > 1 || o.stride_h > 1 || o.stride_w > 1)
+                fail("global_pooling", "global pooling takes no kernel, stride or pad; remove them");
+            return;
+        }
+        check_kernel(o);
+        const std::int64_t kernel_h = o.kernel_h > 0 ? o.kernel_h : o.kernel_size;
+        const std::int64_t kernel_w = o.kernel_w > 0 ? o.kernel_w : o.kernel_size;
+        const std::int64_t pad_h = o.pad_h >= 0 ? o.pad_h : o.pad, pad_w = o.pad_w >= 0 ? o.pad_w : o.pad;
+        if (pad_h >= kernel_h) fail_pad(o.pad_h >= 0 ? "pad_h" : "pad", pad_h, kernel_h);
+        if (pad_w >= kernel_w) fail_pad(o.pad_w >= 0 ? "pad_w" : "pad", pad_w, kernel_w);
+    }
+
+    [[noreturn]] void fail_pad(const char* key, std::int64_t pad, std::int64_t kernel) const {
+        fail(key, text("pad ", pad, " must be less than the kernel, ", kernel, ", or windows lie in nothing but pad"));
+    }
+
+    void check(const LrnOptions& o) const {
+        if (o.local_size % 2 == 0)
+            fail("local_size", text("local_size ", o.local_size, " must be odd, so that it has a middle"));
+    }
+
+    const Document& document_;
+    const Path path_;
+    const LayerSpec& layer_;
+};
+
+void check_solver(const Document& document, const SolverOptions& solver) {
+    if (solver.shards > 0 && solver.global_batch % solver.shards != 0)
+        document.fail({"solver", "shards"},
+                      text("shards ", solver.shards, " does not divide global_batch ", solver.global_batch));
+    if (solver.clip_gradients == 0.0)
+        document.fail({"solver", "clip_gradients"}, "0 would stop the training; write -1 for no clipping");
+    const auto& steps = solver.lr_policy.stepvalue;
+    const auto fault = std::adjacent_find(steps.begin(), steps.end(), std::greater_equal<>());
+    if (fault != steps.end())
+        document.fail({"solver", "lr_policy", "stepvalue", std::to_string(fault - steps.begin() + 1)},
+                      text(fault[1], " after ", fault[0], ": the steps must increase"));
+}
+
+}  // namespace
+
+void check_net(const Document& document, const Path& path, const NetSpec& net) {
+    std::map<std::string, std::size_t> first;
+    for (std::size_t i = 0; i < net.layers.size(); ++i) {
+        Path at = path;
+        at.insert(at.end(), {"layers", std::to_string(i)});
+        const auto [earlier, is_new] = first.emplace(net.layers[i].name, i);
+        if (!is_new) {
+            at.push_back("name");
+            document.fail(at,
+                          text("duplicate layer name '", net.layers[i].name, "'; layers/", earlier->second, " has it"));
+        }
+        LayerCheck(document, at, net.layers[i]).run();
+    }
+}
+
+void check_train(const Document& document, const TrainOptions& options) {
+    check_net(document, {"net"}, options.net);
+    check_solver(document, options.solver);
+    if (options.solver.test_interval > 0 && is_absent(options.data.test))
+        document.fail({"solver", "test_interval"}, "there is no data.test to evaluate on; add it, or write 0");
+}
+
+}  // namespace firecaffe::config

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/tables.hpp"
+
+namespace firecaffe::config {
+
+namespace {
+// In the order of the enums.
+constexpr Choice kDatasetTypes[] = {{"idx"}, {"synthetic"}, {"custom"}};
+constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
+constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
+constexpr Choice kSolverTypes[] = {{"sgd", "SGD"}};
+}  // namespace
+
+bool is_absent(const DatasetOptions& options) {
+    return options.type == DatasetOptions::Type::idx && options.images.empty() && options.labels.empty();
+}
+
+void describe(Visitor& visit, TrainOptions& options) {
+    visit.field(Field("name", "A name for the run, for logs and summaries."), options.name);
+    visit.object(Field("data", "Where samples come from.").required(), group("data", options.data));
+    visit.object(Field("net", "The net, or the path of a JSON file that holds it.").required(),
+                 group("net", options.net, Shorthand::path));
+    visit.object(Field("solver", "How the parameters are updated.").required(), group("solver", options.solver));
+    visit.object(Field("reducer", "How gradients are summed over workers."), group("reducer", options.reducer));
+    visit.object(Field("compute", "The device of a worker. May differ between ranks."),
+                 group("compute", options.compute));
+    visit.object(Field("output", "What is written, and where. May differ between ranks."),
+                 group("output", options.output));
+}
+
+void describe(Visitor& visit, DataOptions& options) {
+    visit.object(Field("train", "The training set.").required(), group("dataset", options.train));
+    visit.object(Field("test", "The test set. Without it nothing is evaluated."),
+                 group("dataset", options.test, Shorthand::none, !is_absent(options.test)));
+    visit.object(Field("transform", "What is done to each image."), group("transform", options.transform));
+    visit.field(Field("shuffle", "Draw a new order of the training set in each epoch."), options.shuffle);
+    visit.field(Field("threads", "Threads that read and transform. May differ between ranks.").positive(),
+                options.threads);
+    visit.field(Field("prefetch", "Batches kept ready. May differ between ranks.").positive(), options.prefetch);
+}
+
+void describe(Visitor& visit, DatasetOptions& options) {
+    using enum DatasetOptions::Type;
+    visit.choice_of(Field("type",
+                          "idx: the files of MNIST and its relatives; synthetic: images made from random numbers; "
+                          "custom: a data set that the program registered."),
+                    kDatasetTypes, options.type);
+    visit.field(Field("images", "IDX file of images, plain or gzip; a relative path counts from the config file.")
+                    .only(idx)
+                    .required()
+                    .sized(1),
+                options.images);
+    visit.field(Field("labels", "IDX file of labels, plain or gzip; a relative path counts from the config file.")
+                    .only(idx)
+                    .required()
+                    .sized(1),
+                options.labels);
+    visit.field(Field("limit", "Use the first samples only; 0: all.").nonnegative(), options.limit);
+    visit.field(Field("count", "Number of samples.").only(synthetic).positive(), options.count);
+    visit.field(
+        Field("shape", "Channels, height and width of a sample.").only(synthetic).required().sized(3, 3).positive(),
+        options.shape);
+    visit.field(Field("classes", "Labels lie in [0, classes).").only(idx, synthetic).positive(), options.classes);
+    visit.field(
+        Field("name", "The name under which the program registered the data set.").only(custom).required().sized(1),
+        options.name);
+}
+
+void describe(Visitor& visit, TransformOptions& options) {
+    visit.field(Field("pad", "Zeros added on every side before cropping.").nonnegative(), options.pad);
+    visit.field(Field("crop_size",
+                      "Side of the square that is cut out: at a random place in training, at the centre in "
+                      "testing; 0: no crop.")
+                    .nonnegative(),
+                options.crop_size);
+    visit.field(Field("mirror", "Flip a training image left-right with probability 1/2."), options.mirror);
+    visit.field(Field("mean_value", "Subtracted from each pixel: one value, or one per channel."), options.mean_value);
+    visit.field(Field("scale", "Factor on each pixel, after the mean is subtracted."), options.scale);
+}
+
+void describe(Visitor& visit, SolverOptions& options) {
+    visit.choice_of(Field("type", "The update rule."), kSolverTypes, options.type);
+    visit.field(Field("base_lr", "The learning rate from which the policy starts.").required().nonnegative(),
+                options.base_lr);
+    visit.object(Field("lr_policy", "How the learning rate changes with the iteration."),
+                 group("lr_policy", options.lr_policy, Shorthand::type));
+    visit.field(Field("momentum", "Share of the last update that is added to the next one.").nonnegative().below(1.0),
+                options.momentum);
+    visit.field(Field("weight_decay", "Strength of the regularization.").nonnegative(), options.weight_decay);
+    visit.choice_of(Field("regularization_type", "l2: decay towards zero; l1: steps of one size towards zero."),
+                    kRegularizations, options.regularization_type);
+    visit.field(Field("clip_gradients", "Largest L2 norm of the whole gradient; negative: no clipping."),
+                options.clip_gradients);
+    visit.field(Field("max_iter", "Number of updates.").required().positive(), options.max_iter);
+    visit.field(Field("global_batch", "Images per update, over all workers.").required().positive(),
+                options.global_batch);
+    visit.field(Field("shards",
+                      "Logical shards of the global batch, which the sum of gradients is defined on; divides "
+                      "global_batch; 0: one per worker thread.")
+                    .nonnegative(),
+                options.shards);
+    visit.field(Field("random_seed", "Names all random numbers of the run."), options.random_seed);
+    visit.field(Field("display", "Iterations between progress lines; 0: none.").nonnegative(), options.display);
+    visit.field(Field("test_interval", "Iterations between evaluations; 0: at the end only.").nonnegative(),
+                options.test_interval);
+    visit.field(Field("test_batch", "Images per batch of an evaluation.").positive(), options.test_batch);
+}
+
+void describe(Visitor& visit, LrPolicyOptions& options) {
+    using enum LrPolicyOptions::Type;
+    visit.choice_of(
+        Field("type",
+              "Rate at iteration i, with b = base_lr and g = gamma. fixed: b; step: b*g^floor(i/stepsize); exp: b*g^i; "
+              "inv: b*(1+g*i)^-power; multistep: b*g^(number of stepvalues <= i); poly: b*(1-i/max_iter)^power; "
+              "sigmoid: b/(1+exp(-g*(i-stepsize)))."),
+        kPolicies, options.type);
+    visit.field(Field("gamma", "The g of the formula.").only(step, exp, inv, multistep, sigmoid), options.gamma);
+    visit.field(Field("power", "The exponent of the formula; 0 keeps the rate constant.").only(inv, poly),
+                options.power);
+    visit.field(Field("stepsize", "Iterations per step, or the middle of the sigmoid.")
+                    .only(step, sigmoid)
+                    .required()
+                    .positive(),
+                options.stepsize);
+    visit.field(Field("stepvalue", "The iterations at which the rate drops, in increasing order.")
+                    .only(multistep)
+                    .required()
+                    .sized(1)
+                    .nonnegative(),
+                options.stepvalue);
+}
+
+void describe(Visitor& visit, ReducerOptions& options) {
+    visit.field(Field("type", "auto, local, tree, or the name of a registered reducer.").sized(1), options.type);
+    visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
+                options.bucket_mb);
+    visit.field(Field("overlap", "Submit buckets during the backward pass."), options.overlap);
+    visit.field(Field("deadline_seconds", "A peer that is silent for this long is lost.").positive(),
+                options.deadline_seconds);
+    visit.field(Field("stall_seconds", "A peer that is alive but makes no progress for this long is lost.").positive(),
+                options.stall_seconds);
+}
+
+void describe(Visitor& visit, ComputeOptions& options) {
+    visit.field(Field("device", "Where the maths runs.").word("cpu"), options.device);
+    visit.field(Field("threads", "Threads of a worker for the maths: so many shards are in flight.").positive(),
+                options.threads);
+}
+
+void describe(Visitor& visit, OutputOptions& options) {
+    visit.field(Field("directory",
+                      "Folder for logs, summary and checkpoints, relative to where the program runs; "
+                      "empty: nothing is written."),
+                options.directory);
+    visit.field(Field("checkpoint_interval", "Iterations between checkpoints; 0: none but the last.").nonnegative(),
+                options.checkpoint_interval);
+    visit.field(Field("keep", "Checkpoints kept; 0: all.").nonnegative(), options.keep);
+}
+
+}  // namespace firecaffe::config

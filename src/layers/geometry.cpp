@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a user's options, in which one number may stand for both axes, to the sizes that ops are made from.
+#include "firecaffe/layers/convolution.hpp"
+#include "firecaffe/layers/lrn.hpp"
+#include "firecaffe/layers/pooling.hpp"
+
+namespace firecaffe {
+
+namespace {
+
+std::int64_t either(std::int64_t axis, std::int64_t both) { return axis > 0 ? axis : both; }
+std::int64_t either_pad(std::int64_t axis, std::int64_t both) { return axis >= 0 ? axis : both; }
+
+void require_positive(std::int64_t value, const char* name) {
+    if (value <= 0) throw ConfigError(name, " is ", value, "; state a positive number");
+}
+
+}  // namespace
+
+ops::ConvolutionGeometry convolution_geometry(const ConvolutionOptions& options) {
+    ops::ConvolutionGeometry g;
+    g.num_output = options.num_output;
+    g.kernel_h = either(options.kernel_h, options.kernel_size);
+    g.kernel_w = either(options.kernel_w, options.kernel_size);
+    g.stride_h = either(options.stride_h, options.stride);
+    g.stride_w = either(options.stride_w, options.stride);
+    g.pad_h = either_pad(options.pad_h, options.pad);
+    g.pad_w = either_pad(options.pad_w, options.pad);
+    g.dilation_h = g.dilation_w = options.dilation;
+    g.group = options.group;
+    g.bias = options.bias_term;
+    require_positive(g.num_output, "num_output");
+    require_positive(g.kernel_h, "kernel_size");
+    require_positive(g.kernel_w, "kernel_size");
+    require_positive(g.stride_h, "stride");
+    require_positive(g.stride_w, "stride");
+    require_positive(g.dilation_h, "dilation");
+    require_positive(g.group, "group");
+    return g;
+}
+
+ops::PoolingGeometry pooling_geometry(const PoolingOptions& options, const Shape& bottom) {
+    ops::PoolingGeometry g;
+    g.method = options.pool;
+    g.round_mode = options.round_mode;
+    g.kernel_h = either(options.kernel_h, options.kernel_size);
+    g.kernel_w = either(options.kernel_w, options.kernel_size);
+    g.stride_h = either(options.stride_h, options.stride);
+    g.stride_w = either(options.stride_w, options.stride);
+    g.pad_h = either_pad(options.pad_h, options.pad);
+    g.pad_w = either_pad(options.pad_w, options.pad);
+    if (options.global_pooling) {
+        if (g.kernel_h > 0 || g.kernel_w > 0 || g.pad_h > 0 || g.pad_w > 0)
+            throw ConfigError("global_pooling takes the whole map; remove kernel_size and pad");
+        g.kernel_h = bottom[2];
+        g.kernel_w = bottom[3];
+        g.stride_h = g.stride_w = 1;
+    }
+    require_positive(g.kernel_h, "kernel_size");
+    require_positive(g.kernel_w, "kernel_size");
+    require_positive(g.stride_h, "stride");
+    require_positive(g.stride_w, "stride");
+    if (g.pad_h >= g.kernel_h || g.pad_w >= g.kernel_w)
+        throw ConfigError("pad ", g.pad_h, "x", g.pad_w, " must be smaller than the kernel ", g.kernel_h, "x",
+                          g.kernel_w);
+    return g;
+}
+
+ops::LrnParameters lrn_parameters(const LrnOptions& options) {
+    if (options.local_size <= 0 || options.local_size % 2 == 0)
+        throw ConfigError("local_size is ", options.local_size, "; LRN needs an odd, positive size");
+    return {options.local_size, options.alpha, options.beta, options.k};
+}
+
+}  // namespace firecaffe

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firecaffe/layers/registry.hpp"
+
+#include "firecaffe/layers/accuracy.hpp"
+#include "firecaffe/layers/concat.hpp"
+#include "firecaffe/layers/convolution.hpp"
+#include "firecaffe/layers/dropout.hpp"
+#include "firecaffe/layers/inner_product.hpp"
+#include "firecaffe/layers/lrn.hpp"
+#include "firecaffe/layers/pooling.hpp"
+#include "firecaffe/layers/relu.hpp"
+#include "firecaffe/layers/softmax.hpp"
+#include "firecaffe/layers/softmax_with_loss.hpp"
+
+namespace firecaffe {
+
+namespace {
+
+/// A factory for a layer class that is constructed from its own alternative of LayerOptions.
+template <class LayerClass, class Options>
+auto from_options() {
+    return [](const LayerSpec& spec) {
+        const auto* options = std::get_if<Options>(&spec.options);
+        if (options == nullptr)
+            throw ConfigError("layer '", spec.name, "' has type ", spec.type, " but the options of another type");
+        return std::make_unique<LayerClass>(*options);
+    };
+}
+
+}  // namespace
+
+template <class T, class Device>
+LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
+    LayerRegistry registry;
+    registry.add("Convolution", from_options<ConvolutionLayer<T, Device>, ConvolutionOptions>());
+    registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
+    registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
+    registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());
+    registry.add("Dropout", from_options<DropoutLayer<T, Device>, DropoutOptions>());
+    registry.add("InnerProduct", from_options<InnerProductLayer<T, Device>, InnerProductOptions>());
+    registry.add("Concat", from_options<ConcatLayer<T, Device>, ConcatOptions>());
+    registry.add("Softmax", from_options<SoftmaxLayer<T, Device>, SoftmaxOptions>());
+    registry.add("SoftmaxWithLoss", from_options<SoftmaxWithLossLayer<T, Device>, SoftmaxWithLossOptions>());
+    registry.add("Accuracy", from_options<AccuracyLayer<T, Device>, AccuracyOptions>());
+    return registry;
+}
+
+template <class T, class Device>
+std::unique_ptr<Layer<T, Device>> LayerRegistry<T, Device>::make(const LayerSpec& spec) const {
+    const auto found = factories_.find(spec.type);
+    if (found == factories_.end()) {
+        std::string known;
+        for (const auto& [type, factory] : factories_) known += (known.empty() ? "" : ", ") + type;
+        throw ConfigError("layer '", spec.name, "': unknown type '", spec.type, "'; known are ", known);
+    }
+    return found->second(spec);
+}
+
+template class LayerRegistry<float, Cpu>;
+template class LayerRegistry<double, Cpu>;
+
+}  // namespace firecaffe

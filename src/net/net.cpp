@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firecaffe/net/net.hpp"
+
+#include "firecaffe/layers/filler.hpp"
+#include "firecaffe/ops/ops.hpp"
+#include "net/net_state.hpp"
+
+namespace firecaffe {
+
+template <class T, class Device>
+Net<T, Device>::Net(const NetSpec& spec, const NetOptions& options, const LayerRegistry<T, Device>& registry)
+    : state_(std::make_unique<State>()) {
+    state_->spec = spec;
+    state_->options = options;
+    build_nodes<T, Device>(*state_, registry);
+    place_memory<T, Device>(*state_);
+}
+
+template <class T, class Device>
+Net<T, Device>::~Net() = default;
+
+template <class T, class Device>
+const ArenaLayout& Net<T, Device>::layout() const {
+    return state_->layout;
+}
+
+template <class T, class Device>
+std::int64_t Net<T, Device>::batch() const {
+    return state_->options.data[0];
+}
+
+template <class T, class Device>
+std::size_t Net<T, Device>::activation_bytes() const {
+    return state_->plan.bytes;
+}
+
+template <class T, class Device>
+std::size_t Net<T, Device>::unshared_activation_bytes() const {
+    return state_->plan.unshared_bytes;
+}
+
+template <class T, class Device>
+std::vector<LayerSummary> Net<T, Device>::summary() const {
+    std::vector<LayerSummary> layers;
+    for (const NetNode<T, Device>& node : state_->nodes) {
+        LayerSummary layer{node.name, node.spec != nullptr ? node.spec->type : "Reorder", {}, {}, 0};
+        for (const int v : node.bottoms) layer.bottoms.push_back(state_->values[static_cast<std::size_t>(v)].spec);
+        for (const int v : node.tops) layer.tops.push_back(state_->values[static_cast<std::size_t>(v)].spec);
+        for (const ParameterInfo& p : node.parameters) layer.parameter_count += p.count;
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
+template <class T, class Device>
+void Net<T, Device>::initialize(Arena<T, Device>& parameters, std::uint64_t seed) const {
+    for (const NetNode<T, Device>& node : state_->nodes)
+        for (std::size_t i = 0; i < node.parameters.size(); ++i) {
+            const ParameterInfo& p = node.parameters[i];
+            with_layer_name(node.name, [&] {
+                fill<T>(node.requests[i].filler, p.shape, filler_stream(seed, p.name), parameters.of(p));
+            });
+        }
+}
+
+template <class T, class Device>
+void Net<T, Device>::bind(const Arena<T, Device>& parameters) {
+    for (NetNode<T, Device>& node : state_->nodes)
+        for (std::size_t i = 0; i < node.parameters.size(); ++i)
+            node.parameter_data[i] = parameters.of(node.parameters[i]).data();
+    state_->bound = true;
+    parameters_changed();
+}
+
+template <class T, class Device>
+void Net<T, Device>::parameters_changed() {
+    for (NetNode<T, Device>& node : state_->nodes)
+        if (!node.parameters.empty()) node.layer->parameters_changed(node.parameter_data);
+}
+
+template <class T, class Device>
+TensorView<T, Device> Net<T, Device>::data() {
+    return state_->data_view(state_->data_value);
+}
+
+template <class T, class Device>
+TensorView<T, Device> Net<T, Device>::labels() {
+    return state_->data_view(state_->label_value);
+}
+
+template <class T, class Device>
+double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
+    if (!state_->bound) throw UsageError("a net runs before bind(); bind it to an arena of parameters first");
+    for (NetNode<T, Device>& node : state_->nodes) {
+        with_layer_name(node.name, [&] {
+            node.layer->forward({node.bottom_data, node.top_data, node.parameter_data, key, node.number,
+                                 state_->options.phase});
+        });
+        if (listener != nullptr) listener->layer_done();
+    }
+    double loss = 0.0;
+    for (const NetValue& v : state_->values)
+        if (v.is_loss) loss += v.loss_weight * static_cast<double>(*state_->buffer(v.data_buffer));
+    return loss;
+}
+
+template <class T, class Device>
+void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener) {
+    if (state_->options.phase != Phase::train)
+        throw UsageError("backward() of a net that was built for testing; build it with Phase::train");
+    for (auto node = state_->nodes.rbegin(); node != state_->nodes.rend(); ++node) {
+        if (node->runs_backward) {
+            for (std::size_t i = 0; i < node->parameters.size(); ++i)
+                node->parameter_diffs[i] = gradients.of(node->parameters[i]).data();
+            for (const TensorView<T, Device>& diff : node->cleared_diffs) ops::clear<T, Device>(diff.storage());
+            with_layer_name(node->name, [&] {
+                node->layer->backward({node->bottom_data, node->top_data_read, node->top_diffs, node->bottom_diffs,
+                                       node->parameter_data, node->parameter_diffs, key, node->number});
+            });
+            for (const auto& addition : node->additions)
+                ops::accumulate<T, Device>(addition.part.storage(), addition.sum.storage());
+        }
+        if (listener != nullptr) {
+            listener->layer_done();
+            if (!node->parameters.empty() || &*node == &state_->nodes.front())
+                listener->gradients_ready(node->ready_prefix);
+        }
+    }
+}
+
+template <class T, class Device>
+TensorView<const T, Device> Net<T, Device>::blob(std::string_view name) const {
+    for (const auto& [blob, value] : state_->retained)
+        if (blob == name) return state_->data_view(value);
+    throw UsageError("blob '", name, "' is not kept; name it in NetOptions::retain");
+}
+
+template class Net<float, Cpu>;
+template class Net<double, Cpu>;
+
+}  // namespace firecaffe

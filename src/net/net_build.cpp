@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// First half of building a net: layers, layouts, parameters, and which of it takes part in the backward pass.
+#include <algorithm>
+#include <map>
+
+#include "firecaffe/layers/reorder.hpp"
+#include "net/net_state.hpp"
+
+namespace firecaffe {
+
+namespace {
+
+template <class T, class Device>
+class NodeBuilder {
+  public:
+    using State = typename Net<T, Device>::State;
+    NodeBuilder(State& state, const LayerRegistry<T, Device>& registry) : state_(state), registry_(registry) {}
+
+    void run() {
+        const Graph graph = build_graph(state_.spec, state_.options.phase, {"data", "label"});
+        state_.data_value = add_input(state_.options.data, "data");
+        state_.label_value = add_input(Shape{state_.options.data[0]}, "label");
+        net_value_ = {state_.data_value, state_.label_value};
+        net_value_.resize(graph.values.size(), -1);
+        for (const GraphNode& node : graph.nodes) add_layer(node);
+        for (const std::string& blob : state_.options.retain) retain(graph, blob);
+        add_parameters();
+        mark_backward();
+    }
+
+  private:
+    NetValue& value(int index) { return state_.values[static_cast<std::size_t>(index)]; }
+
+    int add_input(const Shape& shape, const char* blob) {
+        NetValue input;
+        input.blob = blob;
+        input.spec = {shape, Layout::plain()};
+        input.retained = true;
+        state_.values.push_back(input);
+        return static_cast<int>(state_.values.size()) - 1;
+    }
+
+    void add_layer(const GraphNode& graph_node) {
+        const LayerSpec& spec = *graph_node.spec;
+        NetNode<T, Device> node;
+        node.spec = &spec;
+        node.name = spec.name;
+        node.number = static_cast<std::uint32_t>(&spec - state_.spec.layers.data());
+        with_layer_name(spec.name, [&] { node.layer = registry_.make(spec); });
+        for (const int bottom : graph_node.bottoms) {
+            const int known = net_value_[static_cast<std::size_t>(bottom)];
+            node.bottoms.push_back(node.layer->accepts_any_layout() ? known : plain(known));
+        }
+        check_counts(node, spec);
+        const int first_top = static_cast<int>(state_.values.size());
+        append(std::move(node), graph_node.tops.size());
+        for (std::size_t i = 0; i < graph_node.tops.size(); ++i) {
+            const int top = first_top + static_cast<int>(i);
+            net_value_[static_cast<std::size_t>(graph_node.tops[i])] = top;
+            value(top).blob = spec.top[i];
+            value(top).loss_weight = state_.nodes.back().layer->loss_weight(i);
+            value(top).is_loss = value(top).loss_weight != 0.0;
+        }
+    }
+
+    static void check_counts(const NetNode<T, Device>& node, const LayerSpec& spec) {
+        const bool scores_and_labels = spec.type == "SoftmaxWithLoss" || spec.type == "Accuracy";
+        const bool any = spec.type == "Concat" || std::holds_alternative<CustomLayerOptions>(spec.options);
+        const std::size_t wanted = scores_and_labels ? 2 : 1;
+        if (any ? node.bottoms.empty() : node.bottoms.size() != wanted)
+            throw ConfigError("layer '", spec.name, "': ", spec.type, " reads ",
+                              scores_and_labels ? "two bottoms, scores and labels" : any ? "at least one bottom"
+                                                                                         : "one bottom",
+                              "; it is given ", node.bottoms.size());
+    }
+
+    /// Sets the layer up and adds its tops as values.
+    void append(NetNode<T, Device> node, std::size_t tops) {
+        const int number = static_cast<int>(state_.nodes.size());
+        std::vector<TensorSpec> bottoms;
+        for (const int bottom : node.bottoms) {
+            bottoms.push_back(value(bottom).spec);
+            value(bottom).consumers.push_back(number);
+        }
+        LayerPlan plan;
+        with_layer_name(node.name, [&] {
+            plan = node.layer->setup(bottoms, state_.options.phase);
+            if (plan.tops.size() != tops)
+                throw ConfigError("the layer writes ", plan.tops.size(), " tops and is given ", tops, " names");
+        });
+        node.requests = std::move(plan.parameters);
+        for (const TensorSpec& top : plan.tops) {
+            node.tops.push_back(static_cast<int>(state_.values.size()));
+            NetValue v;
+            v.spec = top;
+            v.producer = number;
+            state_.values.push_back(std::move(v));
+        }
+        state_.nodes.push_back(std::move(node));
+    }
+
+    /// The value itself if it is plain, else its plain copy, made once.
+    int plain(int index) {
+        if (value(index).spec.layout.is_plain()) return index;
+        const auto known = plain_copies_.find(index);
+        if (known != plain_copies_.end()) return known->second;
+        NetNode<T, Device> node;
+        node.name = value(index).blob + " (to plain layout)";
+        node.layer = std::make_unique<ReorderLayer<T, Device>>(Layout::plain());
+        node.bottoms = {index};
+        append(std::move(node), 1);
+        const int copy = static_cast<int>(state_.values.size()) - 1;
+        value(copy).blob = value(index).blob;
+        plain_copies_[index] = copy;
+        return copy;
+    }
+
+    void retain(const Graph& graph, const std::string& blob) {
+        const int found = graph.last_value(blob);
+        if (found < 0)
+            throw ConfigError("net '", state_.spec.name, "' has no blob '", blob, "' in this phase; it cannot be kept");
+        const int kept = plain(net_value_[static_cast<std::size_t>(found)]);
+        value(kept).retained = true;
+        state_.retained.emplace_back(blob, kept);
+    }
+
+    /// Parameters in backward order: into a layout of our own, or found in the one that is shared.
+    void add_parameters() {
+        const ArenaLayout* shared = state_.options.layout;
+        for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node) {
+            for (std::size_t i = 0; i < node->requests.size(); ++i) {
+                const ParameterRequest& request = node->requests[i];
+                const std::string name = node->name + "." + request.name;
+                if (shared == nullptr) {
+                    const ParamOptions mult =
+                        node->spec != nullptr && i < node->spec->param.size() ? node->spec->param[i] : ParamOptions{};
+                    state_.layout.add(name, request.shape, mult.lr_mult, mult.decay_mult);
+                }
+                const ParameterInfo* info = (shared != nullptr ? shared : &state_.layout)->find(name);
+                if (info == nullptr)
+                    throw ConfigError("layer '", node->name, "': the net it shares parameters with has no '", name, "'");
+                if (info->shape != request.shape)
+                    throw ShapeError("layer '", node->name, "': parameter '", name, "' is ", request.shape,
+                                     " here and ", info->shape, " in the net it shares parameters with");
+                node->parameters.push_back(*info);
+            }
+        }
+        if (shared != nullptr) state_.layout = *shared;
+        std::size_t prefix = 0;
+        for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node) {
+            for (const ParameterInfo& p : node->parameters) prefix = std::max(prefix, p.end());
+            node->ready_prefix = prefix;
+        }
+        if (!state_.nodes.empty()) state_.nodes.front().ready_prefix = state_.layout.size();
+    }
+
+    /// Which values have a parameter upstream, which lead to a loss, and so which layers run backward.
+    void mark_backward() {
+        if (state_.options.phase != Phase::train) return;
+        for (NetNode<T, Device>& node : state_.nodes) {
+            bool upstream = !node.parameters.empty();
+            for (std::size_t i = 0; i < node.bottoms.size(); ++i)
+                upstream = upstream || (node.layer->differentiates_bottom(i) && value(node.bottoms[i]).needs_diff);
+            for (const int top : node.tops) value(top).needs_diff = upstream;
+        }
+        for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node) {
+            bool downstream = false;
+            for (const int top : node->tops) {
+                downstream = downstream || value(top).is_loss || value(top).reaches_loss;
+                if (value(top).is_loss && value(top).reaches_loss)
+                    throw ConfigError("layer '", node->name, "': the loss '", value(top).blob,
+                                      "' is the bottom of another loss; weigh losses by loss_weight instead");
+            }
+            node->runs_backward = downstream && value(node->tops.front()).needs_diff;
+            for (std::size_t i = 0; downstream && i < node->bottoms.size(); ++i)
+                if (node->layer->differentiates_bottom(i)) value(node->bottoms[i]).reaches_loss = true;
+        }
+    }
+
+    State& state_;
+    const LayerRegistry<T, Device>& registry_;
+    std::vector<int> net_value_;  ///< value of the graph -> value of the net
+    std::map<int, int> plain_copies_;
+};
+
+}  // namespace
+
+template <class T, class Device>
+void build_nodes(typename Net<T, Device>::State& state, const LayerRegistry<T, Device>& registry) {
+    NodeBuilder<T, Device>(state, registry).run();
+}
+
+template void build_nodes<float, Cpu>(Net<float, Cpu>::State&, const LayerRegistry<float, Cpu>&);
+template void build_nodes<double, Cpu>(Net<double, Cpu>::State&, const LayerRegistry<double, Cpu>&);
+
+std::string score_blob(const NetSpec& spec, Phase phase) {
+    for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
+        if (!(phase == Phase::train ? layer->in_train : layer->in_test)) continue;
+        if (layer->type == "SoftmaxWithLoss" && !layer->bottom.empty()) return layer->bottom.front();
+        if (layer->type == "Softmax" && !layer->top.empty()) return layer->top.front();
+    }
+    return {};
+}
+
+}  // namespace firecaffe

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Second half of building a net: which values share a buffer, how long each buffer lives, and the views of the passes.
+//
+// Time of a step: layer i runs forward at tick i and backward at tick 2L-1-i, L being the number of layers.
+#include <algorithm>
+
+#include "net/net_state.hpp"
+
+namespace firecaffe {
+
+namespace {
+
+template <class T, class Device>
+class MemoryPlacer {
+  public:
+    using State = typename Net<T, Device>::State;
+    using Node = NetNode<T, Device>;
+    explicit MemoryPlacer(State& state) : state_(state), layers_(static_cast<int>(state.nodes.size())) {}
+
+    void run() {
+        assign_data_buffers();
+        if (state_.options.phase == Phase::train) assign_diff_buffers();
+        state_.plan = plan_memory(lifetimes_);
+        state_.memory = Memory<Device>(state_.plan.bytes);
+        make_views();
+    }
+
+  private:
+    NetValue& value(int index) { return state_.values[static_cast<std::size_t>(index)]; }
+    Node& node(int index) { return state_.nodes[static_cast<std::size_t>(index)]; }
+    int backward_tick(int node_index) const { return 2 * layers_ - 1 - node_index; }
+
+    int new_buffer(const TensorSpec& spec, int first, int last) {
+        lifetimes_.push_back({static_cast<std::size_t>(spec.storage()) * sizeof(T), first, last});
+        return static_cast<int>(lifetimes_.size()) - 1;
+    }
+    void extend(int buffer, int tick) {
+        BufferLifetime& lifetime = lifetimes_[static_cast<std::size_t>(buffer)];
+        lifetime.first = std::min(lifetime.first, tick);
+        lifetime.last = std::max(lifetime.last, tick);
+    }
+
+    /// A layer may overwrite its bottom if it can, if nobody else reads that bottom, and if the layer that wrote it
+    /// does not need it any more.
+    bool runs_in_place(const Node& n) {
+        if (!n.layer->can_run_in_place() || n.bottoms.size() != 1 || n.tops.size() != 1) return false;
+        const NetValue& bottom = value(n.bottoms[0]);
+        if (bottom.producer < 0 || bottom.retained || bottom.consumers.size() != 1) return false;
+        if (!(bottom.spec == value(n.tops[0]).spec)) return false;
+        const Node& producer = node(bottom.producer);
+        return !(producer.runs_backward && producer.layer->backward_reads_tops());
+    }
+
+    void assign_data_buffers() {
+        for (int i = 0; i < static_cast<int>(state_.values.size()); ++i) {
+            NetValue& v = value(i);
+            if (v.producer >= 0 && runs_in_place(node(v.producer))) {
+                v.data_buffer = value(node(v.producer).bottoms[0]).data_buffer;
+            } else {
+                v.data_buffer = new_buffer(v.spec, std::max(v.producer, 0), std::max(v.producer, 0));
+            }
+            for (const int consumer : v.consumers) {
+                extend(v.data_buffer, consumer);
+                if (node(consumer).runs_backward && node(consumer).layer->backward_reads_bottoms())
+                    extend(v.data_buffer, backward_tick(consumer));
+            }
+            if (v.producer >= 0 && node(v.producer).runs_backward && node(v.producer).layer->backward_reads_tops())
+                extend(v.data_buffer, backward_tick(v.producer));
+            if (v.retained || v.is_loss) extend(v.data_buffer, 2 * layers_);
+            if (v.producer < 0) extend(v.data_buffer, -1);
+        }
+    }
+
+    /// True if node `n` writes the gradient of its bottom number `i`.
+    bool writes_diff(const Node& n, std::size_t i) {
+        return n.runs_backward && n.layer->differentiates_bottom(i) && value(n.bottoms[i]).needs_diff;
+    }
+
+    void assign_diff_buffers() {
+        for (int i = layers_ - 1; i >= 0; --i) {
+            Node& n = node(i);
+            if (!n.runs_backward) continue;
+            for (const int top : n.tops) {  // the readers of the tops lie behind and have been dealt with
+                NetValue& v = value(top);
+                if (v.diff_buffer >= 0) {
+                    extend(v.diff_buffer, backward_tick(i));
+                } else if (v.is_loss) {
+                    v.diff_buffer = new_buffer(v.spec, -1, 2 * layers_);
+                } else {
+                    v.diff_buffer = new_buffer(v.spec, backward_tick(i), backward_tick(i));
+                    cleared_.emplace_back(i, top);
+                }
+            }
+            const bool in_place = runs_in_place(n);
+            for (std::size_t b = 0; b < n.bottoms.size(); ++b) {
+                if (!writes_diff(n, b)) continue;
+                NetValue& v = value(n.bottoms[b]);
+                if (v.diff_buffer < 0) {
+                    v.diff_buffer = in_place ? value(n.tops[0]).diff_buffer
+                                             : new_buffer(v.spec, backward_tick(i), backward_tick(i));
+                } else {
+                    extend(v.diff_buffer, backward_tick(i));
+                    additions_.push_back({i, b, new_buffer(v.spec, backward_tick(i), backward_tick(i))});
+                }
+            }
+        }
+    }
+
+    TensorView<T, Device> diff_view(int index) {
+        const NetValue& v = value(index);
+        return {v.diff_buffer < 0 ? nullptr : state_.buffer(v.diff_buffer), v.spec};
+    }
+
+    void make_views() {
+        for (Node& n : state_.nodes) {
+            for (const int bottom : n.bottoms) n.bottom_data.push_back(state_.data_view(bottom));
+            for (const int top : n.tops) {
+                n.top_data.push_back(state_.data_view(top));
+                n.top_data_read.push_back(state_.data_view(top));
+                n.top_diffs.push_back(diff_view(top));
+                if (value(top).is_loss && n.runs_backward)
+                    *diff_view(top).data() = static_cast<T>(value(top).loss_weight);
+            }
+            for (std::size_t b = 0; b < n.bottoms.size(); ++b)
+                n.bottom_diffs.push_back(writes_diff(n, b) ? diff_view(n.bottoms[b])
+                                                           : TensorView<T, Device>(nullptr, value(n.bottoms[b]).spec));
+            n.parameter_data.resize(n.parameters.size());
+            n.parameter_diffs.resize(n.parameters.size());
+        }
+        for (const auto& [index, top] : cleared_) node(index).cleared_diffs.push_back(diff_view(top));
+        for (const PendingAddition& a : additions_) {
+            Node& n = node(a.node);
+            const TensorView<T, Device> part(state_.buffer(a.buffer), value(n.bottoms[a.bottom]).spec);
+            n.additions.push_back({part, n.bottom_diffs[a.bottom]});
+            n.bottom_diffs[a.bottom] = part;
+        }
+    }
+
+    struct PendingAddition {
+        int node;
+        std::size_t bottom;
+        int buffer;
+    };
+
+    State& state_;
+    int layers_;
+    std::vector<BufferLifetime> lifetimes_;
+    std::vector<PendingAddition> additions_;
+    std::vector<std::pair<int, int>> cleared_;
+};
+
+}  // namespace
+
+template <class T, class Device>
+void place_memory(typename Net<T, Device>::State& state) {
+    MemoryPlacer<T, Device>(state).run();
+}
+
+template void place_memory<float, Cpu>(Net<float, Cpu>::State&);
+template void place_memory<double, Cpu>(Net<double, Cpu>::State&);
+
+}  // namespace firecaffe

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of a Net: its layers as they run, its values, and where everything lies. Filled by net_build.cpp, run by
+// net.cpp.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firecaffe/net/graph.hpp"
+#include "firecaffe/net/memory_plan.hpp"
+#include "firecaffe/net/net.hpp"
+
+namespace firecaffe {
+
+/// A value of the graph with its spec, and the buffers that hold it and its gradient.
+struct NetValue {
+    std::string blob;
+    TensorSpec spec;
+    int producer = -1;
+    std::vector<int> consumers;  ///< nodes
+    double loss_weight = 0.0;    ///< not zero: a loss
+    bool is_loss = false;
+    bool retained = false;
+    bool needs_diff = false;     ///< a parameter lies upstream
+    bool reaches_loss = false;
+    int data_buffer = -1, diff_buffer = -1;
+};
+
+template <class T, class Device>
+struct NetNode {
+    const LayerSpec* spec = nullptr;  ///< null for a layer that the net inserted
+    std::string name;
+    std::unique_ptr<Layer<T, Device>> layer;
+    std::uint32_t number = 0;  ///< position in the whole spec, whatever the phase; keys the random numbers
+    std::vector<int> bottoms, tops;
+    std::vector<ParameterRequest> requests;
+    std::vector<ParameterInfo> parameters;
+    bool runs_backward = false;
+    std::size_t ready_prefix = 0;
+
+    // What the passes are given. The vectors never change after the net is built; parameter pointers are set by
+    // bind() and backward().
+    std::vector<TensorView<const T, Device>> bottom_data, top_data_read, top_diffs;
+    std::vector<TensorView<T, Device>> top_data, bottom_diffs;
+    std::vector<const T*> parameter_data;
+    std::vector<T*> parameter_diffs;
+
+    /// Gradients that this node shares with other consumers of a bottom: it writes `part`, which is added to `sum`.
+    struct Addition {
+        TensorView<const T, Device> part;
+        TensorView<T, Device> sum;
+    };
+    std::vector<Addition> additions;
+    std::vector<TensorView<T, Device>> cleared_diffs;  ///< gradients of tops that no loss depends on
+};
+
+template <class T, class Device>
+struct Net<T, Device>::State {
+    NetSpec spec;
+    NetOptions options;
+    ArenaLayout layout;
+    std::vector<NetValue> values;
+    std::vector<NetNode<T, Device>> nodes;
+    int data_value = -1, label_value = -1;
+    std::vector<std::pair<std::string, int>> retained;  ///< blob name -> plain value
+    MemoryPlan plan;
+    Memory<Device> memory;
+    bool bound = false;
+
+    TensorView<T, Device> data_view(int value) {
+        const NetValue& v = values[static_cast<std::size_t>(value)];
+        return {buffer(v.data_buffer), v.spec};
+    }
+    T* buffer(int index) {
+        return reinterpret_cast<T*>(memory.data() + plan.offsets[static_cast<std::size_t>(index)]);
+    }
+};
+
+/// Runs `f`; an error in it gets the layer's name in front.
+template <class F>
+void with_layer_name(const std::string& name, F&& f) {
+    try {
+        f();
+    } catch (const ShapeError& e) {
+        throw ShapeError("layer '", name, "': ", e.what());
+    } catch (const ConfigError& e) {
+        throw ConfigError("layer '", name, "': ", e.what());
+    } catch (const DataError& e) {
+        throw DataError("layer '", name, "': ", e.what());
+    }
+}
+
+/// Layers, shapes, parameters: everything but memory. Then memory.
+template <class T, class Device>
+void build_nodes(typename Net<T, Device>::State& state, const LayerRegistry<T, Device>& registry);
+template <class T, class Device>
+void place_memory(typename Net<T, Device>::State& state);
+
+}  // namespace firecaffe

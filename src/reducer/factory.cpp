@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firecaffe/reducer/factory.hpp"
+
+#include <utility>
+
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/reducer/local.hpp"
+#include "firecaffe/reducer/tree.hpp"
+
+namespace firecaffe {
+namespace {
+
+using TransportPointer = std::shared_ptr<comm::Transport>;
+
+int size_of_group(const TransportPointer& transport) {
+    return transport == nullptr ? 1 : transport->size();
+}
+
+std::unique_ptr<Reducer> make_local(const ReducerOptions&, TransportPointer transport, int) {
+    if (const int size = size_of_group(transport); size > 1) {
+        throw ConfigError("/reducer/type: 'local' sums within one worker, but there are ", size,
+                          "; use 'auto' or 'tree', or start one worker");
+    }
+    return make_local_reducer();
+}
+
+std::unique_ptr<Reducer> make_tree(const ReducerOptions&, TransportPointer transport, int shards) {
+    if (transport == nullptr) return make_local_reducer();  // the tree over one worker
+    return make_tree_reducer(std::move(transport), shards);
+}
+
+std::unique_ptr<Reducer> make_auto(const ReducerOptions& options, TransportPointer transport, int shards) {
+    const auto make = size_of_group(transport) == 1 ? make_local : make_tree;
+    return make(options, std::move(transport), shards);
+}
+
+}  // namespace
+
+ReducerRegistry::ReducerRegistry() {
+    add("auto", make_auto);
+    add("local", make_local);
+    add("tree", make_tree);
+}
+
+void ReducerRegistry::add(std::string name, Factory factory) {
+    if (name.empty() || !factory)
+        throw UsageError("ReducerRegistry: give a name and a factory; the name is '", name, "'");
+    const auto [entry, fresh] = factories_.try_emplace(std::move(name), std::move(factory));
+    if (!fresh) throw UsageError("ReducerRegistry: '", entry->first, "' is already registered; choose another name");
+}
+
+std::vector<std::string> ReducerRegistry::names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : factories_) names.push_back(entry.first);
+    return names;
+}
+
+std::unique_ptr<Reducer> ReducerRegistry::make(const ReducerOptions& options, TransportPointer transport,
+                                               int shards) const {
+    if (shards < 1) throw UsageError("ReducerRegistry: ", shards, " shards; give at least 1");
+    const auto found = factories_.find(options.type);
+    if (found == factories_.end()) {
+        std::string known;
+        for (const std::string& name : names()) known += (known.empty() ? "" : ", ") + name;
+        throw ConfigError("/reducer/type: unknown reducer '", options.type, "'; use one of ", known);
+    }
+    return found->second(options, std::move(transport), shards);
+}
+
+}  // namespace firecaffe

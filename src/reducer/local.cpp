@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firecaffe/reducer/local.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "firecaffe/comm/collective/add.hpp"
+#include "firecaffe/core/error.hpp"
+
+namespace firecaffe {
+namespace {
+
+class LocalReducer final : public Reducer {
+  public:
+    std::string_view name() const override { return "local"; }
+    int rank() const override { return 0; }
+    int size() const override { return 1; }
+    bool canonical() const override { return true; }
+
+    Ticket submit(const ReduceRequest& request) override {
+        check(request);
+        const auto start = std::chrono::steady_clock::now();
+        const std::size_t n = request.partials.size();
+        for (std::size_t stride = 1; stride < n; stride *= 2) {
+            for (std::size_t left = 0; left + stride < n; left += 2 * stride) {
+                comm::add_elements(request.dtype, request.partials[left], request.partials[left + stride],
+                                   request.count);
+            }
+        }
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        statistics_.busy_seconds += seconds.count();
+        statistics_.bytes_reduced += request.count * size_of(request.dtype);
+        return ++statistics_.requests;
+    }
+
+    void wait(Ticket ticket) override {
+        if (ticket == 0 || ticket > statistics_.requests) {
+            throw UsageError("wait for ticket ", ticket, " of ", statistics_.requests, "; pass what submit() returned");
+        }
+    }
+
+    void close() noexcept override { closed_ = true; }
+    ReducerStatistics statistics() const override { return statistics_; }
+
+  private:
+    void check(const ReduceRequest& request) const {
+        const auto refuse = [&](const auto&... why) { throw UsageError("bucket ", request.bucket, ": ", why...); };
+        if (closed_) refuse("submitted after close(); submit before it");
+        if (request.partials.empty()) refuse("no partial sums; give at least one");
+        if (request.dtype != DType::float32 && request.dtype != DType::float64) {
+            refuse("cannot sum ", request.dtype, "; use float32 or float64");
+        }
+        if (request.count > 0 && std::ranges::count(request.partials, nullptr) > 0) {
+            refuse("a partial sum is a null pointer; pass ", request.count, " elements of memory");
+        }
+    }
+
+    ReducerStatistics statistics_;
+    bool closed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Reducer> make_local_reducer() {
+    return std::make_unique<LocalReducer>();
+}
+
+}  // namespace firecaffe

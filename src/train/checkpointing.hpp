@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between a run's memory and the arrays of a checkpoint.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "firecaffe/model_io/checkpoint.hpp"
+#include "firecaffe/model_io/safetensors.hpp"
+#include "firecaffe/optim/optimizer.hpp"
+#include "firecaffe/tensor/arena.hpp"
+
+namespace firecaffe {
+
+/// Memory that is saved and restored under a name.
+struct SavedArray {
+    std::string name;
+    DType dtype = DType::float32;
+    Shape shape;
+    std::span<std::byte> data;
+};
+
+/// One array per parameter, named as the parameter.
+template <class T>
+std::vector<SavedArray> model_arrays(const ArenaLayout& layout, Arena<T, Cpu>& parameters);
+
+/// One array per parameter and state, named "<parameter>.<state>".
+template <class T>
+std::vector<SavedArray> solver_arrays(const ArenaLayout& layout, Optimizer<T, Cpu>& optimizer);
+
+/// The same arrays, to be written to a file.
+std::vector<NamedArray> to_named(const std::vector<SavedArray>& arrays);
+
+/// Copies arrays of the same names, shapes and types from a file. `source` is for messages. Throws DataError for an
+/// array that is missing, left over, or of another shape or type; then nothing is copied.
+void restore_arrays(const std::vector<SavedArray>& into, const SafetensorsFile& from, const std::string& source);
+
+/// Throws TrainingError naming the parameter, if a value is not finite: such a state is never saved.
+template <class T>
+void require_finite(const ArenaLayout& layout, const Arena<T, Cpu>& parameters, std::int64_t iteration);
+
+}  // namespace firecaffe

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Evaluator: one pass over the test set, shared between workers and threads.
+//
+// Batches are dealt out to the workers in turn; the figures of batch i are put into place i of an array of zeros; the arrays are
+// summed over the workers, which is exact, and added up in the order of batches. So the figures do not depend on P.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "firecaffe/data/prefetch.hpp"
+#include "firecaffe/net/net.hpp"
+#include "firecaffe/reducer/reducer.hpp"
+#include "firecaffe/train/options.hpp"
+#include "firecaffe/train/report.hpp"
+#include "train/math_threads.hpp"
+
+namespace firecaffe {
+
+/// Copies a batch into a net's inputs, converting to T.
+template <class T, class Device>
+void load_batch(const Batch& batch, Net<T, Device>& net);
+
+template <class T, class Device>
+class Evaluator {
+  public:
+    /// Builds one net per thread, sharing `layout` and bound to `parameters`.
+    Evaluator(const TrainOptions& options, DatasetPtr test, int shards, const LayerRegistry<T, Device>& layers,
+              const ArenaLayout& layout, const Arena<T, Device>& parameters, int threads);
+
+    /// Collective: all ranks call it. `iteration` goes into the report.
+    EvaluationReport run(Reducer& reducer, MathThreads& threads, std::int64_t iteration);
+
+  private:
+    struct Figures {
+        double loss = 0.0, top1 = 0.0, top5 = 0.0;
+    };
+    /// Figures of the first `images` samples of what the thread's net has just computed; the last batch is filled up.
+    Figures score(std::size_t thread, std::int64_t images);
+
+    TrainOptions options_;
+    DatasetPtr test_;
+    int shards_;
+    std::string scores_;
+    bool scores_are_probabilities_ = false;
+    std::vector<std::unique_ptr<Net<T, Device>>> nets_;
+    std::vector<Tensor<T, Device>> probabilities_;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firecaffe/train/run_files.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "firecaffe/core/error.hpp"
+
+namespace firecaffe {
+
+using Json = nlohmann::ordered_json;
+
+std::string summary_json(const TrainSummary& s) {
+    Json json{{"name", s.name},
+              {"iterations", s.iterations},
+              {"epochs", s.epochs},
+              {"seconds", s.seconds},
+              {"images_per_second", s.images_per_second},
+              {"train_loss", s.train_loss}};
+    json["test_loss"] = s.tested ? Json(s.test_loss) : Json(nullptr);
+    json["test_top1"] = s.tested ? Json(s.test_top1) : Json(nullptr);
+    json["test_top5"] = s.tested ? Json(s.test_top5) : Json(nullptr);
+    json["test_images"] = s.test_images;
+    json["workers"] = s.workers;
+    json["threads"] = s.threads;
+    json["reducer"] = s.reducer;
+    json["global_batch"] = s.global_batch;
+    json["shards"] = s.shards;
+    json["parameter_count"] = s.parameter_count;
+    json["parameters_digest"] = s.parameters_digest;
+    json["communication_seconds"] = s.communication_seconds;
+    json["exposed_communication_seconds"] = s.exposed_communication_seconds;
+    json["data_wait_seconds"] = s.data_wait_seconds;
+    json["resumed_from"] = s.resumed_from < 0 ? Json(nullptr) : Json(s.resumed_from);
+    json["checkpoint"] = s.checkpoint.empty() ? Json(nullptr) : Json(s.checkpoint);
+    json["versions"] = Json::object();
+    for (const auto& [component, version] : s.versions) json["versions"][component] = version;
+    return json.dump(2) + "\n";
+}
+
+std::string evaluation_json(const EvaluationReport& r) {
+    const Json json{{"images", r.images},    {"test_loss", r.loss},  {"test_top1", r.top1},
+                    {"test_top5", r.top5}, {"seconds", r.seconds}};
+    return json.dump(2) + "\n";
+}
+
+void write_file_atomically(const std::string& path, const std::string& text) {
+    const std::string aside = path + ".tmp-" + std::to_string(::getpid());
+    const auto fail = [&](const char* what) {
+        const int error = errno;
+        ::unlink(aside.c_str());
+        throw IoError("cannot ", what, " '", path, "': ", std::strerror(error), "; is the disk full or read-only?");
+    };
+    const int fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) fail("create");
+    for (std::size_t done = 0; done < text.size();) {
+        const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            const int error = errno;
+            ::close(fd);
+            errno = error;
+            fail("write");
+        }
+        done += static_cast<std::size_t>(n);
+    }
+    const bool synced = ::fsync(fd) == 0;
+    if (::close(fd) != 0 || !synced) fail("write");
+    if (::rename(aside.c_str(), path.c_str()) != 0) fail("replace");
+}
+
+struct RunFiles::State {
+    std::string directory;
+    std::ofstream log;
+
+    void line(Json json) {
+        if (!log.is_open()) return;
+        log << json.dump() << '\n';
+        log.flush();
+        if (!log) log.close();  // a full disk ends the log, not the training
+    }
+};
+
+RunFiles::RunFiles(std::string directory) : state_(std::make_unique<State>()) {
+    state_->directory = std::move(directory);
+    std::error_code error;
+    std::filesystem::create_directories(state_->directory, error);
+    if (error)
+        throw IoError("cannot create the output directory '", state_->directory, "': ", error.message(),
+                      "; choose another one with --output");
+    state_->log.open(state_->directory + "/log.jsonl", std::ios::app);
+    if (!state_->log)
+        throw IoError("cannot write '", state_->directory, "/log.jsonl'; choose another directory with --output");
+}
+
+RunFiles::~RunFiles() = default;
+
+void RunFiles::on_step(const StepReport& r) {
+    state_->line({{"event", "step"},
+                  {"iteration", r.iteration},
+                  {"epoch", r.epoch},
+                  {"loss", r.loss},
+                  {"learning_rate", r.learning_rate},
+                  {"images_per_second", r.images_per_second},
+                  {"data_wait_share", r.data_wait_share},
+                  {"exchange_share", r.exchange_share},
+                  {"seconds", r.seconds}});
+}
+
+void RunFiles::on_evaluation(const EvaluationReport& r) {
+    state_->line({{"event", "evaluation"},
+                  {"iteration", r.iteration},
+                  {"images", r.images},
+                  {"test_loss", r.loss},
+                  {"test_top1", r.top1},
+                  {"test_top5", r.top5},
+                  {"seconds", r.seconds}});
+}
+
+void RunFiles::on_checkpoint(const CheckpointReport& r) {
+    state_->line({{"event", "checkpoint"}, {"iteration", r.iteration}, {"path", r.path}, {"seconds", r.seconds}});
+}
+
+void RunFiles::on_warning(const std::string& message) { state_->line({{"event", "warning"}, {"message", message}}); }
+
+void RunFiles::on_end(const TrainSummary& summary) {
+    state_->line({{"event", "end"}, {"iteration", summary.iterations}, {"digest", summary.parameters_digest}});
+    write_file_atomically(state_->directory + "/summary.json", summary_json(summary));
+}
+
+}  // namespace firecaffe

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firecaffe/train/trainer.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <thread>
+
+#include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/core/version.hpp"
+#include "train/checkpointing.hpp"
+#include "train/trainer_state.hpp"
+
+namespace firecaffe {
+
+namespace {
+
+void check_options(const TrainOptions& o) {
+    if (o.solver.max_iter < 0) throw ConfigError("solver.max_iter is ", o.solver.max_iter, "; give zero or more");
+    if (o.solver.global_batch < 1)
+        throw ConfigError("solver.global_batch is ", o.solver.global_batch, "; give the images per update");
+    if (o.solver.test_batch < 1) throw ConfigError("solver.test_batch is ", o.solver.test_batch, "; give one or more");
+    if (o.compute.threads < 1) throw ConfigError("compute.threads is ", o.compute.threads, "; give one or more");
+    if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
+}
+
+/// Training and test set get different seeds, so that two synthetic sets differ.
+constexpr std::uint64_t kTestSeed = 0x7e57;
+
+}  // namespace
+
+template <class T, class Device>
+Trainer<T, Device>::Trainer(const TrainOptions& options, TrainEnvironment<T, Device> environment) {
+    check_options(options);
+    const int workers = environment.transport == nullptr ? 1 : environment.transport->size();
+    const int rank = environment.transport == nullptr ? 0 : environment.transport->rank();
+    const std::int64_t shards =
+        options.solver.shards > 0 ? options.solver.shards : std::int64_t{workers} * options.compute.threads;
+    if (options.solver.global_batch % shards != 0)
+        throw ConfigError("solver.global_batch ", options.solver.global_batch, " cannot be cut into ", shards,
+                          " equal shards; choose solver.shards so that it divides the batch",
+                          options.solver.shards > 0 ? "" : " (without it there is one shard per math thread)");
+    const ShardBlock block = shard_block(rank, workers, static_cast<int>(shards));
+    const std::int64_t threads = std::clamp<std::int64_t>(options.compute.threads, 1, std::max(block.size(), 1));
+
+    state_ = std::make_unique<State>(options, std::move(environment), static_cast<int>(threads));
+    State& s = *state_;
+    s.shards = static_cast<int>(shards);
+    s.shard_batch = options.solver.global_batch / shards;
+    s.reducer = s.environment.reducers.make(options.reducer, s.environment.transport, s.shards);
+    try {
+        const std::uint64_t seed = options.solver.random_seed;
+        s.train_set = decorate(make_dataset(options.data.train, seed, s.environment.datasets), options.data,
+                               TransformMode::train, seed);
+        const DatasetOptions& test = options.data.test;
+        if (!test.images.empty() || test.type != DatasetOptions::Type::idx)
+            s.test_set = decorate(make_dataset(test, seed ^ kTestSeed, s.environment.datasets), options.data,
+                                  TransformMode::test, seed);
+        if (s.train_set->size() == 0) throw DataError("the training set is empty; nothing can be learned from it");
+
+        NetOptions net_options;
+        const Shape image = s.train_set->shape();
+        net_options.data = Shape{s.shard_batch, image[0], image[1], image[2]};
+        for (std::int64_t t = 0; t < threads; ++t)
+            s.nets.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, s.environment.layers));
+        s.net_versions.resize(s.nets.size());
+        s.parameters = Arena<T, Device>(s.layout());
+        s.nets.front()->initialize(s.parameters, seed);
+        for (const auto& net : s.nets) net->bind(s.parameters);
+        s.optimizer = make_optimizer<T, Device>(options.solver, s.layout());
+
+        ExchangeOptions exchange;
+        exchange.shards = s.shards;
+        exchange.threads = static_cast<int>(threads);
+        exchange.overlap = options.reducer.overlap;
+        exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
+        exchange.tail = kTailSize;
+        s.exchange = std::make_unique<GradientExchange<T, Device>>(s.layout(), exchange, *s.reducer);
+    } catch (const std::exception& e) {
+        s.reducer->abort(e.what());
+        throw;
+    }
+}
+
+template <class T, class Device>
+Trainer<T, Device>::~Trainer() = default;
+
+template <class T, class Device>
+TrainSummary Trainer<T, Device>::train() {
+    State& s = *state_;
+    try {
+        if (s.environment.resume && !s.options.output.directory.empty()) s.resume();
+        s.train_loop();
+        std::optional<EvaluationReport> evaluation;
+        if (s.test_set != nullptr) evaluation = s.evaluate();
+        const TrainSummary summary = s.summary(evaluation);
+        s.reducer->close();
+        s.tell(&TrainListener::on_end, summary);
+        return summary;
+    } catch (const PreemptedError&) {
+        s.reducer->close();
+        throw;
+    } catch (const std::exception& e) {
+        s.reducer->abort(e.what());
+        throw;
+    }
+}
+
+template <class T, class Device>
+EvaluationReport Trainer<T, Device>::evaluate() {
+    try {
+        return state_->evaluate();
+    } catch (const std::exception& e) {
+        state_->reducer->abort(e.what());
+        throw;
+    }
+}
+
+template <class T, class Device>
+void Trainer<T, Device>::load_model(const std::string& path) {
+    restore_arrays(model_arrays(state_->layout(), state_->parameters), SafetensorsFile::load(path), path);
+    ++state_->version;
+}
+
+template <class T, class Device>
+const ArenaLayout& Trainer<T, Device>::layout() const {
+    return state_->layout();
+}
+
+template <class T, class Device>
+const Arena<T, Device>& Trainer<T, Device>::parameters() const {
+    return state_->parameters;
+}
+
+template <class T, class Device>
+int Trainer<T, Device>::rank() const {
+    return state_->rank();
+}
+
+template class Trainer<float, Cpu>;
+template class Trainer<double, Cpu>;
+
+template <class T, class Device>
+TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnvironment<T, Device> environment) {
+    if (workers < 1) throw UsageError("train_in_threads: ", workers, " workers; give one or more");
+    const auto transports = comm::make_thread_transports(workers, {.deadline_seconds = options.reducer.stall_seconds});
+    std::vector<TrainSummary> summaries(static_cast<std::size_t>(workers));
+    std::vector<std::exception_ptr> errors(static_cast<std::size_t>(workers));
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < workers; ++rank) {
+        threads.emplace_back([&, rank] {
+            const auto r = static_cast<std::size_t>(rank);
+            try {
+                TrainEnvironment<T, Device> mine = environment;
+                mine.transport = transports[r];
+                if (rank != 0) mine.listeners.clear();
+                summaries[r] = Trainer<T, Device>(options, std::move(mine)).train();
+            } catch (...) {
+                errors[r] = std::current_exception();
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    // A worker that is told of another's failure throws PeerLostError; the cause itself is something else.
+    std::exception_ptr first;
+    for (const std::exception_ptr& error : errors) {
+        if (error == nullptr) continue;
+        try {
+            std::rethrow_exception(error);
+        } catch (const PeerLostError&) {
+            if (first == nullptr) first = error;
+        } catch (...) {
+            throw;
+        }
+    }
+    if (first != nullptr) std::rethrow_exception(first);
+    return summaries.front();
+}
+
+template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float, Cpu>);
+template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<double, Cpu>);
+
+}  // namespace firecaffe

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of a Trainer. Built by trainer.cpp, run by training_loop.cpp.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "firecaffe/data/prefetch.hpp"
+#include "firecaffe/net/net.hpp"
+#include "firecaffe/optim/optimizer.hpp"
+#include "firecaffe/sync/gradient_exchange.hpp"
+#include "firecaffe/train/trainer.hpp"
+#include "train/evaluator.hpp"
+#include "train/math_threads.hpp"
+
+namespace firecaffe {
+
+/// Scalars that travel behind the gradients.
+enum TailField : std::size_t {
+    kTailLoss = 0,  ///< sum over shards of the mean loss
+    kTailStop = 1,  ///< not zero: some worker was asked to stop
+    kTailSize = 16, ///< keeps buckets a multiple of a cache line
+};
+
+template <class T, class Device>
+struct Trainer<T, Device>::State {
+    using Clock = std::chrono::steady_clock;
+
+    TrainOptions options;
+    TrainEnvironment<T, Device> environment;
+    int shards = 1;
+    std::int64_t shard_batch = 1;
+    std::shared_ptr<Reducer> reducer;
+    DatasetPtr train_set, test_set;
+    MathThreads threads;
+    std::vector<std::unique_ptr<Net<T, Device>>> nets;  ///< one per math thread
+    std::vector<std::uint64_t> net_versions;            ///< version of the parameters that a net has packed
+    Arena<T, Device> parameters;
+    std::uint64_t version = 1;
+    std::unique_ptr<Optimizer<T, Device>> optimizer;
+    std::unique_ptr<GradientExchange<T, Device>> exchange;
+    std::unique_ptr<Evaluator<T, Device>> evaluator;
+    std::unique_ptr<PrefetchLoader> loader;
+
+    std::int64_t iteration = 0;      ///< updates done
+    std::int64_t first_iteration = 0;
+    std::int64_t resumed_from = -1;
+    std::string last_checkpoint;
+    double train_seconds = 0.0;
+    double data_wait_seconds = 0.0;
+    double last_loss = 0.0;
+    bool stopping = false;
+    std::function<void(int, int)> compute_shard;  ///< kept, so that a step allocates nothing
+
+    State(const TrainOptions& o, TrainEnvironment<T, Device> e, int math_threads)
+        : options(o), environment(std::move(e)), threads(math_threads) {}
+
+    int rank() const { return reducer->rank(); }
+    const ArenaLayout& layout() const { return nets.front()->layout(); }
+    /// Position of shard `shard` of iteration `it` in the stream of training samples.
+    BatchRequest samples_of(std::int64_t it, int shard) const {
+        return {static_cast<std::uint64_t>(it * options.solver.global_batch + shard * shard_batch), shard_batch};
+    }
+    double epochs(std::int64_t it) const {
+        return static_cast<double>(it) * static_cast<double>(options.solver.global_batch) /
+               static_cast<double>(train_set->size());
+    }
+    template <class Report>
+    void tell(void (TrainListener::*event)(const Report&), const Report& report) const {
+        for (TrainListener* listener : environment.listeners) (listener->*event)(report);
+    }
+
+    void start_loader();
+    void step();
+    void run_shard(int thread, int item);
+    void update(double rate);
+    StepReport report(std::int64_t since, double since_seconds, double since_data, double since_exchange) const;
+    void train_loop();
+    void save();
+    void resume();
+    EvaluationReport evaluate();
+    TrainSummary summary(const std::optional<EvaluationReport>& evaluation) const;
+};
+
+}  // namespace firecaffe

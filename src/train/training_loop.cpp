@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop of a run: steps, reports, evaluations, checkpoints.
+#include <algorithm>
+#include <cmath>
+
+#include "firecaffe/core/version.hpp"
+#include "firecaffe/optim/lr_policy.hpp"
+#include "train/checkpointing.hpp"
+#include "train/trainer_state.hpp"
+
+namespace firecaffe {
+
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+template <class T, class Device>
+void Trainer<T, Device>::State::start_loader() {
+    const ShardBlock block = exchange->block();
+    if (block.empty()) return;
+    const std::int64_t first = iteration;
+    const auto size = static_cast<std::uint64_t>(block.size());
+    loader = std::make_unique<PrefetchLoader>(
+        train_set,
+        [this, first, block, size](std::uint64_t ticket) {
+            return samples_of(first + static_cast<std::int64_t>(ticket / size),
+                              block.begin + static_cast<int>(ticket % size));
+        },
+        static_cast<std::uint64_t>(options.solver.max_iter - first) * size,
+        PrefetchOptions{.threads = options.data.threads, .depth = options.data.prefetch + threads.size()});
+}
+
+/// One shard on one thread: read it, forward, backward. Its gradients enter the exchange as they become ready.
+template <class T, class Device>
+void Trainer<T, Device>::State::run_shard(int thread, int item) {
+    try {
+        const ShardBlock block = exchange->block();
+        const auto t = static_cast<std::size_t>(thread);
+        Net<T, Device>& net = *nets[t];
+        if (net_versions[t] != version) {
+            net.parameters_changed();
+            net_versions[t] = version;
+        }
+        const std::uint64_t ticket =
+            static_cast<std::uint64_t>(iteration - first_iteration) * static_cast<std::uint64_t>(block.size()) +
+            static_cast<std::uint64_t>(item);
+        const BatchLease batch = loader->acquire(ticket);
+        load_batch(*batch, net);
+        const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(iteration), batch->ids};
+        auto lease = exchange->acquire(block.begin + item);
+        const double loss = net.forward(key, &lease);
+        const std::span<T> tail = lease.gradients().tail();
+        tail[kTailLoss] = static_cast<T>(loss);
+        tail[kTailStop] = stopping ? T{1} : T{0};
+        net.backward(key, lease.gradients(), &lease);
+    } catch (...) {
+        exchange->fail();
+        throw;
+    }
+}
+
+template <class T, class Device>
+void Trainer<T, Device>::State::update(double rate) {
+    const double mean = exchange->mean_factor();
+    const std::vector<Bucket>& buckets = exchange->buckets();
+    double clip = 1.0;
+    if (options.solver.clip_gradients >= 0) {
+        std::span<const T> sums;
+        for (std::size_t b = 0; b < buckets.size(); ++b) sums = exchange->wait(b);
+        clip = clip_factor<T>(options.solver.clip_gradients, sums.first(layout().size()), mean);
+    }
+    optimizer->begin(rate, mean * clip);
+    for (std::size_t b = 0; b < buckets.size(); ++b) {
+        const std::span<const T> sums = exchange->wait(b);
+        optimizer->update(parameters.values(), sums, buckets[b].begin, std::min(buckets[b].end, layout().size()));
+    }
+    ++version;
+}
+
+template <class T, class Device>
+void Trainer<T, Device>::State::step() {
+    exchange->begin_step(static_cast<std::uint32_t>(iteration));
+    threads.run(exchange->block().size(), compute_shard);
+    exchange->finish_compute();
+    update(learning_rate(options.solver, iteration));
+    const std::span<const T> tail = exchange->tail();
+    last_loss = static_cast<double>(tail[kTailLoss]) * exchange->mean_factor();
+    stopping = tail[kTailStop] != T{0};
+    if (!std::isfinite(last_loss))
+        throw TrainingError("the loss is ", last_loss, " at iteration ", iteration + 1,
+                            "; training has diverged. Lower base_lr, or set clip_gradients",
+                            last_checkpoint.empty() ? "" : "; the last checkpoint is " + last_checkpoint);
+    ++iteration;
+}
+
+template <class T, class Device>
+StepReport Trainer<T, Device>::State::report(std::int64_t since, double since_seconds, double since_data,
+                                             double since_exchange) const {
+    StepReport r;
+    const double elapsed = std::max(train_seconds - since_seconds, 1e-9);
+    const auto steps = static_cast<double>(iteration - since);
+    r.iteration = iteration;
+    r.max_iter = options.solver.max_iter;
+    r.epoch = epochs(iteration);
+    r.loss = last_loss;
+    r.learning_rate = learning_rate(options.solver, iteration - 1);
+    r.images_per_second = steps * static_cast<double>(options.solver.global_batch) / elapsed;
+    r.data_wait_share =
+        loader == nullptr ? 0.0 : (loader->waited_seconds() - since_data) / (elapsed * threads.size());
+    r.exchange_share = (exchange->exposed_seconds() - since_exchange) / elapsed;
+    r.seconds = train_seconds;
+    r.seconds_left = static_cast<double>(r.max_iter - r.iteration) * elapsed / std::max(steps, 1.0);
+    return r;
+}
+
+template <class T, class Device>
+void Trainer<T, Device>::State::train_loop() {
+    const SolverOptions& solver = options.solver;
+    first_iteration = iteration;
+    start_loader();
+    compute_shard = [this](int thread, int item) { run_shard(thread, item); };
+    std::int64_t reported = iteration;
+    double reported_seconds = 0.0, reported_data = 0.0, reported_exchange = 0.0;
+    const auto every = [this](std::int64_t interval) { return interval > 0 && iteration % interval == 0; };
+    while (iteration < solver.max_iter) {
+        if (environment.stop_requested && environment.stop_requested()) stopping = true;
+        const auto start = Clock::now();
+        step();
+        train_seconds += seconds_since(start);
+        const bool last = iteration == solver.max_iter;
+        if (every(solver.display) || last) {
+            tell(&TrainListener::on_step, report(reported, reported_seconds, reported_data, reported_exchange));
+            reported = iteration;
+            reported_seconds = train_seconds;
+            reported_data = loader == nullptr ? 0.0 : loader->waited_seconds();
+            reported_exchange = exchange->exposed_seconds();
+        }
+        if (every(options.output.checkpoint_interval) || last || stopping) save();
+        if (stopping && !last)
+            throw PreemptedError("stopped as asked after iteration ", iteration,
+                                 last_checkpoint.empty() ? "; nothing is saved, since there is no output directory"
+                                                         : "; go on with --resume");
+        if (every(solver.test_interval) && !last && test_set != nullptr) evaluate();
+    }
+    data_wait_seconds = loader == nullptr ? 0.0 : loader->waited_seconds();
+    loader.reset();
+}
+
+template <class T, class Device>
+void Trainer<T, Device>::State::save() {
+    if (options.output.directory.empty()) return;
+    require_finite(layout(), parameters, iteration);
+    const std::string root = options.output.directory + "/checkpoints";
+    CheckpointReport done{iteration, root + "/" + checkpoint_name(iteration), 0.0};
+    if (rank() == 0) {
+        const auto start = Clock::now();
+        CheckpointState state;
+        state.iteration = iteration;
+        state.config = environment.config;
+        state.parameters_digest = parameters_digest(layout(), parameters);
+        for (const auto& [component, v] : component_versions()) state.versions[component] = v;
+        done.path = save_checkpoint(root, state, to_named(model_arrays(layout(), parameters)),
+                                    to_named(solver_arrays(layout(), *optimizer)), options.output.keep)
+                        .string();
+        done.seconds = seconds_since(start);
+    }
+    last_checkpoint = done.path;
+    tell(&TrainListener::on_checkpoint, done);
+}
+
+/// Every rank reads the newest valid checkpoint; then the ranks compare what they found.
+template <class T, class Device>
+void Trainer<T, Device>::State::resume() {
+    constexpr std::uint32_t kResumeBucket = 0xE0000001u;
+    const std::string root = options.output.directory + "/checkpoints";
+    std::vector<std::string> passed_over;
+    const auto found = find_checkpoint(root, &passed_over);
+    for (const std::string& reason : passed_over) tell(&TrainListener::on_warning, reason);
+    if (found.has_value()) {
+        const Checkpoint checkpoint = load_checkpoint(*found);
+        restore_arrays(model_arrays(layout(), parameters), checkpoint.model, (*found / "model.safetensors").string());
+        restore_arrays(solver_arrays(layout(), *optimizer), checkpoint.solver,
+                       (*found / "solver.safetensors").string());
+        iteration = resumed_from = checkpoint.state.iteration;
+        last_checkpoint = found->string();
+        ++version;
+    }
+    std::vector<double> iterations(static_cast<std::size_t>(reducer->size()));
+    iterations[static_cast<std::size_t>(rank())] = static_cast<double>(iteration);
+    sum_over_ranks(*reducer, shards, kResumeBucket, iterations);
+    for (const int other : contributing_ranks(reducer->size(), shards)) {
+        const auto theirs = static_cast<std::int64_t>(iterations[static_cast<std::size_t>(other)]);
+        if (theirs != iteration)
+            throw MissingInputError("rank ", rank(), " found a checkpoint of iteration ", iteration, " and rank ",
+                                    other, " one of iteration ", theirs, " under '", root,
+                                    "'; all workers must see the same output directory (a shared file system)");
+    }
+    if (iteration > options.solver.max_iter)
+        throw ConfigError("the checkpoint is of iteration ", iteration, ", beyond solver.max_iter ",
+                          options.solver.max_iter, "; raise max_iter or start in another output directory");
+}
+
+template <class T, class Device>
+EvaluationReport Trainer<T, Device>::State::evaluate() {
+    if (test_set == nullptr) throw UsageError("there is no test set; state data.test in the config");
+    if (evaluator == nullptr)
+        evaluator = std::make_unique<Evaluator<T, Device>>(options, test_set, shards, environment.layers, layout(),
+                                                           parameters, threads.size());
+    const EvaluationReport evaluation = evaluator->run(*reducer, threads, iteration);
+    tell(&TrainListener::on_evaluation, evaluation);
+    return evaluation;
+}
+
+template <class T, class Device>
+TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationReport>& evaluation) const {
+    TrainSummary s;
+    s.name = options.name;
+    s.iterations = iteration;
+    s.epochs = epochs(iteration);
+    s.seconds = train_seconds;
+    s.images_per_second = train_seconds <= 0.0 ? 0.0
+                                               : static_cast<double>(iteration - first_iteration) *
+                                                     static_cast<double>(options.solver.global_batch) / train_seconds;
+    s.train_loss = last_loss;
+    if (evaluation.has_value()) {
+        s.tested = true;
+        s.test_loss = evaluation->loss;
+        s.test_top1 = evaluation->top1;
+        s.test_top5 = evaluation->top5;
+        s.test_images = evaluation->images;
+    }
+    s.workers = reducer->size();
+    s.threads = threads.size();
+    s.reducer = std::string(reducer->name());
+    s.global_batch = options.solver.global_batch;
+    s.shards = shards;
+    s.parameter_count = static_cast<std::int64_t>(layout().parameter_count());
+    s.parameters_digest = parameters_digest(layout(), parameters);
+    s.communication_seconds = reducer->statistics().busy_seconds;
+    s.exposed_communication_seconds = exchange->exposed_seconds();
+    s.data_wait_seconds = data_wait_seconds;
+    s.resumed_from = resumed_from;
+    s.checkpoint = last_checkpoint;
+    s.versions = component_versions();
+    return s;
+}
+
+template struct Trainer<float, Cpu>::State;
+template struct Trainer<double, Cpu>::State;
+
+}  // namespace firecaffe

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames that are damaged or not the expected ones: two ranks over socket pairs, with the test in the middle.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "catch.hpp"
+#include "ranks.hpp"
+
+#include "comm/transport/crc32c.hpp"
+#include "comm/transport/frame.hpp"
+#include "comm/transport/tcp.hpp"
+
+using namespace firecaffe::comm;
+using Kind = Outcome::Kind;
+
+namespace {
+
+struct Pair {
+    UniqueFd a, b;
+    Pair() {
+        int ends[2];
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        a.reset(ends[0]);
+        b.reset(ends[1]);
+    }
+};
+
+TcpMesh mesh_of(Rank rank, UniqueFd data, UniqueFd control) {
+    TcpMesh mesh;
+    mesh.rank = rank;
+    mesh.peers = {{0, "left", 10}, {1, "right", 11}};
+    mesh.data.resize(2);
+    mesh.data[static_cast<std::size_t>(1 - rank)] = std::move(data);
+    mesh.control.resize(2);
+    mesh.control[rank == 0 ? 1 : 0] = Channel(std::move(control));
+    mesh.deadline_seconds = 4;
+    return mesh;
+}
+
+// Passes bytes on, changing byte `flip` of the stream; ends with the streams.
+void pass_on(int from, int to, std::size_t flip) {
+    std::vector<std::byte> buffer(65536);
+    std::size_t seen = 0;
+    for (;;) {
+        const ssize_t n = ::recv(from, buffer.data(), buffer.size(), 0);
+        if (n <= 0) break;
+        const auto count = static_cast<std::size_t>(n);
+        if (flip >= seen && flip < seen + count) buffer[flip - seen] ^= std::byte{0x10};
+        seen += count;
+        if (::send(to, buffer.data(), count, MSG_NOSIGNAL) != n) break;
+    }
+    ::shutdown(to, SHUT_WR);
+}
+
+// Rank 0 sends `length` bytes through the proxy, then both wait for an answer of rank 1.
+std::vector<Outcome> send_through(std::size_t flip, std::size_t length, const OperationTag& sent,
+                                  const OperationTag& expected, std::size_t expected_length, bool* intact = nullptr) {
+    Pair left, right, control;
+    std::vector<Outcome> outcomes(2);
+    const int from = left.b.get(), to = right.a.get();
+    std::thread forward([&] { pass_on(from, to, flip); });
+    std::thread backward([&] { pass_on(to, from, ~std::size_t{0}); });
+    std::thread rank_0([&, mesh = mesh_of(0, std::move(left.a), std::move(control.a))]() mutable {
+        outcomes[0] = outcome_of([&] {
+            const auto transport = make_tcp_transport(std::move(mesh));
+            const auto out = pattern(length, 1);
+            std::byte answer{};
+            transport->wait(*transport->post_send(1, sent, out));
+            transport->wait(*transport->post_receive(1, {99, 0, 0}, std::span(&answer, 1)));
+            transport->close();
+        });
+    });
+    std::thread rank_1([&, mesh = mesh_of(1, std::move(right.b), std::move(control.b))]() mutable {
+        outcomes[1] = outcome_of([&] {
+            const auto transport = make_tcp_transport(std::move(mesh));
+            std::vector<std::byte> in(expected_length);
+            const std::byte answer{};
+            transport->wait(*transport->post_receive(0, expected, in));
+            if (intact != nullptr) *intact = in == pattern(length, 1);
+            transport->wait(*transport->post_send(0, {99, 0, 0}, std::span(&answer, 1)));
+            transport->close();
+        });
+    });
+    rank_0.join();
+    rank_1.join();
+    ::shutdown(from, SHUT_RDWR);
+    ::shutdown(to, SHUT_RDWR);
+    forward.join();
+    backward.join();
+    return outcomes;
+}
+
+}  // namespace
+
+TEST_CASE("CRC32C gives the values of RFC 3720, with and without the instruction") {
+    std::vector<std::byte> zeros(32), ones(32, std::byte{0xff}), rising(32);
+    for (std::size_t i = 0; i < 32; ++i) rising[i] = static_cast<std::byte>(i);
+    for (const auto& function : {crc32c, crc32c_portable}) {
+        CHECK(function(zeros, 0) == 0x8a9136aa);
+        CHECK(function(ones, 0) == 0x62a8ab43);
+        CHECK(function(rising, 0) == 0x46dd794e);
+        CHECK(function(bytes_of("123456789"), 0) == 0xe3069283);
+        CHECK(function({}, 0) == 0);
+    }
+    const auto data = pattern(100'003, 3);
+    for (const std::size_t length : {1u, 7u, 8u, 6143u, 6144u, 6145u, 12'289u, 100'000u})
+        for (const std::size_t start : {0u, 1u, 3u}) {
+            const auto part = std::span(data).subspan(start, length);
+            CHECK(crc32c(part) == crc32c_portable(part));
+            CHECK(crc32c(part.subspan(length / 3), crc32c(part.first(length / 3))) == crc32c(part));
+        }
+}
+
+TEST_CASE("a frame's header survives the wire, and no flipped bit does") {
+    const FrameHeader header{7, {1842, 3, 615}, 1'000'000, 262'144, 0xdeadbeef};
+    const auto bytes = encode(header);
+    const auto back = decode(bytes);
+    REQUIRE(back);
+    CHECK(back->tag.sequence == 1842);
+    CHECK(back->offset == 262'144);
+    int accepted = 0;
+    for (std::size_t i = 0; i < kFrameHeaderBytes; ++i)
+        for (unsigned bit = 0; bit < 8; ++bit) {
+            auto damaged = bytes;
+            damaged[i] ^= static_cast<std::byte>(1u << bit);
+            if (decode(damaged)) ++accepted;
+        }
+    CHECK(accepted == 0);
+}
+
+TEST_CASE("an untouched stream passes the proxy") {
+    bool intact = false;
+    for (const Outcome& outcome : send_through(~std::size_t{0}, 700'000, {5, 2, 9}, {5, 2, 9}, 700'000, &intact))
+        CHECK(outcome.text == "");
+    CHECK(intact);
+}
+
+TEST_CASE("a byte changed on the way is found by both ranks, wherever it is") {
+    // In the header; at both ends and in the middle of a payload; in the second frame's header and payload.
+    for (const std::size_t flip : {3u, 20u, 47u, 48u, 130'000u, 262'191u, 262'192u + 10, 500'000u, 700'095u}) {
+        CAPTURE(flip);
+        for (const Outcome& outcome : send_through(flip, 700'000, {5, 2, 9}, {5, 2, 9}, 700'000)) {
+            CAPTURE(outcome.text);
+            CHECK(outcome.kind == Kind::peer_lost);
+            CHECK(contains(outcome.text, "rank 0 (host left, pid 10)"));
+            CHECK(contains(outcome.text, "it sent a damaged frame"));
+            CHECK(contains(outcome.text, "bucket 2 of step 9 (all-reduce #5"));
+            CHECK(contains(outcome.text, "Start again with --resume"));
+            CHECK(outcome.seconds < 3);
+        }
+    }
+}
+
+TEST_CASE("another operation than expected names both") {
+    struct Case {
+        OperationTag expected;
+        std::size_t length;
+        const char* text;
+    };
+    for (const Case& entry : {Case{{6, 2, 9}, 1000, "all-reduce #6, 1000 bytes"},
+                              Case{{5, 3, 9}, 1000, "bucket 3 of step 9"}, Case{{5, 2, 8}, 1000, "bucket 2 of step 8"},
+                              Case{{5, 2, 9}, 1001, "1001 bytes"}, Case{{5, 2, 9}, 0, "#5, 0 bytes"}}) {
+        for (const Outcome& outcome : send_through(~std::size_t{0}, 1000, {5, 2, 9}, entry.expected, entry.length)) {
+            CAPTURE(outcome.text);
+            CHECK(outcome.kind == Kind::peer_lost);
+            CHECK(contains(outcome.text, "it sent bucket 2 of step 9 (all-reduce #5, 1000 bytes)"));
+            CHECK(contains(outcome.text, entry.text));
+            CHECK(contains(outcome.text, "same buckets in the same order"));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catch.hpp"
+
+#include "comm/partials.hpp"
+#include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/reducer/factory.hpp"
+#include "firecaffe/reducer/local.hpp"
+#include "firecaffe/reducer/tree.hpp"
+
+using namespace firecaffe;
+
+TEST_CASE("local: identity for one partial, the canonical tree for several") {
+    const auto reducer = make_local_reducer();
+    CHECK(reducer->canonical());
+    CHECK(reducer->size() == 1);
+    std::uint64_t bytes = 0;
+    for (const int n : {1, 2, 3, 5, 8, 13}) {
+        for (const std::size_t count : {0u, 1u, 7u, 1003u}) {
+            auto parts = make_shards<double>(n, count);
+            const auto expected = comm::canonical_sum(parts);
+            const Ticket ticket =
+                reducer->submit({.dtype = DType::float64, .count = count, .partials = pointers(parts)});
+            reducer->wait(ticket);
+            CHECK(same_bits(parts[0], expected));
+            bytes += count * 8;
+        }
+    }
+    CHECK(reducer->statistics().requests == 24);
+    CHECK(reducer->statistics().bytes_reduced == bytes);
+    CHECK(reducer->statistics().bytes_sent == 0);
+    CHECK(reducer->statistics().busy_seconds > 0);
+}
+
+TEST_CASE("local: bad calls are refused") {
+    const auto reducer = make_local_reducer();
+    std::byte* const null = nullptr;
+    CHECK_THROWS_AS(reducer->submit({.count = 1, .partials = {}}), UsageError);
+    CHECK_THROWS_AS(reducer->submit({.count = 1, .partials = {&null, 1}}), UsageError);
+    CHECK_THROWS_AS(reducer->submit({.dtype = DType::uint8, .count = 0, .partials = {&null, 1}}), UsageError);
+    CHECK_THROWS_AS(reducer->wait(1), UsageError);
+    reducer->close();
+    CHECK_THROWS_AS(reducer->submit({.count = 0, .partials = {&null, 1}}), UsageError);
+}
+
+TEST_CASE("the registry makes what the configuration names") {
+    const ReducerRegistry registry;
+    CHECK(registry.names() == std::vector<std::string>{"auto", "local", "tree"});
+    const auto make = [&](const char* type, std::shared_ptr<comm::Transport> transport) {
+        return registry.make({.type = type}, std::move(transport), 8);
+    };
+    CHECK(make("auto", nullptr)->name() == "local");
+    CHECK(make("local", nullptr)->name() == "local");
+    CHECK(make("auto", comm::make_thread_transports(1)[0])->name() == "local");
+    CHECK(make("tree", comm::make_thread_transports(1)[0])->name() == "tree");
+    const auto reducer = make("auto", comm::make_thread_transports(3)[1]);
+    CHECK(reducer->name() == "tree");
+    CHECK(reducer->rank() == 1);
+    CHECK(reducer->size() == 3);
+    CHECK(reducer->canonical());
+}
+
+TEST_CASE("the registry's errors name the cure") {
+    ReducerRegistry registry;
+    const auto two = comm::make_thread_transports(2);
+    CHECK_THROWS_AS(registry.make({.type = "trea"}, nullptr, 1), ConfigError);
+    CHECK_THROWS_WITH(registry.make({.type = "trea"}, nullptr, 1),
+                      "/reducer/type: unknown reducer 'trea'; use one of auto, local, tree");
+    CHECK_THROWS_WITH(registry.make({.type = "local"}, two[0], 1),
+                      "/reducer/type: 'local' sums within one worker, but there are 2; use 'auto' or 'tree', or start "
+                      "one worker");
+    CHECK_THROWS_AS(registry.make({.type = "tree"}, nullptr, 1), ConfigError);
+    CHECK_THROWS_AS(registry.make({}, nullptr, 0), UsageError);
+    CHECK_THROWS_AS(registry.add("tree", [](auto&&...) { return make_local_reducer(); }), UsageError);
+    CHECK_THROWS_AS(registry.add("", [](auto&&...) { return make_local_reducer(); }), UsageError);
+    CHECK_THROWS_AS(registry.add("empty", nullptr), UsageError);
+    registry.add("mine",
+                 [](const ReducerOptions&, std::shared_ptr<comm::Transport>, int) { return make_local_reducer(); });
+    CHECK(registry.make({.type = "mine"}, two[1], 4)->name() == "local");
+    CHECK(ReducerRegistry().names().size() == 3);  // no registry knows of another
+    CHECK_THROWS_AS(make_tree_reducer(nullptr, 1), UsageError);
+    CHECK_THROWS_AS(make_tree_reducer(two[0], 0), UsageError);
+    CHECK_THROWS_AS(make_planned_reducer(two[0], comm::Plan{}), UsageError);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catch.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/core/random.hpp"
+#include "firecaffe/reducer/local.hpp"
+#include "firecaffe/reducer/tree.hpp"
+#include "firecaffe/sync/gradient_exchange.hpp"
+
+using namespace firecaffe;
+
+namespace {
+
+ArenaLayout layout_of(std::initializer_list<std::int64_t> counts) {
+    ArenaLayout layout;
+    for (const std::int64_t count : counts) layout.add("p" + std::to_string(layout.parameters().size()), Shape{count}, 1, 1);
+    return layout;
+}
+
+float gradient(int shard, std::size_t element) {
+    return static_cast<float>(RandomStream(5, RandomPurpose::user, static_cast<std::uint32_t>(shard)).normal(element));
+}
+
+/// The sum by the definition: recursion over the tree.
+float by_definition(int begin, int level, int shards, std::size_t element) {
+    if (level == 0) return gradient(begin, element);
+    const int middle = begin + (1 << (level - 1));
+    const float left = by_definition(begin, level - 1, shards, element);
+    return middle >= shards ? left : left + by_definition(middle, level - 1, shards, element);
+}
+
+void compute(GradientExchange<float, Cpu>& exchange, int shard) {
+    auto lease = exchange.acquire(shard);
+    const std::span<float> values(lease.gradients().data(), lease.gradients().extent());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = gradient(shard, i);
+    for (const Bucket& b : exchange.buckets()) lease.gradients_ready(std::min(b.end, lease.gradients().values().size()));
+}
+
+}  // namespace
+
+TEST_CASE("buckets tile the arena at the ends of parameters, and the last holds the tail") {
+    const ArenaLayout layout = layout_of({100, 10, 300, 5});
+    const auto buckets = plan_buckets(layout, 16, 4, 512);
+    REQUIRE(buckets.size() >= 2);
+    CHECK(buckets.front().begin == 0);
+    for (std::size_t b = 1; b < buckets.size(); ++b) CHECK(buckets[b].begin == buckets[b - 1].end);
+    CHECK(buckets.back().end == layout.size() + 16);
+    for (std::size_t b = 0; b + 1 < buckets.size(); ++b) CHECK(buckets[b].count() * 4 >= 512);
+    CHECK(plan_buckets(layout, 16, 4, 1u << 30).size() == 1);
+    CHECK(plan_buckets(layout, 16, 4, 1).size() == 4);
+    CHECK(plan_buckets(ArenaLayout{}, 16, 4, 1).size() == 1);
+}
+
+TEST_CASE("one worker adds its shards along the tree, in any order of completion") {
+    const ArenaLayout layout = layout_of({40, 24});
+    for (const int shards : {1, 2, 3, 5, 8, 13}) {
+        for (const int threads : {1, 3}) {
+            const auto reducer = make_local_reducer();
+            GradientExchange<float, Cpu> exchange(
+                layout, {.shards = shards, .threads = threads, .bucket_bytes = 64, .tail = 16}, *reducer);
+            for (std::uint32_t step = 0; step < 2; ++step) {
+                exchange.begin_step(step);
+                std::atomic<int> next{0};
+                std::vector<std::thread> team;
+                for (int t = 0; t < threads; ++t)
+                    team.emplace_back([&] {
+                        for (int s = next++; s < shards; s = next++) compute(exchange, s);
+                    });
+                for (auto& t : team) t.join();
+                exchange.finish_compute();
+                int level = 0;
+                while ((1 << level) < shards) ++level;
+                for (std::size_t b = 0; b < exchange.buckets().size(); ++b) {
+                    const auto sums = exchange.wait(b);
+                    for (std::size_t i = exchange.buckets()[b].begin; i < exchange.buckets()[b].end; ++i)
+                        REQUIRE(sums[i] == by_definition(0, level, shards, i));
+                }
+            }
+            CHECK(exchange.mean_factor() == Approx(1.0 / shards));
+        }
+    }
+}
+
+TEST_CASE("many workers get the bits of one") {
+    const ArenaLayout layout = layout_of({70, 33, 8});
+    constexpr int shards = 6;
+    for (const int ranks : {1, 2, 3, 4, 6, 9}) {
+        const auto transports = comm::make_thread_transports(ranks, {.deadline_seconds = 20});
+        std::vector<std::vector<float>> results(static_cast<std::size_t>(ranks));
+        std::vector<std::thread> team;
+        for (int r = 0; r < ranks; ++r)
+            team.emplace_back([&, r] {
+                const auto reducer = make_tree_reducer(transports[static_cast<std::size_t>(r)], shards);
+                GradientExchange<float, Cpu> exchange(layout, {.shards = shards, .bucket_bytes = 128, .tail = 16},
+                                                      *reducer);
+                exchange.begin_step(0);
+                for (int s = exchange.block().begin; s < exchange.block().end; ++s) compute(exchange, s);
+                exchange.finish_compute();
+                std::span<const float> sums;
+                for (std::size_t b = 0; b < exchange.buckets().size(); ++b) sums = exchange.wait(b);
+                results[static_cast<std::size_t>(r)].assign(sums.begin(), sums.end());
+                reducer->close();
+            });
+        for (auto& t : team) t.join();
+        for (const auto& result : results)
+            for (std::size_t i = 0; i < result.size(); ++i) REQUIRE(result[i] == by_definition(0, 3, shards, i));
+    }
+}
+
+TEST_CASE("after a failure nobody waits for gradient memory") {
+    const auto reducer = make_local_reducer();
+    const ArenaLayout layout = layout_of({4});
+    GradientExchange<float, Cpu> exchange(layout, {.shards = 2}, *reducer);
+    exchange.begin_step(0);
+    exchange.fail();
+    CHECK_THROWS_AS(exchange.acquire(0), InternalError);
+}
+
+TEST_CASE("sums of sparse figures are exact for any number of ranks") {
+    constexpr int shards = 3;
+    for (const int ranks : {1, 2, 3, 5}) {
+        const auto transports = comm::make_thread_transports(ranks, {.deadline_seconds = 20});
+        const std::vector<int> contributing = contributing_ranks(ranks, shards);
+        CHECK(contributing.size() == static_cast<std::size_t>(std::min(ranks, shards)));
+        std::vector<std::thread> team;
+        std::atomic<int> wrong{0};
+        for (int r = 0; r < ranks; ++r)
+            team.emplace_back([&, r] {
+                const auto reducer = make_tree_reducer(transports[static_cast<std::size_t>(r)], shards);
+                std::vector<double> figures(10);
+                const auto place = std::find(contributing.begin(), contributing.end(), r) - contributing.begin();
+                for (std::size_t i = static_cast<std::size_t>(place); place < std::ssize(contributing) && i < 10;
+                     i += contributing.size())
+                    figures[i] = 0.1 * static_cast<double>(i) + 1e-9;
+                sum_over_ranks(*reducer, shards, 7, figures);
+                for (std::size_t i = 0; i < 10; ++i) wrong += figures[i] != 0.1 * static_cast<double>(i) + 1e-9;
+                reducer->close();
+            });
+        for (auto& t : team) t.join();
+        CHECK(wrong == 0);
+    }
+}

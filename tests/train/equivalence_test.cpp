@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The promise of the canonical sum: the same bits from any number of workers and threads.
+#include "catch.hpp"
+
+#include "support/small_run.hpp"
+
+using namespace firecaffe;
+using firecaffe::testing::small_run;
+
+namespace {
+
+TrainSummary run(const TrainOptions& options, int workers) { return train_in_threads<float, Cpu>(options, workers); }
+
+}  // namespace
+
+TEST_CASE("digests are equal for 1, 2, 3, 4, 5, 8 and 11 workers with 1 and 2 threads each") {
+    const TrainSummary reference = run(small_run(), 1);
+    REQUIRE(reference.parameters_digest.size() == 64);
+    for (const int workers : {1, 2, 3, 4, 5, 8, 11}) {
+        for (const int threads : {1, 2}) {
+            TrainOptions options = small_run();
+            options.compute.threads = threads;
+            const TrainSummary other = run(options, workers);
+            INFO(workers << " workers, " << threads << " threads");
+            CHECK(other.parameters_digest == reference.parameters_digest);
+            CHECK(other.train_loss == reference.train_loss);
+            CHECK(other.test_loss == reference.test_loss);
+            CHECK(other.test_top1 == reference.test_top1);
+            CHECK(other.workers == workers);
+        }
+    }
+}
+
+TEST_CASE("an odd number of shards, one bucket, no overlap and clipping keep the promise") {
+    TrainOptions options = small_run();
+    options.solver.shards = 7;
+    options.solver.global_batch = 28;
+    options.solver.clip_gradients = 0.5;
+    const std::string reference = run(options, 1).parameters_digest;
+    for (const int workers : {2, 3, 7}) {
+        for (const double bucket_mb : {0.0001, 100.0}) {
+            for (const bool overlap : {true, false}) {
+                options.reducer.bucket_mb = bucket_mb;
+                options.reducer.overlap = overlap;
+                options.compute.threads = workers == 2 ? 2 : 1;
+                INFO(workers << " workers, buckets of " << bucket_mb << " MiB, overlap " << overlap);
+                CHECK(run(options, workers).parameters_digest == reference);
+            }
+        }
+    }
+}
+
+TEST_CASE("what should change the result does") {
+    const std::string reference = run(small_run(), 1).parameters_digest;
+    const auto differs = [&](auto&& change) {
+        TrainOptions options = small_run();
+        change(options);
+        return run(options, 1).parameters_digest != reference;
+    };
+    CHECK(differs([](TrainOptions& o) { o.solver.random_seed = 2; }));
+    CHECK(differs([](TrainOptions& o) { o.data.shuffle = false; }));
+    CHECK(differs([](TrainOptions& o) { o.data.transform.mirror = false; }));
+    CHECK(differs([](TrainOptions& o) { o.solver.momentum = 0.8; }));
+    CHECK(differs([](TrainOptions& o) { o.solver.shards = 4; }));
+    CHECK(differs([](TrainOptions& o) { std::get<DropoutOptions>(o.net.layers[3].options).dropout_ratio = 0.2; }));
+    CHECK_FALSE(differs([](TrainOptions& o) { o.data.threads = 3; }));
+    CHECK_FALSE(differs([](TrainOptions& o) { o.data.prefetch = 1; }));
+}
+
+TEST_CASE("the run learns") {
+    TrainOptions options = small_run();
+    options.solver.max_iter = 150;
+    const TrainSummary summary = run(options, 2);
+    CHECK(summary.tested);
+    CHECK(summary.test_images == 90);
+    CHECK(summary.test_top1 > 0.6);
+    CHECK(summary.test_top5 == 1.0);  // there are four classes
+    CHECK(summary.reducer == "tree");
+    CHECK(summary.epochs == Approx(150 * 32 / 200.0));
+}
