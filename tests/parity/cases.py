@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forward and backward of one layer at a time, on random inputs.
 
-The net's data is one-hot: channel p of position p is one. So a 1x1 convolution over it (or an inner product over one-hot
-rows) hands on its own weights, exactly: they are the input of the layer under test, and their gradient is the gradient
-of the loss with respect to that input. Behind the layer, an inner product and a loss give each of its outputs a gradient
-of its own.
+The net's data is one-hot: channel p of position p is one. So a 1x1 convolution over it (or an inner product over
+one-hot rows) hands on its own weights, exactly: they are the input of the layer under test, and their gradient is the
+gradient of the loss with respect to that input. Behind the layer, an inner product and a loss give each of its outputs
+a gradient of its own.
 """
 import itertools
 
@@ -28,7 +28,12 @@ def one_hot(n, h, w):
     return torch.eye(n * h * w).reshape(n, h, w, -1).permute(0, 3, 1, 2).contiguous().double()
 
 
-SCORES = [{"name": "scores", "type": "InnerProduct", "num_output": CLASSES}, {"name": "loss", "type": "SoftmaxWithLoss"}]
+def one_hot_rows(n):
+    return torch.eye(n).reshape(n, n, 1, 1).double()
+
+
+LOSS = {"name": "loss", "type": "SoftmaxWithLoss"}
+SCORES = [{"name": "scores", "type": "InnerProduct", "num_output": CLASSES}, LOSS]
 
 
 class Case:
@@ -59,7 +64,7 @@ def of_layer(name, options, input_shape=(2, 6, 9, 7), phase="train"):
     """One layer on a random input of that shape."""
     n, channels, *extents = input_shape
     head = source("x", channels) if extents else row_source("x", channels)
-    data = one_hot(n, *extents) if extents else torch.eye(n).reshape(n, n, 1, 1).double()
+    data = one_hot(n, *extents) if extents else one_hot_rows(n)
     return Case(name, [head, {"name": "y", **options}, *SCORES], data, ["y", "scores"], phase)
 
 
@@ -104,10 +109,12 @@ def inner_products():
 
 def poolings(random):
     geometries = [("3, stride 2", {"kernel_size": 3, "stride": 2}), ("2, stride 2", {"kernel_size": 2, "stride": 2}),
-                  ("3, pad 1", {"kernel_size": 3, "pad": 1}), ("3, stride 2, pad 1", {"kernel_size": 3, "stride": 2, "pad": 1}),
+                  ("3, pad 1", {"kernel_size": 3, "pad": 1}),
+                  ("3, stride 2, pad 1", {"kernel_size": 3, "stride": 2, "pad": 1}),
                   ("5, stride 3, pad 2", {"kernel_size": 5, "stride": 3, "pad": 2}),
                   ("3, pad 2, more than torch takes", {"kernel_size": 3, "pad": 2}),
-                  ("2x3, stride 2x1, pad 0x1", {"kernel_h": 2, "kernel_w": 3, "stride_h": 2, "stride_w": 1, "pad_h": 0, "pad_w": 1}),
+                  ("2x3, stride 2x1, pad 0x1", {"kernel_h": 2, "kernel_w": 3, "stride_h": 2, "stride_w": 1,
+                                                "pad_h": 0, "pad_w": 1}),
                   ("stride beyond the kernel", {"kernel_size": 2, "stride": 3, "round_mode": "floor"}),
                   ("of the whole map", {"global_pooling": True})]
     for pool, (name, geometry) in itertools.product(("max", "average"), geometries):
@@ -129,9 +136,11 @@ def elementwise():
         convolution = {"name": "y", "type": "Convolution", "num_output": 12, "kernel_size": 3, "pad": 1}
         yield Case(f"ReLU: in place after a convolution, slope {slope}", [source("x", 6), convolution, relu, *SCORES],
                    one_hot(2, 8, 7), ["y", "scores"])
-    for name, options in (("the defaults", {}), ("AlexNet's", {"alpha": 1e-4}), ("5 of 6 channels", {"alpha": 2.0, "k": 2.0}),
+    for name, options in (("the defaults", {}), ("AlexNet's", {"alpha": 1e-4}),
+                          ("5 of 6 channels", {"alpha": 2.0, "k": 2.0}),
                           ("3 channels, beta 0.5", {"local_size": 3, "beta": 0.5, "k": 0.7}),
-                          ("a window over all", {"local_size": 13, "alpha": 3.0}), ("a window of one", {"local_size": 1})):
+                          ("a window over all", {"local_size": 13, "alpha": 3.0}),
+                          ("a window of one", {"local_size": 1})):
         yield of_layer(f"LRN: {name}", {"type": "LRN", **options})
     yield of_layer("LRN: 37 channels", {"type": "LRN", "alpha": 0.5}, (2, 37, 5, 4))
     yield of_layer("softmax: of rows", {"type": "Softmax"}, (5, 11))
@@ -148,12 +157,14 @@ def dropouts():
 
 
 def joins():
-    yield Case("concat: three maps", [source("a", 3), source("b", 8), source("c", 5), {"name": "y", "type": "Concat", "bottom": ["a", "b", "c"]},
-               *SCORES], one_hot(2, 4, 5), ["y", "scores"])
-    yield Case("concat: rows", [row_source("a", 3), row_source("b", 4), {"name": "y", "type": "Concat", "bottom": ["b", "a"]}, *SCORES],
-               torch.eye(3).reshape(3, 3, 1, 1).double(), ["y", "scores"])
-    yield Case("concat: one map twice", [source("a", 3), {"name": "y", "type": "Concat", "bottom": ["a", "a"]}, *SCORES],
+    def concat(*bottoms):
+        return [{"name": "y", "type": "Concat", "bottom": list(bottoms)}, *SCORES]
+
+    yield Case("concat: three maps", [source("a", 3), source("b", 8), source("c", 5), *concat("a", "b", "c")],
                one_hot(2, 4, 5), ["y", "scores"])
+    yield Case("concat: rows", [row_source("a", 3), row_source("b", 4), *concat("b", "a")], one_hot_rows(3),
+               ["y", "scores"])
+    yield Case("concat: one map twice", [source("a", 3), *concat("a", "a")], one_hot(2, 4, 5), ["y", "scores"])
     branch = {"type": "Convolution", "bottom": ["x"]}
     yield Case("concat: four branches of one map", [
         source("x", 6), {"name": "b1", **branch, "num_output": 4, "kernel_size": 1},
@@ -161,17 +172,17 @@ def joins():
         {"name": "r3", "type": "ReLU", "bottom": ["b3"], "top": ["b3"]},
         {"name": "b5", **branch, "num_output": 2, "kernel_size": 5, "pad": 2},
         {"name": "bp", "type": "Pooling", "bottom": ["x"], "kernel_size": 3, "pad": 1},
-        {"name": "y", "type": "Concat", "bottom": ["b1", "b3", "b5", "bp"]}, *SCORES], one_hot(2, 7, 6), ["y", "scores"])
+        *concat("b1", "b3", "b5", "bp")], one_hot(2, 7, 6), ["y", "scores"])
 
 
 def losses():
-    data = torch.eye(6).reshape(6, 6, 1, 1).double()
+    data = one_hot_rows(6)
     labels = torch.tensor([0, 3, 1, 4, 3, 2])
     scores = row_source("scores", CLASSES)
     for normalization, ignore in itertools.product(("valid", "full", "batch_size", "none"), (-1, 3)):
-        loss = {"name": "loss", "type": "SoftmaxWithLoss", "normalization": normalization, "ignore_label": ignore, "loss_weight": 0.3}
+        loss = {**LOSS, "normalization": normalization, "ignore_label": ignore, "loss_weight": 0.3}
         yield Case(f"loss: {normalization}, ignore {ignore}", [scores, loss], data, ["scores", "loss"], labels=labels)
-    yield Case("loss: every label ignored", [scores, {"name": "loss", "type": "SoftmaxWithLoss", "ignore_label": 3}], data, ["loss"],
+    yield Case("loss: every label ignored", [scores, {**LOSS, "ignore_label": 3}], data, ["loss"],
                labels=torch.full((6,), 3))
     yield Case("loss: two of them", [
         source("x", 6), {"name": "side", "type": "InnerProduct", "bottom": ["x"], "num_output": CLASSES},
@@ -181,9 +192,10 @@ def losses():
     for k in (1, 2, 4):
         accuracy = {"name": "accuracy", "type": "Accuracy", "top_k": k}
         for phase in ("train", "test"):
-            yield Case(f"accuracy: top {k}, phase {phase}", [scores, {"name": "loss", "type": "SoftmaxWithLoss"}, accuracy], data,
-                       ["scores", "accuracy"], phase, labels=labels)
+            yield Case(f"accuracy: top {k}, phase {phase}", [scores, LOSS, accuracy], data, ["scores", "accuracy"],
+                       phase, labels=labels)
 
 
 def all_cases(random):
-    return [*convolutions(random), *inner_products(), *poolings(random), *elementwise(), *dropouts(), *joins(), *losses()]
+    return [*convolutions(random), *inner_products(), *poolings(random), *elementwise(), *dropouts(), *joins(),
+            *losses()]

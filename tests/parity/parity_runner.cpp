@@ -132,9 +132,8 @@ void run_training(const fs::path& folder, const SafetensorsFile& request) {
     environment.datasets.add("train", [&](const DatasetOptions&, std::uint64_t) {
         return samples_of(request, "train_data", "train_label");
     });
-    environment.datasets.add("test", [&](const DatasetOptions&, std::uint64_t) {
-        return samples_of(request, "test_data", "test_label");
-    });
+    environment.datasets.add(
+        "test", [&](const DatasetOptions&, std::uint64_t) { return samples_of(request, "test_data", "test_label"); });
     Trainer<T, Cpu> trainer(parse_config(read_text(config), config.string()), environment);
     trainer.load_model((folder / "model.safetensors").string());
     trainer.train();

@@ -147,8 +147,8 @@ def furthest(run, ours, theirs):
 
 
 def check_torch_sgd(report, runs, answers):
-    """torch's SGD has the rate outside of its momentum buffer. It is Caffe's rule while the rate stays, and no more once
-    it has dropped: torch scales old gradients by the new rate."""
+    """torch's SGD has the rate outside of its momentum buffer. It is Caffe's rule while the rate stays, and no more
+    once it has dropped: torch scales old gradients by the new rate."""
     for name, same in (("fixed rate", True), ("step, up to the drop", True), ("step, beyond the drop", False)):
         name = "training: " + name
         if answers[name] is None:
@@ -194,6 +194,8 @@ def main():
     check_average_divisor(report, padded, folders[padded.name]["F64"])
     answers = {run.name: check_training(report, run, folders[run.name]) for run in runs}
     check_torch_sgd(report, {run.name: run for run in runs}, answers)
+    if report.failed == 0:
+        shutil.rmtree(work)  # tens of megabytes; after a failure they are there to look at
     report.finish()
 
 

@@ -49,8 +49,8 @@ def nin_case(spec, wanted):
     """The whole net once forward and backward, on random images that keep from its kinks."""
     generator = torch.Generator().manual_seed(5)
     labels = torch.randint(0, 10, (wanted,), generator=generator)
-    case = Case("NiN: forward and backward", spec["layers"], torch.zeros(wanted, 1, 28, 28).double(), ["pool1", "pool3"],
-                labels=labels)
+    case = Case("NiN: forward and backward", spec["layers"], torch.zeros(wanted, 1, 28, 28).double(),
+                ["pool1", "pool3"], labels=labels)
     images = []
     for _ in range(40 * wanted):
         image = torch.randn(1, 1, 28, 28, generator=generator).double()
@@ -120,7 +120,8 @@ class Training:
             batch = slice(step * BATCH, (step + 1) * BATCH)
             for p in parameters.values():
                 p.grad = None
-            loss, _ = net.forward(self.arrays["train_data"][batch].double(), self.arrays["train_label"][batch], parameters)
+            loss, _ = net.forward(self.arrays["train_data"][batch].double(), self.arrays["train_label"][batch],
+                                  parameters)
             loss.backward()
             losses.append(loss.item())
             with torch.no_grad():
@@ -157,8 +158,9 @@ class Training:
 
         def update(parameters, rate):
             if not made:
-                made.append(torch.optim.SGD([{"params": [p], "weight_decay": solver["weight_decay"] * multipliers[name][1]}
-                                             for name, p in parameters.items()], lr=rate, momentum=solver["momentum"]))
+                groups = [{"params": [p], "weight_decay": solver["weight_decay"] * multipliers[name][1]}
+                          for name, p in parameters.items()]
+                made.append(torch.optim.SGD(groups, lr=rate, momentum=solver["momentum"]))
             for group, name in zip(made[0].param_groups, parameters):
                 group["lr"] = rate * multipliers[name][0]
             made[0].step()
@@ -167,20 +169,23 @@ class Training:
 
 
 def small_training(name, solver, steps=STEPS):
-    return Training(name, small_spec(), (2, 15, 13), {"base_lr": 0.05, "momentum": 0.9, "weight_decay": 0.01, **solver},
-                    steps)
+    common = {"base_lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
+    return Training(name, small_spec(), (2, 15, 13), {**common, **solver}, steps)
 
 
 def all_trainings(spec):
     """The last two are one run, stopped at the drop of the rate and after it."""
     drop = {"lr_policy": {"type": "step", "gamma": 0.1, "stepsize": 5}}
     return [
-        Training("training: NiN, poly", spec, (1, 28, 28), {"base_lr": 0.02, "lr_policy": {"type": "poly", "power": 1.0},
-                                                          "momentum": 0.9, "weight_decay": 0.0005}),
+        Training("training: NiN, poly", spec, (1, 28, 28),
+                 {"base_lr": 0.02, "lr_policy": {"type": "poly", "power": 1.0}, "momentum": 0.9,
+                  "weight_decay": 0.0005}),
         small_training("training: fixed rate", {}),
-        small_training("training: multistep", {"lr_policy": {"type": "multistep", "gamma": 0.3, "stepvalue": [2, 3, 7]}}),
+        small_training("training: multistep",
+                       {"lr_policy": {"type": "multistep", "gamma": 0.3, "stepvalue": [2, 3, 7]}}),
         small_training("training: exp, clipped", {"lr_policy": {"type": "exp", "gamma": 0.8}, "clip_gradients": 0.5}),
-        small_training("training: poly, l1", {"lr_policy": {"type": "poly", "power": 2.0}, "regularization_type": "l1"}),
+        small_training("training: poly, l1",
+                       {"lr_policy": {"type": "poly", "power": 2.0}, "regularization_type": "l1"}),
         small_training("training: step, up to the drop", drop, 5),
         small_training("training: step, beyond the drop", drop),
     ]
