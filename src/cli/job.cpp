@@ -53,6 +53,7 @@ std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const TrainO
     join.job = options.name;
     join.config = shared_config(options);
     join.build = kVersion;
+    join.rendezvous_seconds = launch.rendezvous_seconds;
     join.deadline_seconds = options.reducer.deadline_seconds;
     join.stall_seconds = options.reducer.stall_seconds;
     join.explain_difference = explain_difference;

@@ -47,7 +47,8 @@ std::string result_text(const TrainSummary& s) {
 }
 
 int launch_workers(const TrainArguments& a, const TrainOptions& options, const std::vector<std::string>& argv) {
-    inspect(options);  // what is wrong for all workers is said once, here
+    inspect(options, a.workers);  // what is wrong for all workers is said once, here
+    check_outputs(options.output.directory, a.json);
     LocalWorkersOptions workers;
     workers.workers = a.workers;
     workers.arguments = argv;
@@ -55,12 +56,18 @@ int launch_workers(const TrainArguments& a, const TrainOptions& options, const s
     workers.pin = a.pin;
     workers.threads_per_worker = static_cast<int>(options.compute.threads);
     // Survivors find out by themselves within the deadline; a little more, so that their own words are heard.
-    workers.leave_deadline = std::chrono::milliseconds(static_cast<long>(options.reducer.deadline_seconds * 1000) + 1000);
+    workers.leave_deadline =
+        std::chrono::milliseconds(static_cast<long>(options.reducer.deadline_seconds * 1000) + 1000);
     workers.report = [&](const std::string& line) {
         if (!a.quiet) write_all(STDERR_FILENO, line + "\n");
     };
+    workers.failure = [](const LocalWorkersResult& failed) {
+        const bool killed = failed.status > 128;  // a worker that was killed could not say anything
+        write_all(STDERR_FILENO, fmt::format("firecaffe: error: {}; {}\n", failed.message,
+                                             killed ? "the others stop. Start again with --resume"
+                                                    : "the workers' own messages say why"));
+    };
     const LocalWorkersResult result = run_local_workers(workers);
-    if (result.status != 0) write_all(STDERR_FILENO, "firecaffe: " + result.message + "\n");
     // A worker that was killed is a lost worker: start again.
     return result.status > 128 ? static_cast<int>(ExitStatus::try_again) : result.status;
 }
@@ -80,15 +87,29 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
         environment.transport = join_job(*launch, options);
     }
     std::unique_ptr<RunFiles> files;
-    if (rank == 0 && !options.output.directory.empty()) {
-        files = std::make_unique<RunFiles>(options.output.directory);
-        environment.listeners.push_back(files.get());
+    if (rank == 0) {
+        try {
+            check_outputs(options.output.directory, a.json);
+            if (!options.output.directory.empty()) files = std::make_unique<RunFiles>(options.output.directory);
+        } catch (const std::exception& e) {
+            if (environment.transport != nullptr) environment.transport->abort(e.what());
+            throw;
+        }
+        if (files != nullptr) environment.listeners.push_back(files.get());
     }
     Trainer<float, Cpu> trainer(options, std::move(environment));
     console.note(fmt::format("{}: {} parameters; batch {} = {} workers x {:.4g} images; seed {}", options.name,
                              trainer.layout().parameter_count(), options.solver.global_batch, size,
                              static_cast<double>(options.solver.global_batch) / size, options.solver.random_seed));
-    const TrainSummary summary = trainer.train();
+    TrainSummary summary;
+    try {
+        summary = trainer.train();
+    } catch (const Error& e) {
+        // To these ends all ranks come together, so one of them is enough to say why.
+        const bool common = e.status() == ExitStatus::training_failed || dynamic_cast<const PreemptedError*>(&e);
+        if (rank == 0 || !common) throw;
+        return static_cast<int>(e.status());
+    }
     if (rank == 0) {
         if (!a.json.empty()) write_file_atomically(a.json, summary_json(summary));
         write_all(STDOUT_FILENO, result_text(summary));
@@ -123,10 +144,11 @@ void add_train(CLI::App& program, const std::vector<std::string>& argv, Command&
     command->add_option("--json", a->json, "Write the summary to this file as well");
     command->add_flag("--quiet", a->quiet, "No progress; errors and the result only");
     command->add_flag("!--no-pin", a->pin, "Do not bind workers to cores");
-    command->footer("Examples:\n  firecaffe train nin.json --workers 2 --output out/nin\n"
-                    "  firecaffe train nin.json --set solver.base_lr=0.02 --set solver.max_iter=500\n"
-                    "  firecaffe train nin.json --workers 4 --output out/nin --resume\n"
-                    "  mpirun -n 4 firecaffe train nin.json --output out/nin");
+    command->footer(
+        "Examples:\n  firecaffe train nin.json --workers 2 --output out/nin\n"
+        "  firecaffe train nin.json --set solver.base_lr=0.02 --set solver.max_iter=500\n"
+        "  firecaffe train nin.json --workers 4 --output out/nin --resume\n"
+        "  mpirun -n 4 firecaffe train nin.json --output out/nin");
     command->callback([a, argv, &chosen] { chosen = [a, argv] { return train(*a, argv); }; });
 }
 

@@ -4,15 +4,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "firecaffe/comm/transport.hpp"
 #include "firecaffe/ops/loss.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
 
 namespace firecaffe {
-
-namespace {
-constexpr std::uint32_t kEvaluationBucket = 0xE0000000u;  // cannot be the number of a bucket of gradients
-}
 
 template <class T, class Device>
 void load_batch(const Batch& batch, Net<T, Device>& net) {
@@ -108,7 +105,7 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
             reducer.note_progress();
         });
     }
-    sum_over_ranks(reducer, shards_, kEvaluationBucket, figures);
+    sum_over_ranks(reducer, shards_, comm::kTestFiguresBucket, figures);
     EvaluationReport report;
     report.iteration = iteration;
     report.images = images;

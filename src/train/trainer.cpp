@@ -28,17 +28,22 @@ constexpr std::uint64_t kTestSeed = 0x7e57;
 
 }  // namespace
 
+std::int64_t logical_shards(const TrainOptions& options, int workers) {
+    const std::int64_t shards =
+        options.solver.shards > 0 ? options.solver.shards : std::int64_t{workers} * options.compute.threads;
+    if (shards < 1 || options.solver.global_batch % shards != 0)
+        throw ConfigError("solver.global_batch ", options.solver.global_batch, " cannot be cut into ", shards,
+                          " equal shards; choose solver.shards so that it divides the batch",
+                          options.solver.shards > 0 ? "" : " (without it there is one shard per math thread)");
+    return shards;
+}
+
 template <class T, class Device>
 Trainer<T, Device>::Trainer(const TrainOptions& options, TrainEnvironment<T, Device> environment) {
     check_options(options);
     const int workers = environment.transport == nullptr ? 1 : environment.transport->size();
     const int rank = environment.transport == nullptr ? 0 : environment.transport->rank();
-    const std::int64_t shards =
-        options.solver.shards > 0 ? options.solver.shards : std::int64_t{workers} * options.compute.threads;
-    if (options.solver.global_batch % shards != 0)
-        throw ConfigError("solver.global_batch ", options.solver.global_batch, " cannot be cut into ", shards,
-                          " equal shards; choose solver.shards so that it divides the batch",
-                          options.solver.shards > 0 ? "" : " (without it there is one shard per math thread)");
+    const std::int64_t shards = logical_shards(options, workers);
     const ShardBlock block = shard_block(rank, workers, static_cast<int>(shards));
     const std::int64_t threads = std::clamp<std::int64_t>(options.compute.threads, 1, std::max(block.size(), 1));
 
@@ -96,7 +101,10 @@ TrainSummary Trainer<T, Device>::train() {
         s.reducer->close();
         s.tell(&TrainListener::on_end, summary);
         return summary;
-    } catch (const PreemptedError&) {
+    } catch (const PreemptedError&) {  // all ranks stop after the same step
+        s.reducer->close();
+        throw;
+    } catch (const TrainingError&) {  // all ranks see the same loss and the same parameters
         s.reducer->close();
         throw;
     } catch (const std::exception& e) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "firecaffe/comm/transport.hpp"
 #include "firecaffe/core/version.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "train/checkpointing.hpp"
@@ -175,7 +176,6 @@ void Trainer<T, Device>::State::save() {
 /// Every rank reads the newest valid checkpoint; then the ranks compare what they found.
 template <class T, class Device>
 void Trainer<T, Device>::State::resume() {
-    constexpr std::uint32_t kResumeBucket = 0xE0000001u;
     const std::string root = options.output.directory + "/checkpoints";
     std::vector<std::string> passed_over;
     const auto found = find_checkpoint(root, &passed_over);
@@ -191,7 +191,7 @@ void Trainer<T, Device>::State::resume() {
     }
     std::vector<double> iterations(static_cast<std::size_t>(reducer->size()));
     iterations[static_cast<std::size_t>(rank())] = static_cast<double>(iteration);
-    sum_over_ranks(*reducer, shards, kResumeBucket, iterations);
+    sum_over_ranks(*reducer, shards, comm::kResumeBucket, iterations);
     for (const int other : contributing_ranks(reducer->size(), shards)) {
         const auto theirs = static_cast<std::int64_t>(iterations[static_cast<std::size_t>(other)]);
         if (theirs != iteration)

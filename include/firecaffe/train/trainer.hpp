@@ -9,6 +9,7 @@
 // same solver.shards the result does not depend on the number of workers or threads, nor on interruptions.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -35,6 +36,10 @@ struct TrainEnvironment {
     bool resume = false;                           ///< go on from the newest valid checkpoint, if there is one
     std::function<bool()> stop_requested{};        ///< asked after each step; true: save and throw PreemptedError
 };
+
+/// The number of logical shards of a run with so many workers: solver.shards, or without it one per math thread. Throws
+/// ConfigError if the global batch cannot be cut into so many equal ones.
+std::int64_t logical_shards(const TrainOptions& options, int workers);
 
 template <class T, class Device>
 class Trainer {
