@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/ops.hpp"
@@ -19,21 +20,28 @@ int log2_ceil(int n) {
     return log;
 }
 
+/// The most complete subtrees that any prefix of the block falls into. As shards get arenas in ascending order, this many
+/// are held when nobody computes; with one more for each thread, a thread that waits can count on those that compute.
+std::size_t most_subtrees(const ShardBlock& block, int shards) {
+    std::size_t most = 0;
+    for (int end = block.begin + 1; end <= block.end; ++end)
+        most = std::max(most, maximal_nodes({block.begin, end}, shards).size());
+    return most;
+}
+
 }  // namespace
 
 template <class T, class Device>
 GradientExchange<T, Device>::GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options,
                                               Reducer& reducer)
-    : options_(options),
+    : layout_(layout),
+      options_(options),
       reducer_(reducer),
       block_(shard_block(reducer.rank(), reducer.size(), options.shards)),
       roots_(maximal_nodes(block_, options.shards)),
       buckets_(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes)) {
-    // Shards are handed out in ascending order. When nobody computes, the complete subtrees of a prefix of the block
-    // are at most 2 log2 V; with so many arenas and one per thread in flight, nobody can wait for ever.
-    const int wanted = std::min(std::max(block_.size(), 1), options_.threads + 2 * log2_ceil(options_.shards) + 1);
-    for (int i = 0; i < wanted; ++i) arenas_.push_back(std::make_unique<Arena<T, Device>>(layout, options_.tail));
-
+    arena_count_ = std::min(static_cast<std::size_t>(std::max(block_.size(), 1)),
+                            most_subtrees(block_, options.shards) + static_cast<std::size_t>(options.threads));
     std::size_t nodes = 0;
     for (int level = 0; level <= log2_ceil(options_.shards) + 1; ++level) {
         level_offsets_.push_back(nodes);
@@ -45,11 +53,20 @@ GradientExchange<T, Device>::GradientExchange(const ArenaLayout& layout, const E
     pending_.resize(buckets_.size());
     for (Pending& p : pending_) p.ready.resize(nodes);
     partials_.resize(std::max<std::size_t>(roots_.size(), 1));
-    free_.reserve(arenas_.size());
+    free_.reserve(arena_count_);
 }
 
 template <class T, class Device>
-GradientExchange<T, Device>::~GradientExchange() = default;
+GradientExchange<T, Device>::~GradientExchange() {
+    if (waited_ >= next_submit_) return;
+    reducer_.abort("its exchange of gradients ended in the middle of a step");
+    for (std::size_t b = waited_; b < next_submit_; ++b) {
+        try {
+            reducer_.wait(pending_[b].ticket);
+        } catch (...) {  // it has let go of the memory; more is not asked
+        }
+    }
+}
 
 template <class T, class Device>
 std::size_t GradientExchange<T, Device>::node_number(const ShardNode& node) const {
@@ -59,8 +76,10 @@ std::size_t GradientExchange<T, Device>::node_number(const ShardNode& node) cons
 template <class T, class Device>
 void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
     const std::lock_guard lock(mutex_);
+    while (arenas_.size() < arena_count_) arenas_.emplace_back(layout_, options_.tail);
     step_ = step;
-    next_submit_ = 0;
+    next_submit_ = waited_ = 0;
+    next_shard_ = block_.begin;
     for (Pending& p : pending_) {
         std::fill(p.ready.begin(), p.ready.end(), char{0});
         p.roots_ready = 0;
@@ -68,19 +87,23 @@ void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
     std::fill(buckets_absorbed_.begin(), buckets_absorbed_.end(), std::size_t{0});
     std::fill(in_use_.begin(), in_use_.end(), nullptr);
     free_.clear();
-    for (const auto& arena : arenas_) free_.push_back(arena.get());
-    result_ = block_.empty() ? arenas_.front().get() : nullptr;
+    for (Arena<T, Device>& arena : arenas_) free_.push_back(&arena);
+    result_ = block_.empty() ? &arenas_.front() : nullptr;
 }
 
 template <class T, class Device>
 typename GradientExchange<T, Device>::Lease GradientExchange<T, Device>::acquire(int shard) {
     FIRECAFFE_INVARIANT(shard >= block_.begin && shard < block_.end);
     std::unique_lock lock(mutex_);
-    if (!arena_free_.wait_for(lock, kArenaDeadline, [&] { return failed_ || !free_.empty(); }))
-        throw InternalError("no gradient memory became free for shard ", shard, " within ten minutes");
-    if (failed_) throw InternalError("shard ", shard, " is given up because another one failed");
+    const auto its_turn = [&] { return failure_ != nullptr || (shard == next_shard_ && !free_.empty()); };
+    if (!arena_free_.wait_for(lock, kArenaDeadline, its_turn))
+        throw InternalError("no gradient memory became free for shard ", shard, " within ten minutes (next is shard ",
+                            next_shard_, "); acquire shards in ascending order, once per step");
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
     Arena<T, Device>* arena = free_.back();
     free_.pop_back();
+    ++next_shard_;
+    if (!free_.empty()) arena_free_.notify_all();
     in_use_[static_cast<std::size_t>(shard - block_.begin)] = arena;
     if (shard == block_.begin) result_ = arena;
     return Lease(*this, shard, *arena);
@@ -121,7 +144,7 @@ void GradientExchange<T, Device>::complete(std::size_t bucket, int shard) {
             const auto absorbed = static_cast<std::size_t>(right.begin() - block_.begin);
             if (++buckets_absorbed_[absorbed] == buckets_.size()) {
                 free_.push_back(in_use_[absorbed]);
-                arena_free_.notify_one();
+                arena_free_.notify_all();
             }
         }
         node = {node.level + 1, node.index / 2};
@@ -162,6 +185,7 @@ std::span<const T> GradientExchange<T, Device>::wait(std::size_t bucket) {
     const auto start = std::chrono::steady_clock::now();
     reducer_.wait(pending_[bucket].ticket);
     exposed_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    waited_ = std::max(waited_, bucket + 1);
     return {result_->data(), result_->extent()};
 }
 
@@ -171,15 +195,15 @@ std::span<const T> GradientExchange<T, Device>::tail() const {
 }
 
 template <class T, class Device>
-void GradientExchange<T, Device>::fail() {
+void GradientExchange<T, Device>::fail(std::exception_ptr cause) {
     const std::lock_guard lock(mutex_);
-    failed_ = true;
+    if (failure_ == nullptr) failure_ = std::move(cause);
     arena_free_.notify_all();
 }
 
 template <class T, class Device>
 std::size_t GradientExchange<T, Device>::memory_bytes() const {
-    return arenas_.size() * arenas_.front()->extent() * sizeof(T);
+    return arena_count_ * (layout_.size() + options_.tail) * sizeof(T);
 }
 
 template class GradientExchange<float, Cpu>;

@@ -116,8 +116,10 @@ TEST_CASE("after a failure nobody waits for gradient memory") {
     const ArenaLayout layout = layout_of({4});
     GradientExchange<float, Cpu> exchange(layout, {.shards = 2}, *reducer);
     exchange.begin_step(0);
-    exchange.fail();
-    CHECK_THROWS_AS(exchange.acquire(0), InternalError);
+    exchange.fail(std::make_exception_ptr(DataError("the cause")));
+    exchange.fail(std::make_exception_ptr(ShapeError("a consequence")));
+    CHECK_THROWS_WITH(exchange.acquire(0), "the cause");
+    CHECK_THROWS_AS(exchange.acquire(1), DataError);
 }
 
 TEST_CASE("sums of sparse figures are exact for any number of ranks") {

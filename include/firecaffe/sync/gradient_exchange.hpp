@@ -7,12 +7,15 @@
 // order 0, 1, 2, ... on every rank, while the backward pass goes on.
 //
 // One step:   begin_step(step)
-//             per shard, any thread:  lease = acquire(shard); forward; backward(lease.gradients(), &lease); ~lease
+//             per shard, any thread:  lease = acquire(shard); forward; backward(lease.gradients(), &lease)
 //             finish_compute();  for each bucket b: sums = wait(b); update parameters in bucket b
+// Shards get their memory in ascending order, whatever the order of the calls: then few arenas are enough, and the
+// shards that wait are always behind those that compute. So one thread must acquire in ascending order.
 // The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
 #pragma once
 
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -54,9 +57,14 @@ class GradientExchange {
         std::size_t next_bucket_ = 0;
     };
 
-    /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's.
+    /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's. Allocates nothing
+    /// of the gradients' size: the first step does.
     GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options, Reducer& reducer);
+    /// In the middle of a step, that is between a submission and its wait(): aborts the reducer and waits until it has
+    /// let go of the gradients.
     ~GradientExchange();
+    GradientExchange(const GradientExchange&) = delete;
+    GradientExchange& operator=(const GradientExchange&) = delete;
 
     const std::vector<Bucket>& buckets() const { return buckets_; }
     /// The shards of this worker; may be empty.
@@ -64,8 +72,8 @@ class GradientExchange {
     double mean_factor() const { return 1.0 / options_.shards; }
 
     void begin_step(std::uint32_t step);
-    /// Gradient memory for `shard` of block(); any thread. May wait for other shards to be added up; throws
-    /// InternalError after ten minutes, or when fail() was called.
+    /// Gradient memory for `shard` of block(), once per step; any thread. May wait for the shards before it to get theirs
+    /// and to be added up. Throws what fail() was called with, and InternalError after ten minutes.
     Lease acquire(int shard);
     /// All shards have been computed. Submits what is left. One thread.
     void finish_compute();
@@ -74,12 +82,13 @@ class GradientExchange {
     std::span<const T> wait(std::size_t bucket);
     /// The tail's sums, after wait() for the last bucket.
     std::span<const T> tail() const;
-    /// A shard failed: wakes everybody who waits in acquire().
-    void fail();
+    /// A shard failed: every acquire(), waiting or to come, throws `cause`; of several causes the first. The exchange
+    /// cannot be used any more.
+    void fail(std::exception_ptr cause);
 
     /// Seconds in wait(): the part of the exchange that nothing hides.
     double exposed_seconds() const { return exposed_seconds_; }
-    /// Bytes of all gradient arenas of this worker.
+    /// Bytes of all gradient arenas of this worker, from the first step on.
     std::size_t memory_bytes() const;
 
   private:
@@ -96,25 +105,29 @@ class GradientExchange {
     bool exists(const ShardNode& node) const { return node.begin() < options_.shards; }
     Arena<T, Device>& arena_of(int shard) { return *in_use_[static_cast<std::size_t>(shard - block_.begin)]; }
 
+    ArenaLayout layout_;
     ExchangeOptions options_;
     Reducer& reducer_;
     ShardBlock block_;
     std::vector<ShardNode> roots_;
     std::vector<Bucket> buckets_;
-    std::vector<std::unique_ptr<Arena<T, Device>>> arenas_;
+    std::vector<Arena<T, Device>> arenas_;  ///< empty until the first step
+    std::size_t arena_count_ = 0;
     std::vector<std::size_t> level_offsets_;
 
     std::mutex mutex_;
     std::condition_variable arena_free_;
     std::vector<Arena<T, Device>*> free_;
+    int next_shard_ = 0;                         ///< the one whose turn it is in acquire()
     std::vector<Arena<T, Device>*> in_use_;     ///< per shard of the block
     std::vector<std::size_t> buckets_absorbed_;  ///< per shard: buckets already added into the left sibling
     std::vector<Pending> pending_;
     std::vector<std::byte*> partials_;           ///< scratch of submit_ready()
     Arena<T, Device>* result_ = nullptr;
     std::size_t next_submit_ = 0;
+    std::size_t waited_ = 0;  ///< buckets that wait() has returned for in this step
     std::uint32_t step_ = 0;
-    bool failed_ = false;
+    std::exception_ptr failure_;
     double exposed_seconds_ = 0.0;
 };
 
