@@ -51,7 +51,9 @@ std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const TrainO
     join.listen_fd = launch.listen_fd.value_or(-1);
     join.token = read_token(launch.token);
     join.job = options.name;
-    join.config = shared_config(options);
+    TrainOptions shared = options;  // the number of shards must be equal, even where it follows from the threads
+    if (shared.solver.shards == 0) shared.solver.shards = launch.size * options.compute.threads;
+    join.config = shared_config(shared);
     join.build = kVersion;
     join.rendezvous_seconds = launch.rendezvous_seconds;
     join.deadline_seconds = options.reducer.deadline_seconds;

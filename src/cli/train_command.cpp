@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
+
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
@@ -38,12 +40,25 @@ std::string result_text(const TrainSummary& s) {
     if (s.tested)
         out += fmt::format("test:      top-1 {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images\n", 100 * s.test_top1,
                            100 * s.test_top5, s.test_loss, s.test_images);
-    out += fmt::format("training:  {} iterations ({:.2f} epochs) in {} at {:.0f} images/s, final loss {:.4f}\n",
-                       s.iterations, s.epochs, format_seconds(s.seconds), s.images_per_second, s.train_loss);
+    if (std::isnan(s.train_loss))
+        out += fmt::format("training:  nothing was left to do after iteration {} ({:.2f} epochs)\n", s.iterations,
+                           s.epochs);
+    else
+        out += fmt::format("training:  {} iterations ({:.2f} epochs) in {} at {:.0f} images/s, final loss {:.4f}\n",
+                           s.iterations, s.epochs, format_seconds(s.seconds), s.images_per_second, s.train_loss);
     out += fmt::format("workers:   {} x {} threads, reducer {}, exchange {:.2f} s of which {:.2f} s not hidden\n",
                        s.workers, s.threads, s.reducer, s.communication_seconds, s.exposed_communication_seconds);
     out += fmt::format("digest:    {}\n", s.parameters_digest);
     return out;
+}
+
+/// For the warning of a run that is resumed with another config; empty if nothing that counts has changed.
+std::string explain_change(const std::string& then, const std::string& now) {
+    try {
+        return explain_difference(shared_config(parse_config(now)), shared_config(parse_config(then)));
+    } catch (const Error& e) {
+        return e.what();
+    }
 }
 
 int launch_workers(const TrainArguments& a, const TrainOptions& options, const std::vector<std::string>& argv) {
@@ -82,6 +97,7 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
     environment.config = print_config(options);
     environment.resume = a.resume;
     environment.stop_requested = stop_was_requested;
+    environment.explain_change = explain_change;
     if (launch) {
         if (rank == 0) console.note(fmt::format("{} workers, as {} says", size, launch->source));
         environment.transport = join_job(*launch, options);
@@ -119,8 +135,6 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
 
 int train(const TrainArguments& a, const std::vector<std::string>& argv) {
     const TrainOptions options = read_options(a);
-    if (options.compute.device != "cpu")
-        throw ConfigError("compute.device '", options.compute.device, "' is not in this build; use \"cpu\"");
     const std::optional<LaunchInfo> launch = find_launch(read_environment(), read_process_facts());
     if (!launch && a.workers > 1) return launch_workers(a, options, argv);
     if (launch && a.workers > 1 && launch->size != a.workers)
