@@ -84,21 +84,6 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     s.shard_batch = options.solver.global_batch / shards;
     s.reducer = s.environment.reducers.make(options.reducer, s.environment.transport, s.shards);
 
-<<<<<<< HEAD
-        NetOptions net_options;
-        const Shape image = s.train_set->shape();
-        net_options.data = Shape{s.shard_batch, image[0], image[1], image[2]};
-        for (std::int64_t t = 0; t < threads; ++t)
-            s.nets.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, s.environment.layers));
-        s.net_versions.resize(s.nets.size());
-        s.parameters = Arena<T, Device>(s.layout());
-        s.nets.front()->initialize(s.parameters, seed);
-        for (const auto& net : s.nets) net->bind(s.parameters);
-        check_lr_policy(options.solver);
-        if (!s.environment.optimizer) throw UsageError("TrainEnvironment::optimizer is empty; leave it as it was");
-        s.optimizer = s.environment.optimizer(options.solver, s.layout());
-        if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
-=======
     const std::uint64_t seed = options.solver.random_seed;
     s.train_set = decorate(make_dataset(options.data.train, seed, s.environment.datasets), options.data,
                            TransformMode::train, seed);
@@ -107,7 +92,6 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
         s.test_set = decorate(make_dataset(test, seed ^ kTestSeed, s.environment.datasets), options.data,
                               TransformMode::test, seed);
     if (s.train_set->size() == 0) throw DataError("the training set is empty; nothing can be learned from it");
->>>>>>> wip-collective
 
     NetOptions net_options;
     const Shape image = s.train_set->shape();
@@ -121,7 +105,10 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     s.parameters = Arena<T, Device>(s.layout());
     s.nets.front()->initialize(s.parameters, seed);
     for (const auto& net : s.nets) net->bind(s.parameters);
-    s.optimizer = make_optimizer<T, Device>(options.solver, s.layout());
+    check_lr_policy(options.solver);
+    if (!s.environment.optimizer) throw UsageError("TrainEnvironment::optimizer is empty; leave it as it was");
+    s.optimizer = s.environment.optimizer(options.solver, s.layout());
+    if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
 
     ExchangeOptions exchange;
     exchange.shards = s.shards;
