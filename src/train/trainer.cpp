@@ -33,7 +33,9 @@ template <class F, class Abort>
 auto or_abort(F&& f, Abort&& abort) {
     try {
         return f();
-    } catch (const PreemptedError&) {
+    } catch (const PreemptedError&) {  // all ranks stop after the same step
+        throw;
+    } catch (const TrainingError&) {  // all ranks see the same loss and the same parameters
         throw;
     } catch (const std::exception& e) {
         abort(e.what());
@@ -135,17 +137,13 @@ TrainSummary Trainer<T, Device>::train() {
         s.reducer->close();
         s.tell(&TrainListener::on_end, summary);
         return summary;
-<<<<<<< HEAD
-    } catch (const PreemptedError&) {  // all ranks stop after the same step
-        s.reducer->close();
-        throw;
-    } catch (const TrainingError&) {  // all ranks see the same loss and the same parameters
-=======
     };
     try {
         return or_abort(run, [&](const char* reason) { s.reducer->abort(reason); });
     } catch (const PreemptedError&) {
->>>>>>> wip-collective
+        s.reducer->close();
+        throw;
+    } catch (const TrainingError&) {
         s.reducer->close();
         throw;
     }
