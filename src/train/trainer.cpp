@@ -27,7 +27,7 @@ void check_options(const TrainOptions& o) {
 /// Training and test set get different seeds, so that two synthetic sets differ.
 constexpr std::uint64_t kTestSeed = 0x7e57;
 
-/// Runs `f`; when it throws, `abort` is told why before the exception goes on. A pre-emption is no failure: all ranks
+/// Runs `f`; when it throws, `abort` is told why before the exception goes on. What all ranks see alike is not told: they
 /// leave together.
 template <class F, class Abort>
 auto or_abort(F&& f, Abort&& abort) {
