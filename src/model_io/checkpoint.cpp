@@ -192,6 +192,17 @@ std::optional<fs::path> find_checkpoint(const fs::path& root, std::vector<std::s
     return std::nullopt;
 }
 
+std::optional<fs::path> checkpoint_to_resume(const fs::path& root, std::vector<std::string>* passed_over) {
+    std::vector<std::string> reasons;
+    const std::optional<fs::path> found = find_checkpoint(root, &reasons);
+    if (!found && !reasons.empty())
+        throw DataError("no checkpoint under ", in_quotes(root.native()), " is valid: ", reasons.front(),
+                        reasons.size() > 1 ? text(" (and ", reasons.size() - 1, " more)") : "",
+                        "; put back a copy, or start from the beginning in another directory");
+    if (passed_over != nullptr) *passed_over = std::move(reasons);
+    return found;
+}
+
 Checkpoint load_checkpoint(const fs::path& path) {
     fs::path normal = fs::absolute(path).lexically_normal();
     if (!normal.has_filename()) normal = normal.parent_path();
@@ -207,6 +218,14 @@ Checkpoint load_checkpoint(const fs::path& path) {
             throw DataError(damage.what(), "; use the newest valid checkpoint beside it, ", in_quotes(other->native()));
         throw DataError(damage.what(), "; no valid checkpoint lies beside it: use a copy, or start from the beginning");
     }
+}
+
+SafetensorsFile load_model_file(const fs::path& file) {
+    std::error_code error;
+    const bool of_checkpoint =
+        file.filename() == kCheckpointFiles[1] && fs::exists(fs::absolute(file).parent_path() / kSumsFile, error);
+    if (of_checkpoint) return load_checkpoint(fs::absolute(file).parent_path()).model;
+    return SafetensorsFile::load(file.string());
 }
 
 }  // namespace firecaffe
