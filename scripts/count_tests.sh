@@ -31,7 +31,7 @@ function finish() {
     if (!open) return
     open = 0
     ++tests
-    if (status == "notrun" || status == "disabled") { if (!skips) note(name, reason); ++skipped_by_ctest }
+    if (status == "notrun" || status == "disabled") { if (!skips) { note(name, reason); ++skipped_by_ctest } }
     else if (status == "run") {
         if (skips && !cases) cases = skips  # a plain test that says SKIP did not test
         passed += (cases ? cases : 1) - skips

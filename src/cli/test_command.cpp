@@ -30,7 +30,7 @@ std::string find_weights(const TestArguments& a, const TrainOptions& options) {
     const auto found = find_checkpoint(root, &passed_over);
     for (const std::string& reason : passed_over) write_all(STDERR_FILENO, "warning: " + reason + "\n");
     if (!found) throw MissingInputError("there is no valid checkpoint under '", root, "'; train first");
-    return (*found / "model.safetensors").string();
+    return *found + "/model.safetensors";
 }
 
 int test(const TestArguments& a) {

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "firecaffe/data/decorator.hpp"
@@ -17,8 +19,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// Longer waits would overflow the clock.
-std::chrono::milliseconds bounded(std::chrono::milliseconds wait) {
-    return std::min<std::chrono::milliseconds>(wait, std::chrono::hours(24 * 365));
+Clock::duration bounded(double seconds) {
+    constexpr double kYear = 365.0 * 24 * 3600;
+    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::min(seconds, kYear)));
 }
 
 struct Stopped {};
@@ -71,7 +74,7 @@ class PrefetchRing {
         left_.notify_all();
     }
 
-    const Batch* acquire(std::uint64_t ticket, std::chrono::milliseconds timeout) {
+    const Batch* acquire(std::uint64_t ticket, double timeout_seconds) {
         if (ticket >= tickets_) throw UsageError("batch ", ticket, " of ", tickets_, "; tickets count from 0");
         std::unique_lock lock(mutex_);
         Slot& slot = slot_of(ticket);
@@ -81,7 +84,7 @@ class PrefetchRing {
         };
         if (!here() && !gone()) {
             const auto start = Clock::now();
-            ready_.wait_until(lock, start + bounded(timeout), [&] { return here() || gone(); });
+            ready_.wait_until(lock, start + bounded(timeout_seconds), [&] { return here() || gone(); });
             waited_ += Clock::now() - start;
         }
         if (gone()) throw UsageError("batch ", ticket, " has been taken already; take each batch once");
@@ -89,7 +92,7 @@ class PrefetchRing {
             const bool reading = slot.ticket == ticket && slot.state == State::filling;
             const std::uint64_t holder = slot.ticket;
             lock.unlock();
-            throw_late(ticket, timeout, reading, holder);
+            throw_late(ticket, timeout_seconds, reading, holder);
         }
         slot.state = State::leased;
         if (slot.error) {
@@ -120,11 +123,11 @@ class PrefetchRing {
     }
 
     /// True if all readers have left, or do so in time.
-    bool stop(std::chrono::milliseconds grace) noexcept {
+    bool stop(double grace_seconds) noexcept {
         std::unique_lock lock(mutex_);
         stop_ = true;
         freed_.notify_all();
-        return left_.wait_for(lock, bounded(grace), [&] { return running_ == 0; });
+        return left_.wait_for(lock, bounded(grace_seconds), [&] { return running_ == 0; });
     }
 
     double waited_seconds() const {
@@ -153,13 +156,12 @@ class PrefetchRing {
         }
     }
 
-    [[noreturn]] void throw_late(std::uint64_t ticket, std::chrono::milliseconds timeout, bool reading,
+    [[noreturn]] void throw_late(std::uint64_t ticket, double timeout_seconds, bool reading,
                                  std::uint64_t holder) const {
         const BatchRequest request = schedule_(ticket);
         const auto count = static_cast<std::uint64_t>(std::max<std::int64_t>(request.count, 1));
-        const std::string what =
-            text("batch ", ticket, " (positions ", request.first, " to ", request.first + (count - 1),
-                 ") was not ready after ", static_cast<double>(timeout.count()) / 1000.0, " s: ");
+        const std::string what = text("batch ", ticket, " (positions ", request.first, " to ",
+                                      request.first + (count - 1), ") was not ready after ", timeout_seconds, " s: ");
         if (holder < ticket)
             throw DataError(what, "batch ", holder,
                             " still holds its place; release batches in time or raise prefetch");
@@ -197,9 +199,52 @@ BatchLease::~BatchLease() {
     if (ring_) ring_->release(ticket_);
 }
 
+/// The threads. They are joined, or left behind if one of them hangs.
+class PrefetchLoader::Readers {
+  public:
+    Readers(std::shared_ptr<detail::PrefetchRing> ring, std::size_t count, double grace_seconds)
+        : ring_(std::move(ring)), grace_seconds_(grace_seconds) {
+        try {
+            threads_.reserve(count);
+            while (threads_.size() < count) start_one();
+        } catch (...) {
+            stop();
+            throw;
+        }
+    }
+    ~Readers() { stop(); }
+    Readers(const Readers&) = delete;
+    Readers& operator=(const Readers&) = delete;
+
+  private:
+    void start_one() {
+        ring_->started();
+        try {
+            threads_.emplace_back([ring = ring_] { ring->run(); });
+        } catch (...) {
+            ring_->not_started();
+            throw;
+        }
+    }
+
+    void stop() noexcept {
+        const bool all_left = ring_->stop(grace_seconds_);
+        for (std::thread& thread : threads_) {
+            if (all_left)
+                thread.join();
+            else
+                thread.detach();
+        }
+    }
+
+    std::shared_ptr<detail::PrefetchRing> ring_;
+    double grace_seconds_;
+    std::vector<std::thread> threads_;
+};
+
 PrefetchLoader::PrefetchLoader(DatasetPtr set, std::function<BatchRequest(std::uint64_t ticket)> schedule,
                                std::uint64_t tickets, PrefetchOptions options)
-    : options_(options) {
+    : timeout_seconds_(options.timeout_seconds) {
     if (!schedule) throw UsageError("a loader without a schedule; pass a function from ticket to samples");
     if (options.threads < 1) throw ConfigError("data: threads ", options.threads, "; use at least 1");
     if (options.depth < 1) throw ConfigError("data: prefetch ", options.depth, "; keep at least 1 batch");
@@ -209,43 +254,17 @@ PrefetchLoader::PrefetchLoader(DatasetPtr set, std::function<BatchRequest(std::u
     // A thread without a slot could never work.
     const std::uint64_t threads =
         std::min({static_cast<std::uint64_t>(options.threads), std::uint64_t{depth}, tickets});
-    try {
-        threads_.reserve(static_cast<std::size_t>(threads));
-        while (threads_.size() < threads) {
-            ring_->started();
-            try {
-                threads_.emplace_back([ring = ring_] { ring->run(); });
-            } catch (...) {
-                ring_->not_started();
-                throw;
-            }
-        }
-    } catch (...) {
-        stop();
-        throw;
-    }
+    readers_ = std::make_unique<Readers>(ring_, static_cast<std::size_t>(threads), options.grace_seconds);
 }
 
-PrefetchLoader::~PrefetchLoader() {
-    stop();
-}
-
-void PrefetchLoader::stop() noexcept {
-    const bool all_left = ring_->stop(options_.grace);
-    for (std::thread& thread : threads_) {
-        if (all_left)
-            thread.join();
-        else
-            thread.detach();
-    }
-}
+PrefetchLoader::~PrefetchLoader() = default;
 
 BatchLease PrefetchLoader::acquire(std::uint64_t ticket) {
-    return acquire(ticket, options_.timeout);
+    return acquire(ticket, timeout_seconds_);
 }
 
-BatchLease PrefetchLoader::acquire(std::uint64_t ticket, std::chrono::milliseconds timeout) {
-    return BatchLease(ring_, ticket, ring_->acquire(ticket, timeout));
+BatchLease PrefetchLoader::acquire(std::uint64_t ticket, double timeout_seconds) {
+    return BatchLease(ring_, ticket, ring_->acquire(ticket, timeout_seconds));
 }
 
 double PrefetchLoader::waited_seconds() const {

@@ -144,11 +144,12 @@ void clean_up(const fs::path& root) {
 
 }  // namespace
 
-fs::path save_checkpoint(const fs::path& root, const CheckpointState& state, std::span<const NamedArray> model,
-                         std::span<const NamedArray> solver, std::int64_t keep) {
+std::string save_checkpoint(const std::string& root_directory, const CheckpointState& state,
+                            std::span<const NamedArray> model, std::span<const NamedArray> solver, std::int64_t keep) {
     if (state.iteration < 0 || keep < 0)
         throw UsageError("a checkpoint of iteration ", state.iteration, " with keep = ", keep,
                          "; neither may be negative (keep = 0 keeps all)");
+    const fs::path root = root_directory;
     const std::string name = checkpoint_name(state.iteration);
     const fs::path final_path = root / name;
     const fs::path temporary = hidden_path(root, std::to_string(state.iteration));
@@ -173,17 +174,18 @@ fs::path save_checkpoint(const fs::path& root, const CheckpointState& state, std
                       "; the previous checkpoint is intact, too");
     }
     remove_older(root, state.iteration, keep);
-    return final_path;
+    return final_path.string();
 }
 
-std::optional<fs::path> find_checkpoint(const fs::path& root, std::vector<std::string>* passed_over) {
+std::optional<std::string> find_checkpoint(const std::string& root_directory, std::vector<std::string>* passed_over) {
+    const fs::path root = root_directory;
     std::error_code error;
     if (!fs::exists(root, error) && !error) return std::nullopt;
     for (const std::int64_t iteration : list_checkpoints(root)) {
         const fs::path path = root / checkpoint_name(iteration);
         try {
             read_checkpoint(path);
-            return path;
+            return path.string();
         } catch (const Error& reason) {
             if (passed_over != nullptr)
                 passed_over->push_back(text("passed over ", in_quotes(path.native()), ": ", reason.what()));
@@ -192,18 +194,18 @@ std::optional<fs::path> find_checkpoint(const fs::path& root, std::vector<std::s
     return std::nullopt;
 }
 
-std::optional<fs::path> checkpoint_to_resume(const fs::path& root, std::vector<std::string>* passed_over) {
+std::optional<std::string> checkpoint_to_resume(const std::string& root, std::vector<std::string>* passed_over) {
     std::vector<std::string> reasons;
-    const std::optional<fs::path> found = find_checkpoint(root, &reasons);
+    std::optional<std::string> found = find_checkpoint(root, &reasons);
     if (!found && !reasons.empty())
-        throw DataError("no checkpoint under ", in_quotes(root.native()), " is valid: ", reasons.front(),
+        throw DataError("no checkpoint under ", in_quotes(root), " is valid: ", reasons.front(),
                         reasons.size() > 1 ? text(" (and ", reasons.size() - 1, " more)") : "",
                         "; put back a copy, or start from the beginning in another directory");
     if (passed_over != nullptr) *passed_over = std::move(reasons);
     return found;
 }
 
-Checkpoint load_checkpoint(const fs::path& path) {
+Checkpoint load_checkpoint(const std::string& path) {
     fs::path normal = fs::absolute(path).lexically_normal();
     if (!normal.has_filename()) normal = normal.parent_path();
     std::error_code error;
@@ -213,19 +215,18 @@ Checkpoint load_checkpoint(const fs::path& path) {
     try {
         return read_checkpoint(normal);
     } catch (const DataError& damage) {
-        const std::optional<fs::path> other = find_checkpoint(normal.parent_path());
-        if (other)
-            throw DataError(damage.what(), "; use the newest valid checkpoint beside it, ", in_quotes(other->native()));
+        const std::optional<std::string> other = find_checkpoint(normal.parent_path().string());
+        if (other) throw DataError(damage.what(), "; use the newest valid checkpoint beside it, ", in_quotes(*other));
         throw DataError(damage.what(), "; no valid checkpoint lies beside it: use a copy, or start from the beginning");
     }
 }
 
-SafetensorsFile load_model_file(const fs::path& file) {
+SafetensorsFile load_model_file(const std::string& file) {
+    const fs::path directory = fs::absolute(file).parent_path();
     std::error_code error;
-    const bool of_checkpoint =
-        file.filename() == kCheckpointFiles[1] && fs::exists(fs::absolute(file).parent_path() / kSumsFile, error);
-    if (of_checkpoint) return load_checkpoint(fs::absolute(file).parent_path()).model;
-    return SafetensorsFile::load(file.string());
+    if (fs::path(file).filename() == kCheckpointFiles[1] && fs::exists(directory / kSumsFile, error))
+        return load_checkpoint(directory.string()).model;
+    return SafetensorsFile::load(file);
 }
 
 }  // namespace firecaffe

@@ -141,11 +141,12 @@ SafetensorsPlan plan_safetensors(std::span<const NamedArray> arrays, const Safet
     return plan;
 }
 
-void save_safetensors(const std::filesystem::path& path, std::span<const NamedArray> arrays,
+void save_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                       const SafetensorsMetadata& metadata) {
+    const std::filesystem::path final_path = path;
     const SafetensorsPlan plan = plan_safetensors(arrays, metadata);
-    const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
-    const std::filesystem::path temporary = directory / text(".tmp-", path.filename().string(), "-", ::getpid());
+    const std::filesystem::path directory = final_path.has_parent_path() ? final_path.parent_path() : ".";
+    const std::filesystem::path temporary = directory / text(".tmp-", final_path.filename().string(), "-", ::getpid());
     try {
         std::error_code ignored;
         std::filesystem::remove(temporary, ignored);
@@ -153,7 +154,7 @@ void save_safetensors(const std::filesystem::path& path, std::span<const NamedAr
         file.write(plan.head);
         for (const NamedArray* array : plan.arrays) file.write(array->data);
         file.finish();
-        model_io::rename_path(temporary, path);
+        model_io::rename_path(temporary, final_path);
         model_io::sync_directory(directory);
     } catch (...) {
         std::error_code ignored;
@@ -202,8 +203,8 @@ SafetensorsFile::SafetensorsFile(std::string origin, std::vector<std::byte> byte
                         ", but the file has ", all.size(), " bytes", kDamaged);
 }
 
-SafetensorsFile SafetensorsFile::load(const std::filesystem::path& path) {
-    return SafetensorsFile(path.string(), model_io::read_bytes(path));
+SafetensorsFile SafetensorsFile::load(const std::string& path) {
+    return SafetensorsFile(path, model_io::read_bytes(path));
 }
 
 const NamedArray* SafetensorsFile::find(std::string_view name) const {

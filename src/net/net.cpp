@@ -92,6 +92,7 @@ template <class T, class Device>
 double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
     if (!state_->bound) throw UsageError("a net runs before bind(); bind it to an arena of parameters first");
     for (NetNode<T, Device>& node : state_->nodes) {
+        if (node.absorbed) continue;
         with_layer_name(node.name, [&] {
             node.layer->forward({node.bottom_data, node.top_data, node.parameter_data, key, node.number,
                                  state_->options.phase});

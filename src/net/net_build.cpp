@@ -22,7 +22,10 @@ class NodeBuilder {
         state_.label_value = add_input(Shape{state_.options.data[0]}, "label");
         net_value_ = {state_.data_value, state_.label_value};
         net_value_.resize(graph.values.size(), -1);
-        for (const GraphNode& node : graph.nodes) add_layer(node);
+        for (const GraphNode& node : graph.nodes)
+            with_layer_name(node.spec->name, [&] { layers_.push_back(registry_.make(*node.spec)); });
+        absorbed_ = absorbed_layers(graph);
+        for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
         add_parameters();
         mark_backward();
@@ -40,13 +43,32 @@ class NodeBuilder {
         return static_cast<int>(state_.values.size()) - 1;
     }
 
-    void add_layer(const GraphNode& graph_node) {
+    /// Layers whose forward pass the layer before takes over; possible where nobody else, not even a reader of a
+    /// retained blob, looks at what lies between the two.
+    std::vector<char> absorbed_layers(const Graph& graph) {
+        std::vector<char> absorbed(graph.nodes.size());
+        for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+            if (absorbed[i] || graph.nodes[i].tops.size() != 1) continue;
+            const int between = graph.nodes[i].tops[0];
+            const std::vector<int>& readers = graph.values[static_cast<std::size_t>(between)].consumers;
+            if (readers.size() != 1) continue;
+            const bool kept = std::any_of(state_.options.retain.begin(), state_.options.retain.end(),
+                                          [&](const std::string& blob) { return graph.last_value(blob) == between; });
+            const auto next = static_cast<std::size_t>(readers[0]);
+            if (!kept && graph.nodes[next].bottoms.size() == 1 && graph.nodes[next].tops.size() == 1)
+                absorbed[next] = layers_[i]->absorb(*layers_[next]);
+        }
+        return absorbed;
+    }
+
+    void add_layer(const GraphNode& graph_node, std::size_t number) {
         const LayerSpec& spec = *graph_node.spec;
         NetNode<T, Device> node;
         node.spec = &spec;
         node.name = spec.name;
         node.number = static_cast<std::uint32_t>(&spec - state_.spec.layers.data());
-        with_layer_name(spec.name, [&] { node.layer = registry_.make(spec); });
+        node.layer = std::move(layers_[number]);
+        node.absorbed = absorbed_[number] != 0;
         for (const int bottom : graph_node.bottoms) {
             const int known = net_value_[static_cast<std::size_t>(bottom)];
             node.bottoms.push_back(node.layer->accepts_any_layout() ? known : plain(known));
@@ -179,6 +201,8 @@ class NodeBuilder {
 
     State& state_;
     const LayerRegistry<T, Device>& registry_;
+    std::vector<std::unique_ptr<Layer<T, Device>>> layers_;  ///< of the graph's nodes, until they are added
+    std::vector<char> absorbed_;
     std::vector<int> net_value_;  ///< value of the graph -> value of the net
     std::map<int, int> plain_copies_;
 };

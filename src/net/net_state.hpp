@@ -37,6 +37,7 @@ struct NetNode {
     std::vector<int> bottoms, tops;
     std::vector<ParameterRequest> requests;
     std::vector<ParameterInfo> parameters;
+    bool absorbed = false;  ///< the layer before computes this one's forward pass
     bool runs_backward = false;
     std::size_t ready_prefix = 0;
 

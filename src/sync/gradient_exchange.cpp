@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/ops.hpp"
@@ -22,106 +24,100 @@ int log2_ceil(int n) {
 }  // namespace
 
 template <class T, class Device>
-GradientExchange<T, Device>::GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options,
-                                              Reducer& reducer)
-    : options_(options),
-      reducer_(reducer),
-      block_(shard_block(reducer.rank(), reducer.size(), options.shards)),
-      roots_(maximal_nodes(block_, options.shards)),
-      buckets_(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes)) {
+struct GradientExchange<T, Device>::State {
+    struct Pending {              // one bucket within a step
+        std::vector<char> ready;  // per node of the tree: its value is complete
+        int roots_ready = 0;
+        Ticket ticket = 0;
+    };
+
+    State(const ArenaLayout& layout, const ExchangeOptions& exchange_options, Reducer& exchange_reducer);
+
+    void complete(std::size_t bucket, int shard);
+    void submit_ready(bool everything);
+    std::size_t node_number(const ShardNode& node) const {
+        return level_offsets[static_cast<std::size_t>(node.level)] + static_cast<std::size_t>(node.index);
+    }
+    bool exists(const ShardNode& node) const { return node.begin() < options.shards; }
+    Arena<T, Device>& arena_of(int shard) { return *in_use[static_cast<std::size_t>(shard - block.begin)]; }
+
+    const ExchangeOptions options;
+    Reducer& reducer;
+    const ShardBlock block;
+    const std::vector<ShardNode> roots;
+    const std::vector<Bucket> buckets;
+    std::vector<std::unique_ptr<Arena<T, Device>>> arenas;
+    std::vector<std::size_t> level_offsets;
+
+    std::mutex mutex;  // guards what follows, up to `failed`
+    std::condition_variable arena_free;
+    std::vector<Arena<T, Device>*> free;
+    std::vector<Arena<T, Device>*> in_use;      // per shard of the block
+    std::vector<std::size_t> buckets_absorbed;  // per shard: buckets already added into the left sibling
+    std::vector<Pending> pending;
+    std::vector<std::byte*> partials;  // scratch of submit_ready()
+    Arena<T, Device>* result = nullptr;
+    std::size_t next_submit = 0;
+    std::uint32_t step = 0;
+    bool failed = false;
+
+    double exposed_seconds = 0.0;
+};
+
+template <class T, class Device>
+GradientExchange<T, Device>::State::State(const ArenaLayout& layout, const ExchangeOptions& exchange_options,
+                                          Reducer& exchange_reducer)
+    : options(exchange_options),
+      reducer(exchange_reducer),
+      block(shard_block(reducer.rank(), reducer.size(), options.shards)),
+      roots(maximal_nodes(block, options.shards)),
+      buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes)) {
     // Shards are handed out in ascending order. When nobody computes, the complete subtrees of a prefix of the block
     // are at most 2 log2 V; with so many arenas and one per thread in flight, nobody can wait for ever.
-    const int wanted = std::min(std::max(block_.size(), 1), options_.threads + 2 * log2_ceil(options_.shards) + 1);
-    for (int i = 0; i < wanted; ++i) arenas_.push_back(std::make_unique<Arena<T, Device>>(layout, options_.tail));
+    const int wanted = std::min(std::max(block.size(), 1), options.threads + 2 * log2_ceil(options.shards) + 1);
+    for (int i = 0; i < wanted; ++i) arenas.push_back(std::make_unique<Arena<T, Device>>(layout, options.tail));
 
     std::size_t nodes = 0;
-    for (int level = 0; level <= log2_ceil(options_.shards) + 1; ++level) {
-        level_offsets_.push_back(nodes);
-        nodes += static_cast<std::size_t>((options_.shards >> level) + 1);
+    for (int level = 0; level <= log2_ceil(options.shards) + 1; ++level) {
+        level_offsets.push_back(nodes);
+        nodes += static_cast<std::size_t>((options.shards >> level) + 1);
     }
-    const auto shards = static_cast<std::size_t>(block_.size());
-    in_use_.resize(shards);
-    buckets_absorbed_.resize(shards);
-    pending_.resize(buckets_.size());
-    for (Pending& p : pending_) p.ready.resize(nodes);
-    partials_.resize(std::max<std::size_t>(roots_.size(), 1));
-    free_.reserve(arenas_.size());
-}
-
-template <class T, class Device>
-GradientExchange<T, Device>::~GradientExchange() = default;
-
-template <class T, class Device>
-std::size_t GradientExchange<T, Device>::node_number(const ShardNode& node) const {
-    return level_offsets_[static_cast<std::size_t>(node.level)] + static_cast<std::size_t>(node.index);
-}
-
-template <class T, class Device>
-void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
-    const std::lock_guard lock(mutex_);
-    step_ = step;
-    next_submit_ = 0;
-    for (Pending& p : pending_) {
-        std::fill(p.ready.begin(), p.ready.end(), char{0});
-        p.roots_ready = 0;
-    }
-    std::fill(buckets_absorbed_.begin(), buckets_absorbed_.end(), std::size_t{0});
-    std::fill(in_use_.begin(), in_use_.end(), nullptr);
-    free_.clear();
-    for (const auto& arena : arenas_) free_.push_back(arena.get());
-    result_ = block_.empty() ? arenas_.front().get() : nullptr;
-}
-
-template <class T, class Device>
-typename GradientExchange<T, Device>::Lease GradientExchange<T, Device>::acquire(int shard) {
-    FIRECAFFE_INVARIANT(shard >= block_.begin && shard < block_.end);
-    std::unique_lock lock(mutex_);
-    if (!arena_free_.wait_for(lock, kArenaDeadline, [&] { return failed_ || !free_.empty(); }))
-        throw InternalError("no gradient memory became free for shard ", shard, " within ten minutes");
-    if (failed_) throw InternalError("shard ", shard, " is given up because another one failed");
-    Arena<T, Device>* arena = free_.back();
-    free_.pop_back();
-    in_use_[static_cast<std::size_t>(shard - block_.begin)] = arena;
-    if (shard == block_.begin) result_ = arena;
-    return Lease(*this, shard, *arena);
-}
-
-template <class T, class Device>
-void GradientExchange<T, Device>::prefix_ready(Lease& lease, std::size_t prefix) {
-    for (std::size_t& b = lease.next_bucket_; b < buckets_.size(); ++b) {
-        const std::size_t gradients_end = buckets_[b].end - (b + 1 == buckets_.size() ? options_.tail : 0);
-        if (gradients_end > prefix) return;
-        complete(b, lease.shard_);
-    }
+    const auto shards = static_cast<std::size_t>(block.size());
+    in_use.resize(shards);
+    buckets_absorbed.resize(shards);
+    pending.resize(buckets.size());
+    for (Pending& p : pending) p.ready.resize(nodes);
+    partials.resize(std::max<std::size_t>(roots.size(), 1));
+    free.reserve(arenas.size());
 }
 
 /// Climbs from the leaf: where both children of a node are complete, whoever completed the second adds the right one to
 /// the left one and goes on.
 template <class T, class Device>
-void GradientExchange<T, Device>::complete(std::size_t bucket, int shard) {
-    const Bucket span = buckets_[bucket];
-    Pending& pending = pending_[bucket];
+void GradientExchange<T, Device>::State::complete(std::size_t bucket, int shard) {
+    const Bucket span = buckets[bucket];
+    Pending& of_bucket = pending[bucket];
     ShardNode node{0, shard};
-    std::unique_lock lock(mutex_);
+    std::unique_lock lock(mutex);
     for (;;) {
-        pending.ready[node_number(node)] = 1;
-        if (std::find(roots_.begin(), roots_.end(), node) != roots_.end()) {
-            ++pending.roots_ready;
-            if (options_.overlap) submit_ready(false);
+        of_bucket.ready[node_number(node)] = 1;
+        if (std::find(roots.begin(), roots.end(), node) != roots.end()) {
+            ++of_bucket.roots_ready;
+            if (options.overlap) submit_ready(false);
             return;
         }
         const ShardNode left{node.level, node.index & ~1}, right{node.level, node.index | 1};
         if (exists(right)) {
-            if (!pending.ready[node_number(left)] || !pending.ready[node_number(right)]) return;
+            if (!of_bucket.ready[node_number(left)] || !of_bucket.ready[node_number(right)]) return;
             T* sum = arena_of(left.begin()).data() + span.begin;
             const T* part = arena_of(right.begin()).data() + span.begin;
             lock.unlock();
             ops::accumulate<T, Device>({part, span.count()}, {sum, span.count()});
             lock.lock();
-            const auto absorbed = static_cast<std::size_t>(right.begin() - block_.begin);
-            if (++buckets_absorbed_[absorbed] == buckets_.size()) {
-                free_.push_back(in_use_[absorbed]);
-                arena_free_.notify_one();
+            const auto absorbed = static_cast<std::size_t>(right.begin() - block.begin);
+            if (++buckets_absorbed[absorbed] == buckets.size()) {
+                free.push_back(in_use[absorbed]);
+                arena_free.notify_one();
             }
         }
         node = {node.level + 1, node.index / 2};
@@ -129,57 +125,132 @@ void GradientExchange<T, Device>::complete(std::size_t bucket, int shard) {
 }
 
 template <class T, class Device>
-void GradientExchange<T, Device>::submit_ready(bool everything) {
-    const auto roots = static_cast<int>(roots_.size());
-    for (; next_submit_ < buckets_.size(); ++next_submit_) {
-        Pending& pending = pending_[next_submit_];
-        if (pending.roots_ready < roots) {
+void GradientExchange<T, Device>::State::submit_ready(bool everything) {
+    for (; next_submit < buckets.size(); ++next_submit) {
+        Pending& of_bucket = pending[next_submit];
+        if (of_bucket.roots_ready < static_cast<int>(roots.size())) {
             FIRECAFFE_INVARIANT(!everything);
             return;
         }
-        const Bucket span = buckets_[next_submit_];
-        if (roots_.empty()) partials_[0] = reinterpret_cast<std::byte*>(result_->data() + span.begin);
-        for (std::size_t r = 0; r < roots_.size(); ++r)
-            partials_[r] = reinterpret_cast<std::byte*>(arena_of(roots_[r].begin()).data() + span.begin);
+        const Bucket span = buckets[next_submit];
+        if (roots.empty()) partials[0] = reinterpret_cast<std::byte*>(result->data() + span.begin);
+        for (std::size_t r = 0; r < roots.size(); ++r)
+            partials[r] = reinterpret_cast<std::byte*>(arena_of(roots[r].begin()).data() + span.begin);
         ReduceRequest request;
-        request.bucket = static_cast<std::uint32_t>(next_submit_);
-        request.step = step_;
+        request.bucket = static_cast<std::uint32_t>(next_submit);
+        request.step = step;
         request.dtype = dtype_of<T>;
         request.count = span.count();
-        request.partials = partials_;
-        pending.ticket = reducer_.submit(request);
+        request.partials = partials;
+        of_bucket.ticket = reducer.submit(request);
     }
 }
 
 template <class T, class Device>
+void GradientExchange<T, Device>::Lease::gradients_ready(std::size_t prefix) {
+    State& s = *exchange_.state_;
+    for (; next_bucket_ < s.buckets.size(); ++next_bucket_) {
+        const bool last = next_bucket_ + 1 == s.buckets.size();
+        if (s.buckets[next_bucket_].end - (last ? s.options.tail : 0) > prefix) return;
+        s.complete(next_bucket_, shard_);
+    }
+}
+
+template <class T, class Device>
+void GradientExchange<T, Device>::Lease::layer_done() {
+    exchange_.state_->reducer.note_progress();
+}
+
+template <class T, class Device>
+GradientExchange<T, Device>::GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options,
+                                              Reducer& reducer)
+    : state_(std::make_unique<State>(layout, options, reducer)) {}
+
+template <class T, class Device>
+GradientExchange<T, Device>::~GradientExchange() = default;
+
+template <class T, class Device>
+const std::vector<Bucket>& GradientExchange<T, Device>::buckets() const {
+    return state_->buckets;
+}
+
+template <class T, class Device>
+ShardBlock GradientExchange<T, Device>::block() const {
+    return state_->block;
+}
+
+template <class T, class Device>
+double GradientExchange<T, Device>::mean_factor() const {
+    return 1.0 / state_->options.shards;
+}
+
+template <class T, class Device>
+void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
+    State& s = *state_;
+    const std::lock_guard lock(s.mutex);
+    s.step = step;
+    s.next_submit = 0;
+    for (auto& p : s.pending) {
+        std::fill(p.ready.begin(), p.ready.end(), char{0});
+        p.roots_ready = 0;
+    }
+    std::fill(s.buckets_absorbed.begin(), s.buckets_absorbed.end(), std::size_t{0});
+    std::fill(s.in_use.begin(), s.in_use.end(), nullptr);
+    s.free.clear();
+    for (const auto& arena : s.arenas) s.free.push_back(arena.get());
+    s.result = s.block.empty() ? s.arenas.front().get() : nullptr;
+}
+
+template <class T, class Device>
+typename GradientExchange<T, Device>::Lease GradientExchange<T, Device>::acquire(int shard) {
+    State& s = *state_;
+    FIRECAFFE_INVARIANT(shard >= s.block.begin && shard < s.block.end);
+    std::unique_lock lock(s.mutex);
+    if (!s.arena_free.wait_for(lock, kArenaDeadline, [&] { return s.failed || !s.free.empty(); }))
+        throw InternalError("no gradient memory became free for shard ", shard, " within ten minutes");
+    if (s.failed) throw InternalError("shard ", shard, " is given up because another one failed");
+    Arena<T, Device>* arena = s.free.back();
+    s.free.pop_back();
+    s.in_use[static_cast<std::size_t>(shard - s.block.begin)] = arena;
+    if (shard == s.block.begin) s.result = arena;
+    return Lease(*this, shard, *arena);
+}
+
+template <class T, class Device>
 void GradientExchange<T, Device>::finish_compute() {
-    const std::lock_guard lock(mutex_);
-    submit_ready(true);
+    const std::lock_guard lock(state_->mutex);
+    state_->submit_ready(true);
 }
 
 template <class T, class Device>
 std::span<const T> GradientExchange<T, Device>::wait(std::size_t bucket) {
+    State& s = *state_;
     const auto start = std::chrono::steady_clock::now();
-    reducer_.wait(pending_[bucket].ticket);
-    exposed_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return {result_->data(), result_->extent()};
+    s.reducer.wait(s.pending[bucket].ticket);
+    s.exposed_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return {s.result->data(), s.result->extent()};
 }
 
 template <class T, class Device>
 std::span<const T> GradientExchange<T, Device>::tail() const {
-    return result_->tail();
+    return state_->result->tail();
 }
 
 template <class T, class Device>
 void GradientExchange<T, Device>::fail() {
-    const std::lock_guard lock(mutex_);
-    failed_ = true;
-    arena_free_.notify_all();
+    const std::lock_guard lock(state_->mutex);
+    state_->failed = true;
+    state_->arena_free.notify_all();
+}
+
+template <class T, class Device>
+double GradientExchange<T, Device>::exposed_seconds() const {
+    return state_->exposed_seconds;
 }
 
 template <class T, class Device>
 std::size_t GradientExchange<T, Device>::memory_bytes() const {
-    return arenas_.size() * arenas_.front()->extent() * sizeof(T);
+    return state_->arenas.size() * state_->arenas.front()->extent() * sizeof(T);
 }
 
 template class GradientExchange<float, Cpu>;

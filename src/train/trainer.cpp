@@ -7,6 +7,7 @@
 
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/version.hpp"
+#include "firecaffe/optim/lr_policy.hpp"
 #include "train/checkpointing.hpp"
 #include "train/trainer_state.hpp"
 
@@ -71,7 +72,10 @@ Trainer<T, Device>::Trainer(const TrainOptions& options, TrainEnvironment<T, Dev
         s.parameters = Arena<T, Device>(s.layout());
         s.nets.front()->initialize(s.parameters, seed);
         for (const auto& net : s.nets) net->bind(s.parameters);
-        s.optimizer = make_optimizer<T, Device>(options.solver, s.layout());
+        check_lr_policy(options.solver);
+        if (!s.environment.optimizer) throw UsageError("TrainEnvironment::optimizer is empty; leave it as it was");
+        s.optimizer = s.environment.optimizer(options.solver, s.layout());
+        if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
 
         ExchangeOptions exchange;
         exchange.shards = s.shards;

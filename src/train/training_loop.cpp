@@ -165,8 +165,7 @@ void Trainer<T, Device>::State::save() {
         state.parameters_digest = parameters_digest(layout(), parameters);
         for (const auto& [component, v] : component_versions()) state.versions[component] = v;
         done.path = save_checkpoint(root, state, to_named(model_arrays(layout(), parameters)),
-                                    to_named(solver_arrays(layout(), *optimizer)), options.output.keep)
-                        .string();
+                                    to_named(solver_arrays(layout(), *optimizer)), options.output.keep);
         done.seconds = seconds_since(start);
     }
     last_checkpoint = done.path;
@@ -182,11 +181,10 @@ void Trainer<T, Device>::State::resume() {
     for (const std::string& reason : passed_over) tell(&TrainListener::on_warning, reason);
     if (found.has_value()) {
         const Checkpoint checkpoint = load_checkpoint(*found);
-        restore_arrays(model_arrays(layout(), parameters), checkpoint.model, (*found / "model.safetensors").string());
-        restore_arrays(solver_arrays(layout(), *optimizer), checkpoint.solver,
-                       (*found / "solver.safetensors").string());
+        restore_arrays(model_arrays(layout(), parameters), checkpoint.model, *found + "/model.safetensors");
+        restore_arrays(solver_arrays(layout(), *optimizer), checkpoint.solver, *found + "/solver.safetensors");
         iteration = resumed_from = checkpoint.state.iteration;
-        last_checkpoint = found->string();
+        last_checkpoint = *found;
         ++version;
     }
     std::vector<double> iterations(static_cast<std::size_t>(reducer->size()));

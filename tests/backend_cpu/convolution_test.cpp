@@ -78,14 +78,14 @@ std::vector<Case> cases() {
             all.push_back({geometry(outputs, 5, 1, 2), {2, channels, 9, 9}});
         }
     all.push_back({geometry(96, 11, 4), {2, 3, 35, 35}});
-    all.push_back({geometry(96, 5, 1, 2, 2), {2, 64, 9, 9}});    // AlexNet's conv2, in small
-    all.push_back({geometry(20, 3, 1, 1, 2), {2, 10, 8, 8}});    // channels per group that no block fits
-    all.push_back({geometry(96, 3, 1, 1, 96), {2, 96, 7, 7}});   // depthwise
+    all.push_back({geometry(96, 5, 1, 2, 2), {2, 64, 9, 9}});   // AlexNet's conv2, in small
+    all.push_back({geometry(20, 3, 1, 1, 2), {2, 10, 8, 8}});   // channels per group that no block fits
+    all.push_back({geometry(96, 3, 1, 1, 96), {2, 96, 7, 7}});  // depthwise
     all.push_back({geometry(10, 3, 2, 1, 10), {2, 10, 9, 9}});
-    all.push_back({geometry(32, 1, 2), {2, 64, 14, 14}});        // as in ResNet's shortcuts
-    all.push_back({geometry(64, 7, 2, 3), {2, 3, 28, 28}});      // GoogLeNet's conv1
-    all.push_back({geometry(4, 6), {2, 5, 6, 6}});               // the kernel covers the image
-    all.push_back({geometry(16, 3, 1, 3), {1, 16, 4, 4}});       // windows in the padding alone
+    all.push_back({geometry(32, 1, 2), {2, 64, 14, 14}});    // as in ResNet's shortcuts
+    all.push_back({geometry(64, 7, 2, 3), {2, 3, 28, 28}});  // GoogLeNet's conv1
+    all.push_back({geometry(4, 6), {2, 5, 6, 6}});           // the kernel covers the image
+    all.push_back({geometry(16, 3, 1, 3), {1, 16, 4, 4}});   // windows in the padding alone
     Case odd{geometry(24, 3), {2, 32, 11, 13}};
     odd.geometry.kernel_w = 2, odd.geometry.stride_h = 2, odd.geometry.pad_w = 1, odd.geometry.dilation_h = 2;
     all.push_back(odd);
@@ -109,8 +109,7 @@ TEST_CASE("convolution agrees with the reference, in every layout of the input")
             const TensorSpec input{c.input, layout};
             const auto op = make_convolution<float, Cpu>(c.geometry, input);
             reference::ReferenceConvolution<float> oracle(c.geometry, {c.input, {}});
-            check_parity<Convolution<float, Cpu>>(*op, oracle, input,
-                                                  convolution_weight(c.geometry, c.input).count(),
+            check_parity<Convolution<float, Cpu>>(*op, oracle, input, convolution_weight(c.geometry, c.input).count(),
                                                   c.geometry.bias ? c.geometry.num_output : 0);
         }
 }

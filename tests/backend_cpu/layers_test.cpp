@@ -52,15 +52,14 @@ TEST_CASE("pooling agrees with the reference: overrunning windows, padding, ties
     struct Case {
         std::int64_t kernel, stride, pad, h, w;
     };
-    for (const Case& c : {Case{3, 2, 0, 28, 28}, Case{3, 2, 0, 14, 13}, Case{2, 2, 0, 8, 7}, Case{3, 1, 1, 7, 7},
-                          Case{3, 2, 1, 9, 8}, Case{7, 1, 0, 7, 7}, Case{5, 3, 2, 11, 12}, Case{3, 2, 0, 6, 6},
-                          Case{2, 3, 0, 10, 10}, Case{6, 6, 0, 6, 6}})
+    for (const Case& c :
+         {Case{3, 2, 0, 28, 28}, Case{3, 2, 0, 14, 13}, Case{2, 2, 0, 8, 7}, Case{3, 1, 1, 7, 7}, Case{3, 2, 1, 9, 8},
+          Case{7, 1, 0, 7, 7}, Case{5, 3, 2, 11, 12}, Case{3, 2, 0, 6, 6}, Case{2, 3, 0, 10, 10}, Case{6, 6, 0, 6, 6}})
         for (const PoolMethod method : {PoolMethod::max, PoolMethod::average})
             for (const RoundMode round : {RoundMode::ceil, RoundMode::floor})
                 for (const std::int64_t channels : {10, 32})
                     for (const Layout& layout : kLayouts) {
-                        const PoolingGeometry g{method,   c.kernel, c.kernel, c.stride, c.stride,
-                                                c.pad, c.pad, round};
+                        const PoolingGeometry g{method, c.kernel, c.kernel, c.stride, c.stride, c.pad, c.pad, round};
                         const TensorSpec input{{2, channels, c.h, c.w}, layout};
                         check_pooling(g, input, random_in(input, 1));
                         check_pooling(g, input, with_ties(input));
@@ -80,11 +79,10 @@ TEST_CASE("LRN agrees with the reference") {
         LrnParameters parameters;
         Shape shape;
     };
-    for (const Case& c :
-         {Case{{5, 1e-4, 0.75, 1.0}, {2, 96, 9, 9}}, Case{{5, 2.0, 0.75, 1.0}, {2, 10, 13, 13}},
-          Case{{3, 1.0, 0.75, 2.0}, {1, 20, 3, 30}}, Case{{5, 1.0, 0.5, 1.0}, {2, 17, 5, 5}},
-          Case{{1, 1.0, 1.3, 1.0}, {2, 16, 4, 4}}, Case{{21, 0.5, 0.75, 1.0}, {2, 18, 4, 5}},
-          Case{{5, 1.0, 0.75, 1.0}, {3, 33, 1, 1}}, Case{{5, 1.0, 0.75, 1e-3}, {0, 16, 3, 3}}})
+    for (const Case& c : {Case{{5, 1e-4, 0.75, 1.0}, {2, 96, 9, 9}}, Case{{5, 2.0, 0.75, 1.0}, {2, 10, 13, 13}},
+                          Case{{3, 1.0, 0.75, 2.0}, {1, 20, 3, 30}}, Case{{5, 1.0, 0.5, 1.0}, {2, 17, 5, 5}},
+                          Case{{1, 1.0, 1.3, 1.0}, {2, 16, 4, 4}}, Case{{21, 0.5, 0.75, 1.0}, {2, 18, 4, 5}},
+                          Case{{5, 1.0, 0.75, 1.0}, {3, 33, 1, 1}}, Case{{5, 1.0, 0.75, 1e-3}, {0, 16, 3, 3}}})
         for (const Layout& layout : kLayouts) {
             const TensorSpec input{c.shape, layout};
             INFO(to_string(input) << " local_size " << c.parameters.local_size << " beta " << c.parameters.beta);
@@ -118,11 +116,11 @@ TEST_CASE("concat joins what it can in blocks, and reorders the rest") {
         std::vector<Input> inputs;
         Layout expected;
     };
-    for (const Case& c : {Case{{{16, b16}, {32, b16}, {10, b16}}, b16}, Case{{{10, b16}, {16, b16}}, plain},
-                          Case{{{16, b16}, {32, plain}}, b16}, Case{{{8, b8}, {16, b16}}, b8},
-                          Case{{{24, b16}, {16, b8}, {3, plain}}, b8}, Case{{{3, plain}, {5, plain}}, plain},
-                          Case{{{3, last}, {5, last}}, last}, Case{{{3, last}, {5, plain}}, plain},
-                          Case{{{10, b16}}, b16}})
+    for (const Case& c :
+         {Case{{{16, b16}, {32, b16}, {10, b16}}, b16}, Case{{{10, b16}, {16, b16}}, plain},
+          Case{{{16, b16}, {32, plain}}, b16}, Case{{{8, b8}, {16, b16}}, b8},
+          Case{{{24, b16}, {16, b8}, {3, plain}}, b8}, Case{{{3, plain}, {5, plain}}, plain},
+          Case{{{3, last}, {5, last}}, last}, Case{{{3, last}, {5, plain}}, plain}, Case{{{10, b16}}, b16}})
         for (const std::int64_t batch : {0, 1, 3}) {
             std::vector<TensorSpec> specs, plain_specs;
             std::vector<Floats> x, x_plain, dx;
@@ -159,8 +157,8 @@ TEST_CASE("concat joins what it can in blocks, and reorders the rest") {
 }
 
 TEST_CASE("reorder goes between all layouts and back") {
-    for (const Shape& shape : {Shape{2, 10, 5, 3}, Shape{1, 32, 4, 4}, Shape{3, 7}, Shape{2, 3, 2, 2, 3},
-                               Shape{0, 8, 3, 3}, Shape{4}})
+    for (const Shape& shape :
+         {Shape{2, 10, 5, 3}, Shape{1, 32, 4, 4}, Shape{3, 7}, Shape{2, 3, 2, 2, 3}, Shape{0, 8, 3, 3}, Shape{4}})
         for (const Layout& from : kLayouts)
             for (const Layout& to : kLayouts) {
                 if (shape.rank() < 2 && !(from.is_plain() && to.is_plain())) continue;

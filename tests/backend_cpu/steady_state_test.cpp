@@ -1,69 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a training loop relies on: the same bits whatever else runs, and no allocation after the first step.
-#include <dlfcn.h>
+#include <omp.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <new>
-#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "backend_cpu/allocations.hpp"
 #include "backend_cpu/parity.hpp"
 #include "catch.hpp"
 
 using namespace firecaffe;
 using namespace firecaffe::ops;
 using namespace firecaffe::testing;
-
-namespace {
-
-/// Calls of operator new by this thread, by who called: ours, and those from within oneDNN's library.
-struct Allocations {
-    long ours = 0, library = 0;
-};
-thread_local Allocations* counting = nullptr;
-
-void count(const void* caller) {
-    Allocations* const into = counting;
-    if (into == nullptr) return;
-    counting = nullptr;  // dladdr may allocate
-    Dl_info info{};
-    const bool library = dladdr(caller, &info) != 0 && info.dli_fname != nullptr &&
-                         std::string_view(info.dli_fname).find("dnnl") != std::string_view::npos;
-    ++(library ? into->library : into->ours);
-    counting = into;
-}
-
-template <class Run>
-Allocations count_allocations(Run run) {
-    Allocations counted;
-    counting = &counted;
-    run();
-    counting = nullptr;
-    return counted;
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-    count(__builtin_return_address(0));
-    if (void* pointer = std::malloc(bytes == 0 ? 1 : bytes)) return pointer;
-    throw std::bad_alloc();
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-    count(__builtin_return_address(0));
-    const auto unit = static_cast<std::size_t>(alignment);
-    if (void* pointer = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit)) return pointer;
-    throw std::bad_alloc();
-}
-void operator delete(void* pointer) noexcept { std::free(pointer); }
-void operator delete(void* pointer, std::size_t) noexcept { std::free(pointer); }
-void operator delete(void* pointer, std::align_val_t) noexcept { std::free(pointer); }
-void operator delete(void* pointer, std::size_t, std::align_val_t) noexcept { std::free(pointer); }
 
 namespace {
 
@@ -74,9 +28,7 @@ class Shifted {
         : memory_(static_cast<std::size_t>(spec.storage()) * sizeof(float) + 64 * static_cast<std::size_t>(lines)),
           data_(reinterpret_cast<float*>(memory_.data() + 64 * lines)),
           spec_(spec) {}
-    Shifted(const Floats& from, int lines) : Shifted(from.spec(), lines) {
-        std::ranges::copy(from.storage(), data_);
-    }
+    Shifted(const Floats& from, int lines) : Shifted(from.spec(), lines) { std::ranges::copy(from.storage(), data_); }
     TensorView<float, Cpu> view() { return {data_, spec_}; }
     std::vector<float> values() const { return {data_, data_ + spec_.storage()}; }
 
@@ -220,6 +172,21 @@ TEST_CASE("results depend neither on addresses, nor on repetition, nor on the th
     Bits changed = expected;
     changed.back().back() += 1.0f;
     CHECK_FALSE(same_bits(changed, expected));
+}
+
+TEST_CASE("an op uses one thread, and leaves the caller's OpenMP setting as it was") {
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(1);
+    const Bits expected = run_once(0);
+    omp_set_num_threads(3);
+    Steps steps(0);
+    const auto threads_now = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}); };
+    const auto threads = threads_now();
+    steps.run();
+    CHECK(threads_now() == threads);  // an OpenMP region of more than one thread would have started some
+    CHECK(omp_get_max_threads() == 3);
+    CHECK(same_bits(steps.results(), expected));
+    omp_set_num_threads(before);
 }
 
 TEST_CASE("after the first step nothing of ours allocates") {

@@ -145,34 +145,34 @@ TEST_CASE("a reader's exception reaches the consumer of its batch, and only that
 
 TEST_CASE("a reader that hangs is named in time, and can be waited for again") {
     const auto gate = std::make_shared<Gate>(counting_set(100), 12);  // in batch 1
-    PrefetchLoader loader(gate, in_order, 4, {.threads = 1, .depth = 2, .timeout = 50ms});
-    CHECK(loader.acquire(0, 60s)->labels[0] == 0);
+    PrefetchLoader loader(gate, in_order, 4, {.threads = 1, .depth = 2, .timeout_seconds = 0.05});
+    CHECK(loader.acquire(0, 60.0)->labels[0] == 0);
     gate->wait_entered();
     CHECK_THAT(message_of<DataError>([&] { loader.acquire(1); }),
                Contains("batch 1 (positions 8 to 15") && Contains("0.05 s") && Contains("a reader is at it"));
     CHECK(loader.waited_seconds() >= 0.05);
-    CHECK_THAT(message_of<DataError>([&] { loader.acquire(2, 1ms); }), Contains("no reader has come to it"));
+    CHECK_THAT(message_of<DataError>([&] { loader.acquire(2, 0.001); }), Contains("no reader has come to it"));
     gate->open();
-    CHECK(loader.acquire(1, 60s)->labels[0] == 8);
+    CHECK(loader.acquire(1, 60.0)->labels[0] == 8);
 }
 
 TEST_CASE("a lease keeps its batch until it is gone") {
     PrefetchLoader loader(counting_set(100), in_order, 10, {.threads = 2, .depth = 2});
     std::optional<BatchLease> first = loader.acquire(0);
-    BatchLease second = loader.acquire(1, 60s);
+    BatchLease second = loader.acquire(1, 60.0);
     const std::vector<float> before = (*first)->pixels;
-    CHECK_THAT(message_of<DataError>([&] { loader.acquire(2, 20ms); }), Contains("batch 0 still holds its place"));
+    CHECK_THAT(message_of<DataError>([&] { loader.acquire(2, 0.02); }), Contains("batch 0 still holds its place"));
     CHECK((*first)->pixels == before);
     CHECK_THROWS_AS(loader.acquire(0), UsageError);
     CHECK_THROWS_AS(loader.acquire(10), UsageError);
 
     BatchLease moved = std::move(*first);
     first.reset();  // holds nothing any more
-    CHECK_THROWS_AS(loader.acquire(2, 20ms), DataError);
+    CHECK_THROWS_AS(loader.acquire(2, 0.02), DataError);
     CHECK(moved->pixels == before);
     moved = std::move(second);  // releases batch 0
     CHECK(moved.ticket() == 1);
-    CHECK(loader.acquire(2, 60s)->ids[0] == 16);
+    CHECK(loader.acquire(2, 60.0)->ids[0] == 16);
     CHECK_THROWS_AS(loader.acquire(0), UsageError);
 }
 
@@ -211,7 +211,7 @@ TEST_CASE("the destructor does not wait for consumers, for whole batches or for 
 
     const auto gate = std::make_shared<Gate>(counting_set(100), 0);
     CHECK(seconds([&] {
-              const PrefetchLoader loader(gate, in_order, 9, {.grace = 50ms});
+              const PrefetchLoader loader(gate, in_order, 9, {.grace_seconds = 0.05});
               gate->wait_entered();
           }) < 4.0);
     gate->open();

@@ -7,10 +7,11 @@
 
 namespace {
 
-thread_local std::uint64_t calls = 0;
+thread_local std::uint64_t calls = 0, large_calls = 0;
 
 void* counted(std::size_t bytes, std::size_t alignment) {
     ++calls;
+    if (bytes >= firecaffe::testing::kLargeAllocation) ++large_calls;
     if (bytes == 0) bytes = 1;
     void* p = alignment <= alignof(std::max_align_t)
                   ? std::malloc(bytes)
@@ -23,6 +24,7 @@ void* counted(std::size_t bytes, std::size_t alignment) {
 
 namespace firecaffe::testing {
 std::uint64_t allocations_of_this_thread() { return calls; }
+std::uint64_t large_allocations_of_this_thread() { return large_calls; }
 }  // namespace firecaffe::testing
 
 void* operator new(std::size_t bytes) { return counted(bytes, 1); }

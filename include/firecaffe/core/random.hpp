@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <cstdint>
 
 namespace firecaffe {
@@ -62,14 +61,7 @@ class RandomStream {
     constexpr float uniform(std::uint64_t i) const { return static_cast<float>(bits(i) >> 8) * 0x1p-24f; }
 
     /// Standard normal, by Box and Muller from numbers 2*(i/2) and 2*(i/2)+1; computed in double, rounded once.
-    double normal(std::uint64_t i) const {
-        const std::uint64_t pair = i / 2 * 2;
-        const double u1 = (bits(pair) + 1.0) * 0x1p-32;  // (0, 1]
-        const double u2 = bits(pair + 1) * 0x1p-32;
-        const double radius = std::sqrt(-2.0 * std::log(u1));
-        constexpr double kTwoPi = 6.283185307179586;
-        return radius * (i % 2 == 0 ? std::cos(kTwoPi * u2) : std::sin(kTwoPi * u2));
-    }
+    double normal(std::uint64_t i) const;
 
   private:
     std::array<std::uint32_t, 2> key_;

@@ -12,12 +12,12 @@ namespace firecaffe {
 struct DatasetOptions {
     enum class Type : std::uint8_t { idx, synthetic, custom };
     Type type = Type::idx;
-    std::string images, labels;       ///< idx: files, plain or gzip; relative paths count from the config file
+    std::string images{}, labels{};   ///< idx: files, plain or gzip; relative paths count from the config file
     std::int64_t limit = 0;           ///< use the first `limit` samples only; 0: all
     std::int64_t count = 1024;        ///< synthetic: number of samples
-    std::vector<std::int64_t> shape;  ///< synthetic: channels, height, width
+    std::vector<std::int64_t> shape{};  ///< synthetic: channels, height, width
     std::int64_t classes = 10;        ///< synthetic, idx: labels lie in [0, classes)
-    std::string name;                 ///< custom: the name under which the program registered its data set
+    std::string name{};               ///< custom: the name under which the program registered its data set
 };
 
 /// What is done to an image, in this order: pad, crop, mirror, subtract the mean, scale. In training the crop offset
@@ -26,7 +26,7 @@ struct TransformOptions {
     std::int64_t pad = 0;             ///< zeros added on every side before cropping
     std::int64_t crop_size = 0;       ///< 0: no crop
     bool mirror = false;              ///< flip left-right with probability 1/2
-    std::vector<double> mean_value = {};  ///< one value, or one per channel
+    std::vector<double> mean_value{};  ///< one value, or one per channel
     double scale = 1.0;
 };
 

@@ -2,12 +2,9 @@
 // PrefetchLoader: threads that read batches ahead of those who need them.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <thread>
-#include <vector>
 
 #include "firecaffe/data/batch.hpp"
 
@@ -18,10 +15,10 @@ class PrefetchRing;
 }
 
 struct PrefetchOptions {
-    std::int64_t threads = 1;                    ///< threads that read and transform
-    std::int64_t depth = 4;                      ///< batches in memory, those in the hands of consumers included
-    std::chrono::milliseconds timeout{120'000};  ///< how long acquire() waits
-    std::chrono::milliseconds grace{5'000};      ///< how long the destructor waits for a reader that hangs
+    std::int64_t threads = 1;        ///< threads that read and transform
+    std::int64_t depth = 4;          ///< batches in memory, those in the hands of consumers included
+    double timeout_seconds = 120.0;  ///< how long acquire() waits
+    double grace_seconds = 5.0;      ///< how long the destructor waits for a reader that hangs
 };
 
 /// The right to read one batch; its slot is refilled after the lease is gone. It may outlive the loader.
@@ -67,17 +64,16 @@ class PrefetchLoader {
     /// if it is not there in time, after which the ticket can be asked for again; UsageError for a ticket that has been
     /// taken or never will be there.
     BatchLease acquire(std::uint64_t ticket);
-    BatchLease acquire(std::uint64_t ticket, std::chrono::milliseconds timeout);
+    BatchLease acquire(std::uint64_t ticket, double timeout_seconds);
 
     /// Seconds that all consumers together have waited inside acquire(). Thread-safe.
     double waited_seconds() const;
 
   private:
+    class Readers;
     std::shared_ptr<detail::PrefetchRing> ring_;
-    std::vector<std::thread> threads_;
-    PrefetchOptions options_;
-
-    void stop() noexcept;
+    std::unique_ptr<Readers> readers_;
+    double timeout_seconds_;
 };
 
 }  // namespace firecaffe

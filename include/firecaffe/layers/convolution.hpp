@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "firecaffe/layers/layer.hpp"
+#include "firecaffe/layers/relu.hpp"
 #include "firecaffe/ops/ops.hpp"
 
 namespace firecaffe {
@@ -20,7 +20,8 @@ class ConvolutionLayer final : public Layer<T, Device> {
     explicit ConvolutionLayer(ConvolutionOptions options) : options_(options) {}
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
-        const ops::ConvolutionGeometry geometry = convolution_geometry(options_);
+        ops::ConvolutionGeometry geometry = convolution_geometry(options_);
+        geometry.relu = relu_;
         op_ = ops::make_convolution<T, Device>(geometry, bottoms[0]);
         LayerPlan plan{{op_->output()}, {}};
         plan.parameters.push_back({"weight",
@@ -31,6 +32,11 @@ class ConvolutionLayer final : public Layer<T, Device> {
         return plan;
     }
     bool accepts_any_layout() const override { return true; }
+    /// A plain ReLU costs nothing while the output is in registers.
+    bool absorb(const Layer<T, Device>& next) override {
+        const auto* relu = dynamic_cast<const ReluLayer<T, Device>*>(&next);
+        return relu_ = relu != nullptr && relu->negative_slope() == T{0};
+    }
     bool backward_reads_tops() const override { return false; }
 
     void parameters_changed(std::span<const T* const> parameters) override {
@@ -45,6 +51,7 @@ class ConvolutionLayer final : public Layer<T, Device> {
 
   private:
     ConvolutionOptions options_;
+    bool relu_ = false;
     std::unique_ptr<ops::Convolution<T, Device>> op_;
 };
 

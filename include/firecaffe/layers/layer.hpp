@@ -78,6 +78,14 @@ class Layer {
     virtual bool backward_reads_bottoms() const { return true; }
     virtual bool backward_reads_tops() const { return true; }
 
+    /// Offers the layer to compute `next`, the only reader of its only top, itself: forward() then writes what `next`
+    /// would have written in place, and the net skips next.forward(). Called at most once, before setup(). The backward
+    /// passes of both layers run as ever.
+    virtual bool absorb(const Layer& next) {
+        (void)next;
+        return false;
+    }
+
     /// The values of the parameters have changed; pack them here if packing pays.
     virtual void parameters_changed(std::span<const T* const>) {}
 

@@ -17,6 +17,8 @@ class ReluLayer final : public Layer<T, Device> {
             throw ConfigError("negative_slope is ", options.negative_slope, "; give zero or more");
     }
 
+    T negative_slope() const { return negative_slope_; }
+
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override { return {{bottoms[0]}, {}}; }
     bool accepts_any_layout() const override { return true; }
     bool can_run_in_place() const override { return true; }

@@ -14,7 +14,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <span>
@@ -37,7 +36,7 @@ struct CheckpointState {
 };
 
 struct Checkpoint {
-    std::filesystem::path path;
+    std::string path;  ///< absolute
     CheckpointState state;
     SafetensorsFile model;
     SafetensorsFile solver;
@@ -56,29 +55,27 @@ std::string checkpoint_name(std::int64_t iteration);
 ///
 /// Throws UsageError for a negative iteration or keep, or arrays that plan_safetensors refuses, and IoError for a disk
 /// that is full or fails: path, reason, and that the previous checkpoint is intact. Nothing half-written stays visible.
-std::filesystem::path save_checkpoint(const std::filesystem::path& root, const CheckpointState& state,
-                                      std::span<const NamedArray> model, std::span<const NamedArray> solver,
-                                      std::int64_t keep);
+std::string save_checkpoint(const std::string& root, const CheckpointState& state, std::span<const NamedArray> model,
+                            std::span<const NamedArray> solver, std::int64_t keep);
 
 /// The newest valid checkpoint of `root`, or nothing where there is none or no such directory. Every hash is checked. A
 /// damaged one is passed over, and `*passed_over` gets one line that says why (print it as a warning). `latest` is not
 /// consulted. Throws IoError if `root` cannot be listed.
-std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& root,
-                                                     std::vector<std::string>* passed_over = nullptr);
+std::optional<std::string> find_checkpoint(const std::string& root, std::vector<std::string>* passed_over = nullptr);
 
 /// The same for a run that is to go on: where there are checkpoints but none is valid it throws DataError, because
 /// nobody who asks to go on wants to start from the beginning unawares.
-std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem::path& root,
-                                                          std::vector<std::string>* passed_over = nullptr);
+std::optional<std::string> checkpoint_to_resume(const std::string& root,
+                                                std::vector<std::string>* passed_over = nullptr);
 
 /// Loads the checkpoint in the directory `path`; the bytes that were hashed are the bytes that are used. Throws
 /// MissingInputError where there is none, and DataError for one changed, missing or additional byte in any of its
 /// files, for a file that is missing or does not belong there (hidden names are ignored), and for a directory whose
 /// name states another iteration: file, expected and found hash, and the newest valid checkpoint beside it.
-Checkpoint load_checkpoint(const std::filesystem::path& path);
+Checkpoint load_checkpoint(const std::string& path);
 
 /// Loads a model file. The one of a checkpoint (SHA256SUMS lies beside it) is loaded as load_checkpoint does: alone, a
 /// safetensors file cannot show that one of its numbers has changed.
-SafetensorsFile load_model_file(const std::filesystem::path& file);
+SafetensorsFile load_model_file(const std::string& file);
 
 }  // namespace firecaffe

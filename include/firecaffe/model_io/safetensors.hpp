@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <span>
 #include <string>
@@ -45,7 +44,7 @@ SafetensorsPlan plan_safetensors(std::span<const NamedArray> arrays, const Safet
 
 /// Writes `path` under a temporary name beside it, fsyncs and renames, so that a reader sees the old file or the new
 /// one. Throws UsageError as plan_safetensors does, and IoError (path and reason; an old file is intact).
-void save_safetensors(const std::filesystem::path& path, std::span<const NamedArray> arrays,
+void save_safetensors(const std::string& path, std::span<const NamedArray> arrays,
                       const SafetensorsMetadata& metadata = {});
 
 /// A checked file in memory. Movable; the views of `arrays()` stay valid as long as the object that owns the bytes,
@@ -67,7 +66,7 @@ class SafetensorsFile {
     SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
     /// Reads a file and checks it. Also throws MissingInputError where there is none and IoError where reading fails.
-    static SafetensorsFile load(const std::filesystem::path& path);
+    static SafetensorsFile load(const std::string& path);
 
     /// In the order of their data. Files of other writers may hold arrays that are not aligned to their elements.
     const std::vector<NamedArray>& arrays() const { return arrays_; }

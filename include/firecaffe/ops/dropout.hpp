@@ -6,7 +6,6 @@
 // in groups of four) lets plain, blocked and channels-last layouts all use each Philox block for four elements.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
 #include "firecaffe/core/random.hpp"
@@ -16,7 +15,7 @@ namespace firecaffe::ops {
 
 /// Numbers below this are dropped: ratio * 2^32, rounded, at most 2^32 - 1.
 inline std::uint32_t dropout_threshold(double ratio) {
-    const double scaled = std::floor(ratio * 4294967296.0 + 0.5);
+    const double scaled = ratio * 4294967296.0 + 0.5;  // the conversion to an integer rounds it down
     return scaled >= 4294967295.0 ? 4294967295u : static_cast<std::uint32_t>(scaled);
 }
 

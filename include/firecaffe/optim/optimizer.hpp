@@ -16,7 +16,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -136,13 +136,15 @@ extern template class PolicyOptimizer<double, Cpu, SgdPolicy>;
 /// The factor of clip_gradients: min(1, limit / norm) for the L2 norm of the mean gradient, and 1 without a limit.
 /// `scale` turns sums into means. Summed in double in the order of memory, so that every worker gets the same bits.
 template <class T>
-double clip_factor(double limit, std::span<const T> gradient_sums, double scale) {
-    if (limit < 0) return 1.0;
-    double squares = 0.0;
-    for (const T g : gradient_sums) squares += static_cast<double>(g) * static_cast<double>(g);
-    const double norm = std::sqrt(squares) * scale;
-    return norm > limit ? limit / norm : 1.0;
-}
+double clip_factor(double limit, std::span<const T> gradient_sums, double scale);
+
+extern template double clip_factor(double, std::span<const float>, double);
+extern template double clip_factor(double, std::span<const double>, double);
+
+/// Makes an optimizer for parameters of this layout; a program's own rule comes as one of these.
+template <class T, class Device>
+using OptimizerFactory =
+    std::function<std::unique_ptr<Optimizer<T, Device>>(const SolverOptions& solver, const ArenaLayout& layout)>;
 
 /// The optimizer that the solver options name.
 template <class T, class Device>

@@ -27,7 +27,7 @@ struct SolverOptions {
     enum class Type : std::uint8_t { sgd };
     Type type = Type::sgd;
     double base_lr = 0.01;
-    LrPolicyOptions lr_policy;
+    LrPolicyOptions lr_policy{};
     double momentum = 0.0;
     double weight_decay = 0.0;
     Regularization regularization_type = Regularization::l2;

@@ -12,9 +12,7 @@
 // The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -39,15 +37,16 @@ class GradientExchange {
     /// The gradients of one shard while they are computed. Give it to Net::backward as the listener.
     class Lease final : public GradientListener {
       public:
-        Lease(GradientExchange& exchange, int shard, Arena<T, Device>& gradients)
-            : exchange_(exchange), shard_(shard), gradients_(gradients) {}
         /// To be written by the backward pass; the tail must be written before the backward pass.
         Arena<T, Device>& gradients() { return gradients_; }
-        void gradients_ready(std::size_t prefix) override { exchange_.prefix_ready(*this, prefix); }
-        void layer_done() override { exchange_.reducer_.note_progress(); }
+        void gradients_ready(std::size_t prefix) override;
+        void layer_done() override;
 
       private:
         friend class GradientExchange;
+        Lease(GradientExchange& exchange, int shard, Arena<T, Device>& gradients)
+            : exchange_(exchange), shard_(shard), gradients_(gradients) {}
+
         GradientExchange& exchange_;
         int shard_;
         Arena<T, Device>& gradients_;
@@ -58,10 +57,10 @@ class GradientExchange {
     GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options, Reducer& reducer);
     ~GradientExchange();
 
-    const std::vector<Bucket>& buckets() const { return buckets_; }
+    const std::vector<Bucket>& buckets() const;
     /// The shards of this worker; may be empty.
-    ShardBlock block() const { return block_; }
-    double mean_factor() const { return 1.0 / options_.shards; }
+    ShardBlock block() const;
+    double mean_factor() const;
 
     void begin_step(std::uint32_t step);
     /// Gradient memory for `shard` of block(); any thread. May wait for other shards to be added up; throws
@@ -78,44 +77,13 @@ class GradientExchange {
     void fail();
 
     /// Seconds in wait(): the part of the exchange that nothing hides.
-    double exposed_seconds() const { return exposed_seconds_; }
+    double exposed_seconds() const;
     /// Bytes of all gradient arenas of this worker.
     std::size_t memory_bytes() const;
 
   private:
-    struct Pending {              ///< state of one bucket within a step
-        std::vector<char> ready;  ///< per node of the tree: its value is complete
-        int roots_ready = 0;
-        Ticket ticket = 0;
-    };
-
-    void prefix_ready(Lease& lease, std::size_t prefix);
-    void complete(std::size_t bucket, int shard);
-    void submit_ready(bool everything);
-    std::size_t node_number(const ShardNode& node) const;
-    bool exists(const ShardNode& node) const { return node.begin() < options_.shards; }
-    Arena<T, Device>& arena_of(int shard) { return *in_use_[static_cast<std::size_t>(shard - block_.begin)]; }
-
-    ExchangeOptions options_;
-    Reducer& reducer_;
-    ShardBlock block_;
-    std::vector<ShardNode> roots_;
-    std::vector<Bucket> buckets_;
-    std::vector<std::unique_ptr<Arena<T, Device>>> arenas_;
-    std::vector<std::size_t> level_offsets_;
-
-    std::mutex mutex_;
-    std::condition_variable arena_free_;
-    std::vector<Arena<T, Device>*> free_;
-    std::vector<Arena<T, Device>*> in_use_;     ///< per shard of the block
-    std::vector<std::size_t> buckets_absorbed_;  ///< per shard: buckets already added into the left sibling
-    std::vector<Pending> pending_;
-    std::vector<std::byte*> partials_;           ///< scratch of submit_ready()
-    Arena<T, Device>* result_ = nullptr;
-    std::size_t next_submit_ = 0;
-    std::uint32_t step_ = 0;
-    bool failed_ = false;
-    double exposed_seconds_ = 0.0;
+    struct State;
+    std::unique_ptr<State> state_;
 };
 
 /// The ranks that own at least one shard, ascending: those that can bring something into a sum.

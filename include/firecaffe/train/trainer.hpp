@@ -17,6 +17,7 @@
 
 #include "firecaffe/data/factory.hpp"
 #include "firecaffe/layers/registry.hpp"
+#include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/reducer/factory.hpp"
 #include "firecaffe/tensor/arena.hpp"
 #include "firecaffe/train/options.hpp"
@@ -30,6 +31,7 @@ struct TrainEnvironment {
     LayerRegistry<T, Device> layers = LayerRegistry<T, Device>::with_builtin();
     DatasetRegistry datasets{};
     ReducerRegistry reducers{};
+    OptimizerFactory<T, Device> optimizer = make_optimizer<T, Device>;  ///< the rule by which parameters are updated
     std::shared_ptr<comm::Transport> transport{};  ///< null: this is the only worker
     std::vector<TrainListener*> listeners{};       ///< must outlive the trainer
     std::string config{};                          ///< canonical text of the config, stored in checkpoints

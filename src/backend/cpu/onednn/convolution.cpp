@@ -46,24 +46,22 @@ class Recipe {
             attr.set_post_ops(after);
         }
         const auto kind = dnnl::prop_kind::forward_training;
-        const auto d = has_bias_ ? Forward::desc(kind, kDirect, src, any_layout(weight), bias, dst, stride_, dilation_,
-                                                 pad_, pad_)
-                                 : Forward::desc(kind, kDirect, src, any_layout(weight), dst, stride_, dilation_, pad_,
-                                                 pad_);
+        const auto d =
+            has_bias_ ? Forward::desc(kind, kDirect, src, any_layout(weight), bias, dst, stride_, dilation_, pad_, pad_)
+                      : Forward::desc(kind, kDirect, src, any_layout(weight), dst, stride_, dilation_, pad_, pad_);
         return {d, attr, engine_};
     }
 
-    BackwardData::primitive_desc data(const Desc& dsrc, const Desc& ddst,
-                                               const Forward::primitive_desc& hint) const {
+    BackwardData::primitive_desc data(const Desc& dsrc, const Desc& ddst, const Forward::primitive_desc& hint) const {
         return {{kDirect, dsrc, any_layout(weight), ddst, stride_, dilation_, pad_, pad_}, attributes(), engine_, hint};
     }
 
     BackwardWeights::primitive_desc parameters(const Desc& src, const Desc& ddst,
-                                                     const Forward::primitive_desc& hint) const {
-        const auto d = has_bias_ ? BackwardWeights::desc(kDirect, src, any_layout(weight), bias, ddst, stride_,
-                                                         dilation_, pad_, pad_)
-                                 : BackwardWeights::desc(kDirect, src, any_layout(weight), ddst, stride_, dilation_,
-                                                         pad_, pad_);
+                                               const Forward::primitive_desc& hint) const {
+        const auto d =
+            has_bias_
+                ? BackwardWeights::desc(kDirect, src, any_layout(weight), bias, ddst, stride_, dilation_, pad_, pad_)
+                : BackwardWeights::desc(kDirect, src, any_layout(weight), ddst, stride_, dilation_, pad_, pad_);
         return {d, attributes(), engine_, hint};
     }
 
@@ -132,8 +130,8 @@ struct DataPass {
     DataPass(Context& context, const Recipe& recipe, const TensorSpec& input, ForwardPass& forward)
         : DataPass(context, recipe, input, forward,
                    at_hand_or_any([&](const Desc& a, const Desc& b) { return recipe.data(a, b, forward.pd); },
-                                  describe(input), forward.pd.dst_desc(), any_layout(recipe.x),
-                                  any_layout(recipe.y))) {}
+                                  describe(input), forward.pd.dst_desc(), any_layout(recipe.x), any_layout(recipe.y))) {
+    }
 
     Bridge dy, dx;
     Packed weight;
@@ -157,11 +155,11 @@ struct DataPass {
 
 struct ParameterPass {
     ParameterPass(Context& context, const Recipe& recipe, const TensorSpec& input, const ForwardPass& forward)
-        : ParameterPass(
-              context, recipe, input, forward,
-              at_hand_or_any([&](const Desc& a, const Desc& b) { return recipe.parameters(a, b, forward.pd); },
-                             forward.pd.src_desc(), forward.pd.dst_desc(), any_layout(recipe.x),
-                             any_layout(recipe.y))) {}
+        : ParameterPass(context, recipe, input, forward,
+                        at_hand_or_any(
+                            [&](const Desc& a, const Desc& b) { return recipe.parameters(a, b, forward.pd); },
+                            forward.pd.src_desc(), forward.pd.dst_desc(), any_layout(recipe.x), any_layout(recipe.y))) {
+    }
 
     bool same_x;  ///< reads x in the layout that the forward pass reads, so its copy serves both
     Bridge x, dy, dweight;

@@ -19,8 +19,10 @@ namespace {
 
 Tag tag_of(const Layout& layout) {
     switch (layout.kind) {
-        case Layout::Kind::plain: return Tag::nchw;
-        case Layout::Kind::channels_last: return Tag::nhwc;
+        case Layout::Kind::plain:
+            return Tag::nchw;
+        case Layout::Kind::channels_last:
+            return Tag::nhwc;
         case Layout::Kind::blocked:
             if (layout.channel_block == 8) return Tag::nChw8c;
             if (layout.channel_block == 16) return Tag::nChw16c;
@@ -42,7 +44,9 @@ Desc plain(const dnnl::memory::dims& dims) {
     return {dims, kFloat, kTags.at(dims.size() - 1)};
 }
 
-Desc any_layout(const dnnl::memory::dims& dims) { return {dims, kFloat, Tag::any}; }
+Desc any_layout(const dnnl::memory::dims& dims) {
+    return {dims, kFloat, Tag::any};
+}
 
 std::optional<Layout> layout_of(const Desc& desc) {
     for (const Layout layout : {Layout::plain(), Layout::blocked(16), Layout::blocked(8), Layout::channels_last()})
@@ -92,8 +96,8 @@ void Step::run() {
     // The scratchpad may have grown since this step was made.
     point(DNNL_ARG_SCRATCHPAD, context_->scratchpad.data());
     // dnnl::primitive::execute would build a map and a vector for each call.
-    const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), context_->stream.get(),
-                                                        static_cast<int>(count_), arguments_.data());
+    const dnnl_status_t status =
+        dnnl_primitive_execute(primitive_.get(), context_->stream.get(), static_cast<int>(count_), arguments_.data());
     if (status != dnnl_success)
         throw InternalError("a oneDNN primitive failed with status ", static_cast<int>(status),
                             "; please report it, and build with FIRECAFFE_WITH_ONEDNN=OFF meanwhile");

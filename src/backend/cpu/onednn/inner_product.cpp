@@ -42,8 +42,8 @@ Step make_forward(Context& context, const Sizes& s, bool bias) {
     } else {
         using Forward = dnnl::inner_product_forward;
         const auto kind = dnnl::prop_kind::forward_training;
-        const auto d = bias ? Forward::desc(kind, s.x, s.weight, plain({outputs}), s.y)
-                            : Forward::desc(kind, s.x, s.weight, s.y);
+        const auto d =
+            bias ? Forward::desc(kind, s.x, s.weight, plain({outputs}), s.y) : Forward::desc(kind, s.x, s.weight, s.y);
         const Forward::primitive_desc pd(d, attributes(), context.engine);
         step = Step(context, Forward(pd), pd);
         step.operand(DNNL_ARG_WEIGHTS, s.weight);

@@ -17,9 +17,7 @@ constexpr const char* kOp = "lrn";
 class TiledLrn final : public Lrn<float, Cpu> {
   public:
     TiledLrn(const LrnParameters& p, const TensorSpec& input)
-        : spec_{lrn_output(p, input.shape), input.layout},
-          job_(p, input),
-          scratch_(lrn_scratch(job_) * sizeof(float)) {
+        : spec_{lrn_output(p, input.shape), input.layout}, job_(p, input), scratch_(lrn_scratch(job_) * sizeof(float)) {
         job_.scratch = reinterpret_cast<float*>(scratch_.data());
     }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tile is a few columns (an image position with all its channels) of one sample, cut into vectors of L lanes.
 //
-//  * plain: the columns lie side by side in memory, so lanes are columns; a row of the tile is a channel, and the window
+//  * plain: the columns lie side by side in memory, so lanes are columns; a row of the tile is a channel, and the
+//  window
 //    of a channel is a sum of rows.
-//  * channels side by side: lanes are channels; a row of the tile is a column, and the window of a vector of channels is
+//  * channels side by side: lanes are channels; a row of the tile is a column, and the window of a vector of channels
+//  is
 //    a sum of the same row, shifted lane by lane.
 //
 // Either way a vector (a, b) has its place in a buffer, and its window is a sum of vectors `step` elements apart. Zeros
@@ -25,9 +27,13 @@ namespace {
 constexpr std::int64_t kPlainVectors = 4;  ///< per row: 256 bytes of each plane are read at a time
 constexpr std::int64_t kColumns = 16;      ///< per tile, where lanes are channels
 
-constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit; }
+constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t unit) {
+    return (n + unit - 1) / unit;
+}
 
-std::int64_t lanes_of(const LrnJob& job) { return job.block == 8 ? 8 : 16; }
+std::int64_t lanes_of(const LrnJob& job) {
+    return job.block == 8 ? 8 : 16;
+}
 
 /// Places of the vectors (a, b), a < `outer`: in the tensor, relative to the tile, and in the buffer, where a window
 /// begins at the first term of its sum and a channel lies `centre` further on.
@@ -153,34 +159,37 @@ struct Kernel {
         float* const ratio = squares + grid.size;
         float* const direct = ratio + grid.size;  // dy * s^-beta
         const std::int64_t centre = grid.centre, ahead = grid.columns * grid.column;
-        for_each(job, grid, first, columns, [=](auto source, auto window, auto lanes) __attribute__((always_inline)) {
-            // The next tile lies just behind this one, in bursts too short for the hardware to see it coming.
-            __builtin_prefetch(x + source + ahead);
-            if (y == nullptr) __builtin_prefetch(dy + source + ahead);
-            Vector v;
-            load(x + source, lanes, v);
-            store(v * v, squares + window + centre);
-        });
-        for_each(job, grid, first, columns, [&](auto source, auto window, auto lanes) __attribute__((always_inline)) {
-            Vector s, v, scale, inverse;
-            window_sum(squares + window, job.window, s);
-            powers(k + share * s, beta, scale, inverse);
-            load(x + source, lanes, v);
-            if (y != nullptr) return store(v * scale, lanes, blocked, y + source);
-            Vector d;
-            load(dy + source, lanes, d);
-            d *= scale;
-            store(d, direct + window);
-            store(d * v * inverse, ratio + window + centre);
-        });
+        for_each(
+            job, grid, first, columns, [=](auto source, auto window, auto lanes) __attribute__((always_inline)) {
+                // The next tile lies just behind this one, in bursts too short for the hardware to see it coming.
+                __builtin_prefetch(x + source + ahead);
+                if (y == nullptr) __builtin_prefetch(dy + source + ahead);
+                Vector v;
+                load(x + source, lanes, v);
+                store(v * v, squares + window + centre);
+            });
+        for_each(
+            job, grid, first, columns, [&](auto source, auto window, auto lanes) __attribute__((always_inline)) {
+                Vector s, v, scale, inverse;
+                window_sum(squares + window, job.window, s);
+                powers(k + share * s, beta, scale, inverse);
+                load(x + source, lanes, v);
+                if (y != nullptr) return store(v * scale, lanes, blocked, y + source);
+                Vector d;
+                load(dy + source, lanes, d);
+                d *= scale;
+                store(d, direct + window);
+                store(d * v * inverse, ratio + window + centre);
+            });
         if (y != nullptr) return;
-        for_each(job, grid, first, columns, [&](auto source, auto window, auto lanes) __attribute__((always_inline)) {
-            Vector sum, v, d;
-            window_sum(ratio + window, job.window, sum);
-            load(x + source, lanes, v);
-            load(direct + window, d);
-            store(d - factor * v * sum, lanes, blocked, dx + source);
-        });
+        for_each(
+            job, grid, first, columns, [&](auto source, auto window, auto lanes) __attribute__((always_inline)) {
+                Vector sum, v, d;
+                window_sum(ratio + window, job.window, sum);
+                load(x + source, lanes, v);
+                load(direct + window, d);
+                store(d - factor * v * sum, lanes, blocked, dx + source);
+            });
     }
 
     FIRECAFFE_INLINE void run(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
@@ -215,7 +224,9 @@ FIRECAFFE_INLINE void any_body(const LrnJob& job, const float* x, float* y, cons
 
 using Body = void (*)(const LrnJob&, const float*, float*, const float*, float*);
 
-void anywhere(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) { any_body(job, x, y, dy, dx); }
+void anywhere(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
+    any_body(job, x, y, dy, dx);
+}
 
 #if defined(__x86_64__)
 [[gnu::target("avx2,fma")]] void avx2(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
@@ -231,7 +242,9 @@ Body choose() {
     return anywhere;
 }
 #else
-Body choose() { return anywhere; }
+Body choose() {
+    return anywhere;
+}
 #endif
 
 void run(const LrnJob& job, const float* x, float* y, const float* dy, float* dx) {
@@ -254,9 +267,15 @@ LrnJob::LrnJob(const LrnParameters& parameters, const TensorSpec& spec)
       share(static_cast<float>(parameters.alpha / static_cast<double>(parameters.local_size))),
       beta(static_cast<float>(parameters.beta)) {}
 
-std::size_t lrn_scratch(const LrnJob& job) { return static_cast<std::size_t>(3 * Grid(job).size); }
+std::size_t lrn_scratch(const LrnJob& job) {
+    return static_cast<std::size_t>(3 * Grid(job).size);
+}
 
-void lrn_forward(const LrnJob& job, const float* x, float* y) { run(job, x, y, nullptr, nullptr); }
-void lrn_backward(const LrnJob& job, const float* x, const float* dy, float* dx) { run(job, x, nullptr, dy, dx); }
+void lrn_forward(const LrnJob& job, const float* x, float* y) {
+    run(job, x, y, nullptr, nullptr);
+}
+void lrn_backward(const LrnJob& job, const float* x, const float* dy, float* dx) {
+    run(job, x, nullptr, dy, dx);
+}
 
 }  // namespace firecaffe::ops::onednn

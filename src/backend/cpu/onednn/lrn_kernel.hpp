@@ -14,11 +14,11 @@ struct LrnJob {
     LrnJob(const LrnParameters& parameters, const TensorSpec& spec);
 
     std::int64_t batch, channels, positions;
-    std::int64_t block;          ///< channels that lie next to each other; 0: plain
-    std::int64_t sample;         ///< elements from one sample to the next
-    std::int64_t window;         ///< local_size
-    float k, share, beta;        ///< s = k + share * sum of squares
-    float* scratch = nullptr;    ///< lrn_scratch floats, 64-byte aligned
+    std::int64_t block;        ///< channels that lie next to each other; 0: plain
+    std::int64_t sample;       ///< elements from one sample to the next
+    std::int64_t window;       ///< local_size
+    float k, share, beta;      ///< s = k + share * sum of squares
+    float* scratch = nullptr;  ///< lrn_scratch floats, 64-byte aligned
 };
 
 std::size_t lrn_scratch(const LrnJob& job);

@@ -30,12 +30,11 @@ class Correction {
         const std::int64_t rows = output.shape[2], columns = output.shape[3];
         for (std::int64_t i = 0; i < rows; ++i)
             for (std::int64_t j = 0; j < columns; ++j) {
-                const std::int64_t divisor =
-                    pooling_window(i, input[2], g.kernel_h, g.stride_h, g.pad_h).divisor *
-                    pooling_window(j, input[3], g.kernel_w, g.stride_w, g.pad_w).divisor;
+                const std::int64_t divisor = pooling_window(i, input[2], g.kernel_h, g.stride_h, g.pad_h).divisor *
+                                             pooling_window(j, input[3], g.kernel_w, g.stride_w, g.pad_w).divisor;
                 if (divisor != g.kernel_h * g.kernel_w)
-                    factors_.emplace_back(i * columns + j, static_cast<float>(g.kernel_h * g.kernel_w) /
-                                                               static_cast<float>(divisor));
+                    factors_.emplace_back(i * columns + j,
+                                          static_cast<float>(g.kernel_h * g.kernel_w) / static_cast<float>(divisor));
             }
     }
 
@@ -44,8 +43,8 @@ class Correction {
     void apply(float* y) const {
         // A plane is a stretch of positions, each `width` elements wide.
         const std::int64_t positions = output_.shape.count_from(2);
-        const std::int64_t width = output_.layout.kind == Layout::Kind::channels_last ? output_.shape[1]
-                                                                                      : output_.layout.channel_block;
+        const std::int64_t width =
+            output_.layout.kind == Layout::Kind::channels_last ? output_.shape[1] : output_.layout.channel_block;
         const std::int64_t planes = output_.storage() / (positions * width);
         for (std::int64_t p = 0; p < planes; ++p)
             for (const auto& [position, factor] : factors_) {
@@ -73,9 +72,8 @@ class OneDnnPooling final : public Pooling<float, Cpu> {
         const Desc x = describe(input_), y = describe(output_);
         const dnnl::memory::dims stride{g.stride_h, g.stride_w}, kernel{g.kernel_h, g.kernel_w};
         const dnnl::memory::dims before{g.pad_h, g.pad_w};
-        const dnnl::memory::dims after{
-            pad_after(input.shape[2], output_.shape[2], g.kernel_h, g.stride_h, g.pad_h),
-            pad_after(input.shape[3], output_.shape[3], g.kernel_w, g.stride_w, g.pad_w)};
+        const dnnl::memory::dims after{pad_after(input.shape[2], output_.shape[2], g.kernel_h, g.stride_h, g.pad_h),
+                                       pad_after(input.shape[3], output_.shape[3], g.kernel_w, g.stride_w, g.pad_w)};
         const Forward::primitive_desc forward(
             {dnnl::prop_kind::forward_training, method, x, y, stride, kernel, before, after}, attributes(),
             context_.engine);
@@ -134,8 +132,7 @@ class OneDnnPooling final : public Pooling<float, Cpu> {
 
 template <>
 std::unique_ptr<Pooling<float, Cpu>> make_pooling(const PoolingGeometry& geometry, const TensorSpec& input) {
-    return onednn::build(onednn::kOp, input,
-                         [&] { return std::make_unique<onednn::OneDnnPooling>(geometry, input); });
+    return onednn::build(onednn::kOp, input, [&] { return std::make_unique<onednn::OneDnnPooling>(geometry, input); });
 }
 
 }  // namespace firecaffe::ops
