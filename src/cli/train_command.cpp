@@ -11,6 +11,7 @@
 #include "cli/job.hpp"
 #include "cli/local_workers.hpp"
 #include "firecaffe/config/config.hpp"
+#include "firecaffe/model_io/checkpoint.hpp"
 #include "firecaffe/train/run_files.hpp"
 #include "firecaffe/train/trainer.hpp"
 
@@ -64,6 +65,7 @@ std::string explain_change(const std::string& then, const std::string& now) {
 int launch_workers(const TrainArguments& a, const TrainOptions& options, const std::vector<std::string>& argv) {
     inspect(options, a.workers);  // what is wrong for all workers is said once, here
     check_outputs(options.output.directory, a.json);
+    if (a.resume) checkpoint_to_resume(options.output.directory + "/checkpoints");
     LocalWorkersOptions workers;
     workers.workers = a.workers;
     workers.arguments = argv;

@@ -156,7 +156,7 @@ EvaluationReport Trainer<T, Device>::evaluate() {
 
 template <class T, class Device>
 void Trainer<T, Device>::load_model(const std::string& path) {
-    restore_arrays(model_arrays(state_->layout(), state_->parameters), SafetensorsFile::load(path), path);
+    restore_arrays(model_arrays(state_->layout(), state_->parameters), load_model_file(path), path);
     ++state_->version;
 }
 

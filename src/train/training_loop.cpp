@@ -178,7 +178,7 @@ template <class T, class Device>
 void Trainer<T, Device>::State::resume() {
     const std::string root = options.output.directory + "/checkpoints";
     std::vector<std::string> passed_over;
-    const auto found = find_checkpoint(root, &passed_over);
+    const auto found = checkpoint_to_resume(root, &passed_over);
     for (const std::string& reason : passed_over) tell(&TrainListener::on_warning, reason);
     if (found.has_value()) {
         const Checkpoint checkpoint = load_checkpoint(*found);
