@@ -31,7 +31,7 @@ function finish() {
     if (!open) return
     open = 0
     ++tests
-    if (status == "notrun" || status == "disabled") { if (!skips) { note(name, reason); skips = 1 } }
+    if (status == "notrun" || status == "disabled") { if (!skips) { note(name, reason); ++skipped_by_ctest } }
     else if (status == "run") {
         if (skips && !cases) cases = skips  # a plain test that says SKIP did not test
         passed += (cases ? cases : 1) - skips
@@ -59,6 +59,7 @@ open {
 /<\/testcase>/ { finish() }
 END {
     finish()
+    skipped += skipped_by_ctest
     if (skip_count) print "Skipped:"
     for (i = 1; i <= skip_count; ++i) print "  " skip_lines[i]
     if (failed_tests) print "Failed:"

@@ -26,7 +26,7 @@ rounded() { awk -v value="$(value_of "$1")" -v digits="$2" -v factor="${3:-1}" '
 [[ -n $(value_of test_top1) && -n $(value_of parameters_digest) ]] ||
   fail "$output/summary.json has no test_top1 or no parameters_digest"
 say ""
-say "$(value_of workers) workers have trained $(value_of name) for $(rounded epochs 1) epochs in $(rounded seconds 0) s" \
+say "$(value_of workers) workers have trained $(value_of name) for $(rounded epochs 2) epochs in $(rounded seconds 0) s" \
   "($(rounded images_per_second 0) images/s, reducer $(value_of reducer))."
 say "Accuracy on the $(value_of test_images) test images (test_top1): $(rounded test_top1 2 100) %"
 say "Digest of the weights: $(value_of parameters_digest)"

@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/inspection.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/core/error.hpp"
 #include "firecaffe/data/factory.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
+#include "firecaffe/reducer/factory.hpp"
+#include "firecaffe/train/run_files.hpp"
+#include "firecaffe/train/trainer.hpp"
 
 namespace firecaffe::cli {
 
-Inspection inspect(const TrainOptions& options) {
+Inspection inspect(const TrainOptions& options, int workers) {
     check_lr_policy(options.solver);
+    const auto shards = static_cast<int>(logical_shards(options, workers));
+    ReducerRegistry().make(options.reducer, comm::make_thread_transports(workers).front(), shards);
     Inspection result;
     const DatasetPtr train = decorate(make_dataset(options.data.train, 1), options.data, TransformMode::train, 1);
     result.train_images = train->size();
@@ -25,6 +38,14 @@ Inspection inspect(const TrainOptions& options) {
     net_options.layout = &net.layout();
     const Net<float, Cpu> test_net(options.net, net_options, registry);
     return result;
+}
+
+void check_outputs(const std::string& directory, const std::string& json) {
+    if (!directory.empty()) const RunFiles probe(directory);
+    if (json.empty()) return;
+    const std::string parent = std::filesystem::path(json).parent_path().string();
+    if (::access(parent.empty() ? "." : parent.c_str(), W_OK) != 0)
+        throw IoError("cannot write '", json, "': ", std::strerror(errno), "; choose another file with --json");
 }
 
 }  // namespace firecaffe::cli

@@ -17,7 +17,12 @@ struct Inspection {
     std::size_t parameter_count = 0;
 };
 
-/// Opens the data sets and builds the net for one image in both phases. Throws what a run would throw.
-Inspection inspect(const TrainOptions& options);
+/// Opens the data sets, builds the net for one image in both phases, and the reducer. Throws what a run of so many
+/// workers would throw.
+Inspection inspect(const TrainOptions& options, int workers = 1);
+
+/// Throws IoError if the output directory cannot be made, or if it or the directory of the file `json` cannot be written
+/// to: what a run would find out when it is too late. Either may be empty.
+void check_outputs(const std::string& directory, const std::string& json);
 
 }  // namespace firecaffe::cli

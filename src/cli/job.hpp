@@ -14,7 +14,8 @@ namespace firecaffe::cli {
 /// Joins the job that `launch` describes; null for a job of one. Throws what join_tcp and token reading throw.
 std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const TrainOptions& options);
 
-/// True once SIGINT, SIGTERM or SIGUSR1 has come, after catch_stop_signals(). A second signal ends the process.
+/// True once SIGINT, SIGTERM or SIGUSR1 has come, after catch_stop_signals(). A second signal ends the process, and so
+/// does the first one inside of join_job: one line, exit status 75.
 bool stop_was_requested() noexcept;
 void catch_stop_signals();
 

@@ -271,6 +271,8 @@ std::optional<LaunchInfo> find_launch(const Environment& environment, const Proc
     if (!info->rendezvous.empty() && !known)
         throw UsageError("FIRECAFFE_RENDEZVOUS='", info->rendezvous,
                          "' is neither tcp://<host>:<port> nor file:///<path>; ", "correct it");
+    if (variables.has("FIRECAFFE_RENDEZVOUS_SECONDS"))
+        info->rendezvous_seconds = variables.count("FIRECAFFE_RENDEZVOUS_SECONDS", 1);
     info->token = token_source(variables);
     return info;
 }

@@ -39,6 +39,7 @@ struct LaunchInfo {
     std::vector<std::string> hosts;  ///< in the launcher's order; empty where it does not tell
     std::string rendezvous;          ///< "tcp://host:port" or "file:///path"; may be empty if size == 1
     std::optional<int> listen_fd;    ///< rank 0: an inherited socket that already listens at `rendezvous`
+    double rendezvous_seconds = 120;  ///< until all ranks must have joined
     TokenSource token;
     std::string source;  ///< for people: "torchrun (RANK, WORLD_SIZE)"
 };
@@ -46,7 +47,8 @@ struct LaunchInfo {
 /// Looks for the families of variables in this order, and takes the first that has rank and size: FIRECAFFE_*,
 /// torchrun, Open MPI, MPICH (Hydra), MVAPICH2, PMIx, Slurm (a step, not the batch script), Kubernetes indexed jobs.
 /// PMIx and Kubernetes do not state a size and need FIRECAFFE_WORLD_SIZE. Rank and size always come from one family;
-/// FIRECAFFE_RENDEZVOUS and FIRECAFFE_TOKEN_FD, _TOKEN_FILE or _TOKEN (in this order) serve every family.
+/// FIRECAFFE_RENDEZVOUS, FIRECAFFE_RENDEZVOUS_SECONDS and FIRECAFFE_TOKEN_FD, _TOKEN_FILE or _TOKEN (in this order) serve
+/// every family.
 ///
 /// Nothing: this process was started by hand. Throws UsageError, naming variables and values, for a number that is
 /// none, a rank outside of the size, half a set of ours, a node list that cannot be read, or more than one rank and no

@@ -213,7 +213,7 @@ class Supervisor {
         }
         if (first == nullptr || result_.failed_rank >= 0) return;
         result_ = {first->status(), first->rank, first->pid, first->message()};
-        say(result_.message);
+        if (options_.failure) options_.failure(result_);
         set_deadline(options_.leave_deadline);
     }
 

@@ -13,6 +13,13 @@
 
 namespace firecaffe::cli {
 
+struct LocalWorkersResult {
+    int status = 0;        ///< of the first rank that failed: exit status, or 128 + signal; 0 if none did
+    int failed_rank = -1;  ///< -1: none
+    pid_t failed_pid = -1;
+    std::string message;  ///< one line about it, for example "rank 1 (pid 4711) was killed by signal 9 (Killed)"
+};
+
 struct LocalWorkersOptions {
     int workers = 2;
     std::vector<std::string> arguments;  ///< of each worker, with the program's name in front
@@ -26,14 +33,8 @@ struct LocalWorkersOptions {
     std::chrono::milliseconds shutdown_deadline{60'000};  ///< after SIGINT, SIGTERM or SIGHUP, for all to leave
     std::chrono::milliseconds terminate_deadline{3'000};  ///< between our SIGTERM and our SIGKILL
 
-    std::function<void(const std::string& line)> report;  ///< gets single lines for stderr; may be empty
-};
-
-struct LocalWorkersResult {
-    int status = 0;        ///< of the first rank that failed: exit status, or 128 + signal; 0 if none did
-    int failed_rank = -1;  ///< -1: none
-    pid_t failed_pid = -1;
-    std::string message;  ///< one line about it, for example "rank 1 (pid 4711) was killed by signal 9 (Killed)"
+    std::function<void(const std::string& line)> report;     ///< gets single lines for stderr; may be empty
+    std::function<void(const LocalWorkersResult&)> failure;  ///< gets the result as soon as it is known not to be 0
 };
 
 /// Starts the workers and waits until all have ended. Each gets FIRECAFFE_RANK, FIRECAFFE_WORLD_SIZE,

@@ -8,21 +8,27 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/launch_environment.hpp"
 #include "firecaffe/core/error.hpp"
 
 namespace {
 
 using namespace firecaffe;
 
+std::string rank_prefix() {
+    try {
+        const auto launch = cli::find_launch(cli::read_environment(), cli::read_process_facts());
+        return launch && launch->size > 1 ? text("rank ", launch->rank, ": ") : "";
+    } catch (const Error&) {
+        return "";  // which is then what the message is about
+    }
+}
+
 /// One line on stderr, with the rank where there are several.
 int fail(ExitStatus status, std::string message) {
     for (char& c : message)
         if (c == '\n') c = ' ';
-    const cli::Environment environment = cli::read_environment();
-    std::string rank;
-    if (const auto found = environment.find("FIRECAFFE_RANK"); found != environment.end())
-        rank = "rank " + found->second + ": ";
-    cli::write_all(STDERR_FILENO, "firecaffe: " + rank + "error: " + message + "\n");
+    cli::write_all(STDERR_FILENO, "firecaffe: " + rank_prefix() + "error: " + message + "\n");
     return static_cast<int>(status);
 }
 
@@ -30,9 +36,10 @@ int run(int argc, char** argv) {
     CLI::App program("Trains convolutional networks data-parallel, with exact and measurable gradient exchange.",
                      "firecaffe");
     program.require_subcommand(1);
-    program.footer("Example:\n  firecaffe train examples/nin/fashion_mnist.json --workers 2 --output out/nin\n\n"
-                   "Exit status: 0 done, 1 training failed, 2 usage, 65 bad data, 66 missing input, 69 peer\n"
-                   "unavailable, 70 internal, 74 I/O, 75 lost a worker or pre-empted (start again), 78 bad config.");
+    program.footer(
+        "Example:\n  firecaffe train examples/nin/fashion_mnist.json --workers 2 --output out/nin\n\n"
+        "Exit status: 0 done, 1 training failed, 2 usage, 65 bad data, 66 missing input, 69 peer\n"
+        "unavailable, 70 internal, 74 I/O, 75 lost a worker or pre-empted (start again), 78 bad config.");
     cli::Command chosen;
     cli::add_train(program, {argv, argv + argc}, chosen);
     cli::add_test(program, chosen);

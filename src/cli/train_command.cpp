@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
+
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
 #include "cli/job.hpp"
 #include "cli/local_workers.hpp"
 #include "firecaffe/config/config.hpp"
+#include "firecaffe/model_io/checkpoint.hpp"
 #include "firecaffe/train/run_files.hpp"
 #include "firecaffe/train/trainer.hpp"
 
@@ -38,16 +41,31 @@ std::string result_text(const TrainSummary& s) {
     if (s.tested)
         out += fmt::format("test:      top-1 {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images\n", 100 * s.test_top1,
                            100 * s.test_top5, s.test_loss, s.test_images);
-    out += fmt::format("training:  {} iterations ({:.2f} epochs) in {} at {:.0f} images/s, final loss {:.4f}\n",
-                       s.iterations, s.epochs, format_seconds(s.seconds), s.images_per_second, s.train_loss);
+    if (std::isnan(s.train_loss))
+        out += fmt::format("training:  nothing was left to do after iteration {} ({:.2f} epochs)\n", s.iterations,
+                           s.epochs);
+    else
+        out += fmt::format("training:  {} iterations ({:.2f} epochs) in {} at {:.0f} images/s, final loss {:.4f}\n",
+                           s.iterations, s.epochs, format_seconds(s.seconds), s.images_per_second, s.train_loss);
     out += fmt::format("workers:   {} x {} threads, reducer {}, exchange {:.2f} s of which {:.2f} s not hidden\n",
                        s.workers, s.threads, s.reducer, s.communication_seconds, s.exposed_communication_seconds);
     out += fmt::format("digest:    {}\n", s.parameters_digest);
     return out;
 }
 
+/// For the warning of a run that is resumed with another config; empty if nothing that counts has changed.
+std::string explain_change(const std::string& then, const std::string& now) {
+    try {
+        return explain_difference(shared_config(parse_config(now)), shared_config(parse_config(then)));
+    } catch (const Error& e) {
+        return e.what();
+    }
+}
+
 int launch_workers(const TrainArguments& a, const TrainOptions& options, const std::vector<std::string>& argv) {
-    inspect(options);  // what is wrong for all workers is said once, here
+    inspect(options, a.workers);  // what is wrong for all workers is said once, here
+    check_outputs(options.output.directory, a.json);
+    if (a.resume) checkpoint_to_resume(options.output.directory + "/checkpoints");
     LocalWorkersOptions workers;
     workers.workers = a.workers;
     workers.arguments = argv;
@@ -55,12 +73,18 @@ int launch_workers(const TrainArguments& a, const TrainOptions& options, const s
     workers.pin = a.pin;
     workers.threads_per_worker = static_cast<int>(options.compute.threads);
     // Survivors find out by themselves within the deadline; a little more, so that their own words are heard.
-    workers.leave_deadline = std::chrono::milliseconds(static_cast<long>(options.reducer.deadline_seconds * 1000) + 1000);
+    workers.leave_deadline =
+        std::chrono::milliseconds(static_cast<long>(options.reducer.deadline_seconds * 1000) + 1000);
     workers.report = [&](const std::string& line) {
         if (!a.quiet) write_all(STDERR_FILENO, line + "\n");
     };
+    workers.failure = [](const LocalWorkersResult& failed) {
+        const bool killed = failed.status > 128;  // a worker that was killed could not say anything
+        write_all(STDERR_FILENO, fmt::format("firecaffe: error: {}; {}\n", failed.message,
+                                             killed ? "the others stop. Start again with --resume"
+                                                    : "the workers' own messages say why"));
+    };
     const LocalWorkersResult result = run_local_workers(workers);
-    if (result.status != 0) write_all(STDERR_FILENO, "firecaffe: " + result.message + "\n");
     // A worker that was killed is a lost worker: start again.
     return result.status > 128 ? static_cast<int>(ExitStatus::try_again) : result.status;
 }
@@ -75,20 +99,35 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
     environment.config = print_config(options);
     environment.resume = a.resume;
     environment.stop_requested = stop_was_requested;
+    environment.explain_change = explain_change;
     if (launch) {
         if (rank == 0) console.note(fmt::format("{} workers, as {} says", size, launch->source));
         environment.transport = join_job(*launch, options);
     }
     std::unique_ptr<RunFiles> files;
-    if (rank == 0 && !options.output.directory.empty()) {
-        files = std::make_unique<RunFiles>(options.output.directory);
-        environment.listeners.push_back(files.get());
+    if (rank == 0) {
+        try {
+            check_outputs(options.output.directory, a.json);
+            if (!options.output.directory.empty()) files = std::make_unique<RunFiles>(options.output.directory);
+        } catch (const std::exception& e) {
+            if (environment.transport != nullptr) environment.transport->abort(e.what());
+            throw;
+        }
+        if (files != nullptr) environment.listeners.push_back(files.get());
     }
     Trainer<float, Cpu> trainer(options, std::move(environment));
     console.note(fmt::format("{}: {} parameters; batch {} = {} workers x {:.4g} images; seed {}", options.name,
                              trainer.layout().parameter_count(), options.solver.global_batch, size,
                              static_cast<double>(options.solver.global_batch) / size, options.solver.random_seed));
-    const TrainSummary summary = trainer.train();
+    TrainSummary summary;
+    try {
+        summary = trainer.train();
+    } catch (const Error& e) {
+        // To these ends all ranks come together, so one of them is enough to say why.
+        const bool common = e.status() == ExitStatus::training_failed || dynamic_cast<const PreemptedError*>(&e);
+        if (rank == 0 || !common) throw;
+        return static_cast<int>(e.status());
+    }
     if (rank == 0) {
         if (!a.json.empty()) write_file_atomically(a.json, summary_json(summary));
         write_all(STDOUT_FILENO, result_text(summary));
@@ -98,8 +137,6 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
 
 int train(const TrainArguments& a, const std::vector<std::string>& argv) {
     const TrainOptions options = read_options(a);
-    if (options.compute.device != "cpu")
-        throw ConfigError("compute.device '", options.compute.device, "' is not in this build; use \"cpu\"");
     const std::optional<LaunchInfo> launch = find_launch(read_environment(), read_process_facts());
     if (!launch && a.workers > 1) return launch_workers(a, options, argv);
     if (launch && a.workers > 1 && launch->size != a.workers)
@@ -123,10 +160,11 @@ void add_train(CLI::App& program, const std::vector<std::string>& argv, Command&
     command->add_option("--json", a->json, "Write the summary to this file as well");
     command->add_flag("--quiet", a->quiet, "No progress; errors and the result only");
     command->add_flag("!--no-pin", a->pin, "Do not bind workers to cores");
-    command->footer("Examples:\n  firecaffe train nin.json --workers 2 --output out/nin\n"
-                    "  firecaffe train nin.json --set solver.base_lr=0.02 --set solver.max_iter=500\n"
-                    "  firecaffe train nin.json --workers 4 --output out/nin --resume\n"
-                    "  mpirun -n 4 firecaffe train nin.json --output out/nin");
+    command->footer(
+        "Examples:\n  firecaffe train nin.json --workers 2 --output out/nin\n"
+        "  firecaffe train nin.json --set solver.base_lr=0.02 --set solver.max_iter=500\n"
+        "  firecaffe train nin.json --workers 4 --output out/nin --resume\n"
+        "  mpirun -n 4 firecaffe train nin.json --output out/nin");
     command->callback([a, argv, &chosen] { chosen = [a, argv] { return train(*a, argv); }; });
 }
 

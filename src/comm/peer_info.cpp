@@ -8,4 +8,16 @@ std::string to_string(const PeerInfo& peer) {
     return text("rank ", peer.rank, " (host ", peer.host, ", pid ", peer.pid, ")");
 }
 
+std::string to_string(const OperationTag& tag) {
+    const std::string number = text(" (all-reduce #", tag.sequence, ")");
+    switch (tag.bucket) {
+        case kTestFiguresBucket:
+            return "the exchange of test figures" + number;
+        case kResumeBucket:
+            return "the comparison of checkpoints" + number;
+        default:
+            return text("bucket ", tag.bucket, " of step ", tag.step, number);
+    }
+}
+
 }  // namespace firecaffe::comm

@@ -22,7 +22,7 @@ auto from_options() {
     return [](const LayerSpec& spec) {
         const auto* options = std::get_if<Options>(&spec.options);
         if (options == nullptr)
-            throw ConfigError("layer '", spec.name, "' has type ", spec.type, " but the options of another type");
+            throw ConfigError("the type is ", spec.type, " but the options are another type's; give it its own");
         return std::make_unique<LayerClass>(*options);
     };
 }
@@ -51,9 +51,11 @@ std::unique_ptr<Layer<T, Device>> LayerRegistry<T, Device>::make(const LayerSpec
     if (found == factories_.end()) {
         std::string known;
         for (const auto& [type, factory] : factories_) known += (known.empty() ? "" : ", ") + type;
-        throw ConfigError("layer '", spec.name, "': unknown type '", spec.type, "'; known are ", known);
+        throw ConfigError("unknown type '", spec.type, "'; known are ", known);
     }
-    return found->second(spec);
+    std::unique_ptr<Layer<T, Device>> layer = found->second(spec);
+    if (layer == nullptr) throw ConfigError("the factory of type '", spec.type, "' made no layer; it must return one");
+    return layer;
 }
 
 template class LayerRegistry<float, Cpu>;

@@ -194,6 +194,17 @@ std::optional<std::string> find_checkpoint(const std::string& root_directory, st
     return std::nullopt;
 }
 
+std::optional<std::string> checkpoint_to_resume(const std::string& root, std::vector<std::string>* passed_over) {
+    std::vector<std::string> reasons;
+    std::optional<std::string> found = find_checkpoint(root, &reasons);
+    if (!found && !reasons.empty())
+        throw DataError("no checkpoint under ", in_quotes(root), " is valid: ", reasons.front(),
+                        reasons.size() > 1 ? text(" (and ", reasons.size() - 1, " more)") : "",
+                        "; put back a copy, or start from the beginning in another directory");
+    if (passed_over != nullptr) *passed_over = std::move(reasons);
+    return found;
+}
+
 Checkpoint load_checkpoint(const std::string& path) {
     fs::path normal = fs::absolute(path).lexically_normal();
     if (!normal.has_filename()) normal = normal.parent_path();
@@ -208,6 +219,14 @@ Checkpoint load_checkpoint(const std::string& path) {
         if (other) throw DataError(damage.what(), "; use the newest valid checkpoint beside it, ", in_quotes(*other));
         throw DataError(damage.what(), "; no valid checkpoint lies beside it: use a copy, or start from the beginning");
     }
+}
+
+SafetensorsFile load_model_file(const std::string& file) {
+    const fs::path directory = fs::absolute(file).parent_path();
+    std::error_code error;
+    if (fs::path(file).filename() == kCheckpointFiles[1] && fs::exists(directory / kSumsFile, error))
+        return load_checkpoint(directory.string()).model;
+    return SafetensorsFile::load(file);
 }
 
 }  // namespace firecaffe

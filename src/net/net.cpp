@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/net/net.hpp"
 
+#include <algorithm>
+
 #include "firecaffe/layers/filler.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "net/net_state.hpp"
@@ -27,6 +29,11 @@ const ArenaLayout& Net<T, Device>::layout() const {
 template <class T, class Device>
 std::int64_t Net<T, Device>::batch() const {
     return state_->options.data[0];
+}
+
+template <class T, class Device>
+bool Net<T, Device>::has_loss() const {
+    return std::any_of(state_->values.begin(), state_->values.end(), [](const NetValue& v) { return v.is_loss; });
 }
 
 template <class T, class Device>

@@ -55,7 +55,8 @@ class NodeBuilder {
             const bool kept = std::any_of(state_.options.retain.begin(), state_.options.retain.end(),
                                           [&](const std::string& blob) { return graph.last_value(blob) == between; });
             const auto next = static_cast<std::size_t>(readers[0]);
-            if (!kept && graph.nodes[next].bottoms.size() == 1 && graph.nodes[next].tops.size() == 1)
+            if (!kept && graph.nodes[next].bottoms.size() == 1 && graph.nodes[next].tops.size() == 1 &&
+                layers_[next]->can_run_in_place())
                 absorbed[next] = layers_[i]->absorb(*layers_[next]);
         }
         return absorbed;
@@ -82,6 +83,9 @@ class NodeBuilder {
             value(top).blob = spec.top[i];
             value(top).loss_weight = state_.nodes.back().layer->loss_weight(i);
             value(top).is_loss = value(top).loss_weight != 0.0;
+            if (value(top).is_loss && value(top).spec.shape.count() != 1)
+                throw ShapeError("layer '", spec.name, "': the loss '", value(top).blob, "' is ", value(top).spec.shape,
+                                 "; a loss must be one number, so add it up in the layer");
         }
     }
 
@@ -168,12 +172,17 @@ class NodeBuilder {
             }
         }
         if (shared != nullptr) state_.layout = *shared;
-        std::size_t prefix = 0;
-        for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node) {
-            for (const ParameterInfo& p : node->parameters) prefix = std::max(prefix, p.end());
-            node->ready_prefix = prefix;
+        mark_ready_prefixes();
+    }
+
+    /// After a layer's backward pass everything is final before the first parameter of the layers that are still to
+    /// run, the gap in front of it included. (A layout that is shared may have another order than this net.)
+    void mark_ready_prefixes() {
+        std::size_t prefix = state_.layout.size();
+        for (NetNode<T, Device>& node : state_.nodes) {
+            node.ready_prefix = prefix;
+            for (const ParameterInfo& p : node.parameters) prefix = std::min(prefix, p.offset);
         }
-        if (!state_.nodes.empty()) state_.nodes.front().ready_prefix = state_.layout.size();
     }
 
     /// Which values have a parameter upstream, which lead to a loss, and so which layers run backward.

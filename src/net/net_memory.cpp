@@ -40,13 +40,16 @@ class MemoryPlacer {
         lifetime.last = std::max(lifetime.last, tick);
     }
 
-    /// A layer may overwrite its bottom if it can, if nobody else reads that bottom, and if the layer that wrote it
-    /// does not need it any more.
+    /// A layer may overwrite its bottom if it can, if nobody else reads that bottom, not even the net or the layer itself
+    /// later on, and if the layer that wrote it does not need it any more. (The gradient of a loss is a constant that
+    /// must not be overwritten either.)
     bool runs_in_place(const Node& n) {
         if (!n.layer->can_run_in_place() || n.bottoms.size() != 1 || n.tops.size() != 1) return false;
+        if (n.runs_backward && n.layer->backward_reads_bottoms()) return false;
         const NetValue& bottom = value(n.bottoms[0]);
-        if (bottom.producer < 0 || bottom.retained || bottom.consumers.size() != 1) return false;
-        if (!(bottom.spec == value(n.tops[0]).spec)) return false;
+        const NetValue& top = value(n.tops[0]);
+        if (bottom.producer < 0 || bottom.retained || bottom.is_loss || bottom.consumers.size() != 1) return false;
+        if (top.is_loss || !(bottom.spec == top.spec)) return false;
         const Node& producer = node(bottom.producer);
         return !(producer.runs_backward && producer.layer->backward_reads_tops());
     }
@@ -57,6 +60,9 @@ class MemoryPlacer {
             if (v.producer >= 0 && runs_in_place(node(v.producer))) {
                 v.data_buffer = value(node(v.producer).bottoms[0]).data_buffer;
             } else {
+                if (v.producer >= 0 && node(v.producer).absorbed)
+                    throw ConfigError("layer '", node(v.producer).name, "' was absorbed by the layer before it, but it ",
+                                      "cannot run in place here; that layer's absorb() must refuse");
                 v.data_buffer = new_buffer(v.spec, std::max(v.producer, 0), std::max(v.producer, 0));
             }
             for (const int consumer : v.consumers) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/ops.hpp"
@@ -21,6 +22,15 @@ int log2_ceil(int n) {
     return log;
 }
 
+/// The most complete subtrees that any prefix of the block falls into. As shards get arenas in ascending order, this many
+/// are held when nobody computes; with one more for each thread, a thread that waits can count on those that compute.
+std::size_t most_subtrees(const ShardBlock& block, int shards) {
+    std::size_t most = 0;
+    for (int end = block.begin + 1; end <= block.end; ++end)
+        most = std::max(most, maximal_nodes({block.begin, end}, shards).size());
+    return most;
+}
+
 }  // namespace
 
 template <class T, class Device>
@@ -31,7 +41,7 @@ struct GradientExchange<T, Device>::State {
         Ticket ticket = 0;
     };
 
-    State(const ArenaLayout& layout, const ExchangeOptions& exchange_options, Reducer& exchange_reducer);
+    State(const ArenaLayout& arena_layout, const ExchangeOptions& exchange_options, Reducer& exchange_reducer);
 
     void complete(std::size_t bucket, int shard);
     void submit_ready(bool everything);
@@ -41,17 +51,20 @@ struct GradientExchange<T, Device>::State {
     bool exists(const ShardNode& node) const { return node.begin() < options.shards; }
     Arena<T, Device>& arena_of(int shard) { return *in_use[static_cast<std::size_t>(shard - block.begin)]; }
 
+    const ArenaLayout layout;
     const ExchangeOptions options;
     Reducer& reducer;
     const ShardBlock block;
     const std::vector<ShardNode> roots;
     const std::vector<Bucket> buckets;
-    std::vector<std::unique_ptr<Arena<T, Device>>> arenas;
+    std::size_t arena_count = 0;
+    std::vector<Arena<T, Device>> arenas;  // empty until the first step
     std::vector<std::size_t> level_offsets;
 
-    std::mutex mutex;  // guards what follows, up to `failed`
+    std::mutex mutex;  // guards what follows, up to `failure`
     std::condition_variable arena_free;
     std::vector<Arena<T, Device>*> free;
+    int next_shard = 0;                         // the one whose turn it is in acquire()
     std::vector<Arena<T, Device>*> in_use;      // per shard of the block
     std::vector<std::size_t> buckets_absorbed;  // per shard: buckets already added into the left sibling
     std::vector<Pending> pending;
@@ -59,24 +72,23 @@ struct GradientExchange<T, Device>::State {
     Arena<T, Device>* result = nullptr;
     std::size_t next_submit = 0;
     std::uint32_t step = 0;
-    bool failed = false;
+    std::exception_ptr failure;
 
+    std::size_t waited = 0;  // buckets that wait() has returned for in this step
     double exposed_seconds = 0.0;
 };
 
 template <class T, class Device>
-GradientExchange<T, Device>::State::State(const ArenaLayout& layout, const ExchangeOptions& exchange_options,
+GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const ExchangeOptions& exchange_options,
                                           Reducer& exchange_reducer)
-    : options(exchange_options),
+    : layout(arena_layout),
+      options(exchange_options),
       reducer(exchange_reducer),
       block(shard_block(reducer.rank(), reducer.size(), options.shards)),
       roots(maximal_nodes(block, options.shards)),
       buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes)) {
-    // Shards are handed out in ascending order. When nobody computes, the complete subtrees of a prefix of the block
-    // are at most 2 log2 V; with so many arenas and one per thread in flight, nobody can wait for ever.
-    const int wanted = std::min(std::max(block.size(), 1), options.threads + 2 * log2_ceil(options.shards) + 1);
-    for (int i = 0; i < wanted; ++i) arenas.push_back(std::make_unique<Arena<T, Device>>(layout, options.tail));
-
+    arena_count = std::min(static_cast<std::size_t>(std::max(block.size(), 1)),
+                           most_subtrees(block, options.shards) + static_cast<std::size_t>(options.threads));
     std::size_t nodes = 0;
     for (int level = 0; level <= log2_ceil(options.shards) + 1; ++level) {
         level_offsets.push_back(nodes);
@@ -88,7 +100,8 @@ GradientExchange<T, Device>::State::State(const ArenaLayout& layout, const Excha
     pending.resize(buckets.size());
     for (Pending& p : pending) p.ready.resize(nodes);
     partials.resize(std::max<std::size_t>(roots.size(), 1));
-    free.reserve(arenas.size());
+    arenas.reserve(arena_count);
+    free.reserve(arena_count);
 }
 
 /// Climbs from the leaf: where both children of a node are complete, whoever completed the second adds the right one to
@@ -117,7 +130,7 @@ void GradientExchange<T, Device>::State::complete(std::size_t bucket, int shard)
             const auto absorbed = static_cast<std::size_t>(right.begin() - block.begin);
             if (++buckets_absorbed[absorbed] == buckets.size()) {
                 free.push_back(in_use[absorbed]);
-                arena_free.notify_one();
+                arena_free.notify_all();
             }
         }
         node = {node.level + 1, node.index / 2};
@@ -167,7 +180,17 @@ GradientExchange<T, Device>::GradientExchange(const ArenaLayout& layout, const E
     : state_(std::make_unique<State>(layout, options, reducer)) {}
 
 template <class T, class Device>
-GradientExchange<T, Device>::~GradientExchange() = default;
+GradientExchange<T, Device>::~GradientExchange() {
+    State& s = *state_;
+    if (s.waited >= s.next_submit) return;
+    s.reducer.abort("its exchange of gradients ended in the middle of a step");
+    for (std::size_t b = s.waited; b < s.next_submit; ++b) {
+        try {
+            s.reducer.wait(s.pending[b].ticket);
+        } catch (...) {  // it has let go of the memory; more is not asked
+        }
+    }
+}
 
 template <class T, class Device>
 const std::vector<Bucket>& GradientExchange<T, Device>::buckets() const {
@@ -188,8 +211,10 @@ template <class T, class Device>
 void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
     State& s = *state_;
     const std::lock_guard lock(s.mutex);
+    while (s.arenas.size() < s.arena_count) s.arenas.emplace_back(s.layout, s.options.tail);
     s.step = step;
-    s.next_submit = 0;
+    s.next_submit = s.waited = 0;
+    s.next_shard = s.block.begin;
     for (auto& p : s.pending) {
         std::fill(p.ready.begin(), p.ready.end(), char{0});
         p.roots_ready = 0;
@@ -197,8 +222,8 @@ void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
     std::fill(s.buckets_absorbed.begin(), s.buckets_absorbed.end(), std::size_t{0});
     std::fill(s.in_use.begin(), s.in_use.end(), nullptr);
     s.free.clear();
-    for (const auto& arena : s.arenas) s.free.push_back(arena.get());
-    s.result = s.block.empty() ? s.arenas.front().get() : nullptr;
+    for (Arena<T, Device>& arena : s.arenas) s.free.push_back(&arena);
+    s.result = s.block.empty() ? &s.arenas.front() : nullptr;
 }
 
 template <class T, class Device>
@@ -206,11 +231,15 @@ typename GradientExchange<T, Device>::Lease GradientExchange<T, Device>::acquire
     State& s = *state_;
     FIRECAFFE_INVARIANT(shard >= s.block.begin && shard < s.block.end);
     std::unique_lock lock(s.mutex);
-    if (!s.arena_free.wait_for(lock, kArenaDeadline, [&] { return s.failed || !s.free.empty(); }))
-        throw InternalError("no gradient memory became free for shard ", shard, " within ten minutes");
-    if (s.failed) throw InternalError("shard ", shard, " is given up because another one failed");
+    const auto its_turn = [&] { return s.failure != nullptr || (shard == s.next_shard && !s.free.empty()); };
+    if (!s.arena_free.wait_for(lock, kArenaDeadline, its_turn))
+        throw InternalError("no gradient memory became free for shard ", shard, " within ten minutes (next is shard ",
+                            s.next_shard, "); acquire shards in ascending order, once per step");
+    if (s.failure != nullptr) std::rethrow_exception(s.failure);
     Arena<T, Device>* arena = s.free.back();
     s.free.pop_back();
+    ++s.next_shard;
+    if (!s.free.empty()) s.arena_free.notify_all();
     s.in_use[static_cast<std::size_t>(shard - s.block.begin)] = arena;
     if (shard == s.block.begin) s.result = arena;
     return Lease(*this, shard, *arena);
@@ -228,6 +257,7 @@ std::span<const T> GradientExchange<T, Device>::wait(std::size_t bucket) {
     const auto start = std::chrono::steady_clock::now();
     s.reducer.wait(s.pending[bucket].ticket);
     s.exposed_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    s.waited = std::max(s.waited, bucket + 1);
     return {s.result->data(), s.result->extent()};
 }
 
@@ -237,9 +267,9 @@ std::span<const T> GradientExchange<T, Device>::tail() const {
 }
 
 template <class T, class Device>
-void GradientExchange<T, Device>::fail() {
+void GradientExchange<T, Device>::fail(std::exception_ptr cause) {
     const std::lock_guard lock(state_->mutex);
-    state_->failed = true;
+    if (state_->failure == nullptr) state_->failure = std::move(cause);
     state_->arena_free.notify_all();
 }
 
@@ -250,7 +280,7 @@ double GradientExchange<T, Device>::exposed_seconds() const {
 
 template <class T, class Device>
 std::size_t GradientExchange<T, Device>::memory_bytes() const {
-    return state_->arenas.size() * state_->arenas.front()->extent() * sizeof(T);
+    return state_->arena_count * (state_->layout.size() + state_->options.tail) * sizeof(T);
 }
 
 template class GradientExchange<float, Cpu>;

@@ -6,10 +6,17 @@
 namespace firecaffe {
 
 MathThreads::MathThreads(int threads) {
-    for (int t = 1; t < threads; ++t) threads_.emplace_back([this, t] { help(t); });
+    try {
+        for (int t = 1; t < threads; ++t) threads_.emplace_back([this, t] { help(t); });
+    } catch (...) {
+        stop();
+        throw;
+    }
 }
 
-MathThreads::~MathThreads() {
+MathThreads::~MathThreads() { stop(); }
+
+void MathThreads::stop() {
     {
         const std::lock_guard lock(mutex_);
         stop_ = true;

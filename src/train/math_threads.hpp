@@ -27,6 +27,7 @@ class MathThreads {
     void run(int items, const std::function<void(int thread, int item)>& work);
 
   private:
+    void stop();
     void help(int thread);
     void take_items(int thread, std::unique_lock<std::mutex>& lock);
 

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "firecaffe/core/error.hpp"
@@ -15,6 +14,13 @@
 namespace firecaffe {
 
 using Json = nlohmann::ordered_json;
+
+namespace {
+/// Paths and messages may hold any bytes; what is not UTF-8 must not end a run.
+std::string as_text(const Json& json, int indent) {
+    return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+}  // namespace
 
 std::string summary_json(const TrainSummary& s) {
     Json json{{"name", s.name},
@@ -41,13 +47,13 @@ std::string summary_json(const TrainSummary& s) {
     json["checkpoint"] = s.checkpoint.empty() ? Json(nullptr) : Json(s.checkpoint);
     json["versions"] = Json::object();
     for (const auto& [component, version] : s.versions) json["versions"][component] = version;
-    return json.dump(2) + "\n";
+    return as_text(json, 2) + "\n";
 }
 
 std::string evaluation_json(const EvaluationReport& r) {
     const Json json{{"images", r.images},    {"test_loss", r.loss},  {"test_top1", r.top1},
                     {"test_top5", r.top5}, {"seconds", r.seconds}};
-    return json.dump(2) + "\n";
+    return as_text(json, 2) + "\n";
 }
 
 void write_file_atomically(const std::string& path, const std::string& text) {
@@ -75,15 +81,41 @@ void write_file_atomically(const std::string& path, const std::string& text) {
     if (::rename(aside.c_str(), path.c_str()) != 0) fail("replace");
 }
 
+/// One line, each a whole one or none. A full disk must not end the training, so what cannot be written is counted.
 struct RunFiles::State {
     std::string directory;
-    std::ofstream log;
+    int log = -1;
+    std::int64_t missing = 0;
 
-    void line(Json json) {
-        if (!log.is_open()) return;
-        log << json.dump() << '\n';
-        log.flush();
-        if (!log) log.close();  // a full disk ends the log, not the training
+    ~State() {
+        if (log >= 0) ::close(log);
+    }
+
+    bool write_line(const Json& json) {
+        const std::string line = as_text(json, -1) + "\n";
+        const off_t end = ::lseek(log, 0, SEEK_END);
+        for (std::size_t done = 0; done < line.size();) {
+            const ssize_t n = ::write(log, line.data() + done, line.size() - done);
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) {
+                [[maybe_unused]] const int cut = ::ftruncate(log, end);  // nothing more can be done about a piece
+                return false;
+            }
+            done += static_cast<std::size_t>(n);
+        }
+        return true;
+    }
+
+    void line(const Json& json) {
+        if (missing > 0) {
+            const std::string message = std::to_string(missing) + " lines are missing here: they could not be written";
+            if (!write_line({{"event", "warning"}, {"message", message}})) {
+                ++missing;
+                return;
+            }
+            missing = 0;
+        }
+        if (!write_line(json)) ++missing;
     }
 };
 
@@ -94,9 +126,10 @@ RunFiles::RunFiles(std::string directory) : state_(std::make_unique<State>()) {
     if (error)
         throw IoError("cannot create the output directory '", state_->directory, "': ", error.message(),
                       "; choose another one with --output");
-    state_->log.open(state_->directory + "/log.jsonl", std::ios::app);
-    if (!state_->log)
-        throw IoError("cannot write '", state_->directory, "/log.jsonl'; choose another directory with --output");
+    const std::string path = state_->directory + "/log.jsonl";
+    state_->log = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (state_->log < 0)
+        throw IoError("cannot write '", path, "': ", std::strerror(errno), "; choose another directory with --output");
 }
 
 RunFiles::~RunFiles() = default;

@@ -27,62 +27,99 @@ void check_options(const TrainOptions& o) {
 /// Training and test set get different seeds, so that two synthetic sets differ.
 constexpr std::uint64_t kTestSeed = 0x7e57;
 
+/// Runs `f`; when it throws, `abort` is told why before the exception goes on. What all ranks see alike is not told: they
+/// leave together.
+template <class F, class Abort>
+auto or_abort(F&& f, Abort&& abort) {
+    try {
+        return f();
+    } catch (const PreemptedError&) {  // all ranks stop after the same step
+        throw;
+    } catch (const TrainingError&) {  // all ranks see the same loss and the same parameters
+        throw;
+    } catch (const std::exception& e) {
+        abort(e.what());
+        throw;
+    } catch (...) {
+        abort("an exception of unknown type");
+        throw;
+    }
+}
+
 }  // namespace
 
-template <class T, class Device>
-Trainer<T, Device>::Trainer(const TrainOptions& options, TrainEnvironment<T, Device> environment) {
-    check_options(options);
-    const int workers = environment.transport == nullptr ? 1 : environment.transport->size();
-    const int rank = environment.transport == nullptr ? 0 : environment.transport->rank();
+std::int64_t logical_shards(const TrainOptions& options, int workers) {
     const std::int64_t shards =
         options.solver.shards > 0 ? options.solver.shards : std::int64_t{workers} * options.compute.threads;
-    if (options.solver.global_batch % shards != 0)
+    if (shards < 1 || options.solver.global_batch % shards != 0)
         throw ConfigError("solver.global_batch ", options.solver.global_batch, " cannot be cut into ", shards,
                           " equal shards; choose solver.shards so that it divides the batch",
                           options.solver.shards > 0 ? "" : " (without it there is one shard per math thread)");
+    return shards;
+}
+
+template <class T, class Device>
+Trainer<T, Device>::Trainer(const TrainOptions& options, TrainEnvironment<T, Device> environment) {
+    const std::shared_ptr<comm::Transport> transport = environment.transport;
+    or_abort([&] { state_ = make_state(options, std::move(environment)); },
+             [&](const char* reason) {
+                 if (transport != nullptr) transport->abort(reason);
+             });
+}
+
+template <class T, class Device>
+std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_state(
+    const TrainOptions& options, TrainEnvironment<T, Device> environment) {
+    check_options(options);
+    if (options.compute.device != Device::kName)
+        throw ConfigError("compute.device '", options.compute.device, "' is not what this program was asked to run on; ",
+                          "use \"", Device::kName, "\"");
+    const int workers = environment.transport == nullptr ? 1 : environment.transport->size();
+    const int rank = environment.transport == nullptr ? 0 : environment.transport->rank();
+    const std::int64_t shards = logical_shards(options, workers);
     const ShardBlock block = shard_block(rank, workers, static_cast<int>(shards));
     const std::int64_t threads = std::clamp<std::int64_t>(options.compute.threads, 1, std::max(block.size(), 1));
 
-    state_ = std::make_unique<State>(options, std::move(environment), static_cast<int>(threads));
-    State& s = *state_;
+    auto state = std::make_unique<State>(options, std::move(environment), static_cast<int>(threads));
+    State& s = *state;
     s.shards = static_cast<int>(shards);
     s.shard_batch = options.solver.global_batch / shards;
     s.reducer = s.environment.reducers.make(options.reducer, s.environment.transport, s.shards);
-    try {
-        const std::uint64_t seed = options.solver.random_seed;
-        s.train_set = decorate(make_dataset(options.data.train, seed, s.environment.datasets), options.data,
-                               TransformMode::train, seed);
-        const DatasetOptions& test = options.data.test;
-        if (!test.images.empty() || test.type != DatasetOptions::Type::idx)
-            s.test_set = decorate(make_dataset(test, seed ^ kTestSeed, s.environment.datasets), options.data,
-                                  TransformMode::test, seed);
-        if (s.train_set->size() == 0) throw DataError("the training set is empty; nothing can be learned from it");
 
-        NetOptions net_options;
-        const Shape image = s.train_set->shape();
-        net_options.data = Shape{s.shard_batch, image[0], image[1], image[2]};
-        for (std::int64_t t = 0; t < threads; ++t)
-            s.nets.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, s.environment.layers));
-        s.net_versions.resize(s.nets.size());
-        s.parameters = Arena<T, Device>(s.layout());
-        s.nets.front()->initialize(s.parameters, seed);
-        for (const auto& net : s.nets) net->bind(s.parameters);
-        check_lr_policy(options.solver);
-        if (!s.environment.optimizer) throw UsageError("TrainEnvironment::optimizer is empty; leave it as it was");
-        s.optimizer = s.environment.optimizer(options.solver, s.layout());
-        if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
+    const std::uint64_t seed = options.solver.random_seed;
+    s.train_set = decorate(make_dataset(options.data.train, seed, s.environment.datasets), options.data,
+                           TransformMode::train, seed);
+    const DatasetOptions& test = options.data.test;
+    if (!test.images.empty() || test.type != DatasetOptions::Type::idx)
+        s.test_set = decorate(make_dataset(test, seed ^ kTestSeed, s.environment.datasets), options.data,
+                              TransformMode::test, seed);
+    if (s.train_set->size() == 0) throw DataError("the training set is empty; nothing can be learned from it");
 
-        ExchangeOptions exchange;
-        exchange.shards = s.shards;
-        exchange.threads = static_cast<int>(threads);
-        exchange.overlap = options.reducer.overlap;
-        exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
-        exchange.tail = kTailSize;
-        s.exchange = std::make_unique<GradientExchange<T, Device>>(s.layout(), exchange, *s.reducer);
-    } catch (const std::exception& e) {
-        s.reducer->abort(e.what());
-        throw;
-    }
+    NetOptions net_options;
+    const Shape image = s.train_set->shape();
+    net_options.data = Shape{s.shard_batch, image[0], image[1], image[2]};
+    for (std::int64_t t = 0; t < threads; ++t)
+        s.nets.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, s.environment.layers));
+    if (!s.nets.front()->has_loss())
+        throw ConfigError("net '", options.net.name, "' has no loss in the training phase; there is nothing to learn ",
+                          "from. Add a SoftmaxWithLoss layer");
+    s.net_versions.resize(s.nets.size());
+    s.parameters = Arena<T, Device>(s.layout());
+    s.nets.front()->initialize(s.parameters, seed);
+    for (const auto& net : s.nets) net->bind(s.parameters);
+    check_lr_policy(options.solver);
+    if (!s.environment.optimizer) throw UsageError("TrainEnvironment::optimizer is empty; leave it as it was");
+    s.optimizer = s.environment.optimizer(options.solver, s.layout());
+    if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
+
+    ExchangeOptions exchange;
+    exchange.shards = s.shards;
+    exchange.threads = static_cast<int>(threads);
+    exchange.overlap = options.reducer.overlap;
+    exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
+    exchange.tail = kTailSize;
+    s.exchange = std::make_unique<GradientExchange<T, Device>>(s.layout(), exchange, *s.reducer);
+    return state;
 }
 
 template <class T, class Device>
@@ -91,7 +128,7 @@ Trainer<T, Device>::~Trainer() = default;
 template <class T, class Device>
 TrainSummary Trainer<T, Device>::train() {
     State& s = *state_;
-    try {
+    const auto run = [&] {
         if (s.environment.resume && !s.options.output.directory.empty()) s.resume();
         s.train_loop();
         std::optional<EvaluationReport> evaluation;
@@ -100,28 +137,26 @@ TrainSummary Trainer<T, Device>::train() {
         s.reducer->close();
         s.tell(&TrainListener::on_end, summary);
         return summary;
+    };
+    try {
+        return or_abort(run, [&](const char* reason) { s.reducer->abort(reason); });
     } catch (const PreemptedError&) {
         s.reducer->close();
         throw;
-    } catch (const std::exception& e) {
-        s.reducer->abort(e.what());
+    } catch (const TrainingError&) {
+        s.reducer->close();
         throw;
     }
 }
 
 template <class T, class Device>
 EvaluationReport Trainer<T, Device>::evaluate() {
-    try {
-        return state_->evaluate();
-    } catch (const std::exception& e) {
-        state_->reducer->abort(e.what());
-        throw;
-    }
+    return or_abort([&] { return state_->evaluate(); }, [&](const char* reason) { state_->reducer->abort(reason); });
 }
 
 template <class T, class Device>
 void Trainer<T, Device>::load_model(const std::string& path) {
-    restore_arrays(model_arrays(state_->layout(), state_->parameters), SafetensorsFile::load(path), path);
+    restore_arrays(model_arrays(state_->layout(), state_->parameters), load_model_file(path), path);
     ++state_->version;
 }
 
@@ -146,7 +181,7 @@ template class Trainer<double, Cpu>;
 template <class T, class Device>
 TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnvironment<T, Device> environment) {
     if (workers < 1) throw UsageError("train_in_threads: ", workers, " workers; give one or more");
-    const auto transports = comm::make_thread_transports(workers, {.deadline_seconds = options.reducer.stall_seconds});
+    auto transports = comm::make_thread_transports(workers, {.deadline_seconds = options.reducer.stall_seconds});
     std::vector<TrainSummary> summaries(static_cast<std::size_t>(workers));
     std::vector<std::exception_ptr> errors(static_cast<std::size_t>(workers));
     std::vector<std::thread> threads;
@@ -155,7 +190,7 @@ TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnv
             const auto r = static_cast<std::size_t>(rank);
             try {
                 TrainEnvironment<T, Device> mine = environment;
-                mine.transport = transports[r];
+                mine.transport = std::move(transports[r]);  // the last reference: a rank that unwinds is seen to be lost
                 if (rank != 0) mine.listeners.clear();
                 summaries[r] = Trainer<T, Device>(options, std::move(mine)).train();
             } catch (...) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -50,7 +51,7 @@ struct Trainer<T, Device>::State {
     std::string last_checkpoint;
     double train_seconds = 0.0;
     double data_wait_seconds = 0.0;
-    double last_loss = 0.0;
+    double last_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last update of this run
     bool stopping = false;
     std::function<void(int, int)> compute_shard;  ///< kept, so that a step allocates nothing
 
@@ -59,10 +60,6 @@ struct Trainer<T, Device>::State {
 
     int rank() const { return reducer->rank(); }
     const ArenaLayout& layout() const { return nets.front()->layout(); }
-    /// Position of shard `shard` of iteration `it` in the stream of training samples.
-    BatchRequest samples_of(std::int64_t it, int shard) const {
-        return {static_cast<std::uint64_t>(it * options.solver.global_batch + shard * shard_batch), shard_batch};
-    }
     double epochs(std::int64_t it) const {
         return static_cast<double>(it) * static_cast<double>(options.solver.global_batch) /
                static_cast<double>(train_set->size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "firecaffe/comm/transport.hpp"
 #include "firecaffe/core/version.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "train/checkpointing.hpp"
@@ -22,15 +23,16 @@ template <class T, class Device>
 void Trainer<T, Device>::State::start_loader() {
     const ShardBlock block = exchange->block();
     if (block.empty()) return;
-    const std::int64_t first = iteration;
     const auto size = static_cast<std::uint64_t>(block.size());
+    // By value: a reader that hangs may outlive this object.
+    const auto schedule = [first = iteration, block, size, global_batch = options.solver.global_batch,
+                           count = shard_batch](std::uint64_t ticket) {
+        const std::int64_t step = first + static_cast<std::int64_t>(ticket / size);
+        const std::int64_t shard = block.begin + static_cast<std::int64_t>(ticket % size);
+        return BatchRequest{static_cast<std::uint64_t>(step * global_batch + shard * count), count};
+    };
     loader = std::make_unique<PrefetchLoader>(
-        train_set,
-        [this, first, block, size](std::uint64_t ticket) {
-            return samples_of(first + static_cast<std::int64_t>(ticket / size),
-                              block.begin + static_cast<int>(ticket % size));
-        },
-        static_cast<std::uint64_t>(options.solver.max_iter - first) * size,
+        train_set, schedule, static_cast<std::uint64_t>(options.solver.max_iter - iteration) * size,
         PrefetchOptions{.threads = options.data.threads, .depth = options.data.prefetch + threads.size()});
 }
 
@@ -58,7 +60,7 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
         tail[kTailStop] = stopping ? T{1} : T{0};
         net.backward(key, lease.gradients(), &lease);
     } catch (...) {
-        exchange->fail();
+        exchange->fail(std::current_exception());
         throw;
     }
 }
@@ -174,10 +176,9 @@ void Trainer<T, Device>::State::save() {
 /// Every rank reads the newest valid checkpoint; then the ranks compare what they found.
 template <class T, class Device>
 void Trainer<T, Device>::State::resume() {
-    constexpr std::uint32_t kResumeBucket = 0xE0000001u;
     const std::string root = options.output.directory + "/checkpoints";
     std::vector<std::string> passed_over;
-    const auto found = find_checkpoint(root, &passed_over);
+    const auto found = checkpoint_to_resume(root, &passed_over);
     for (const std::string& reason : passed_over) tell(&TrainListener::on_warning, reason);
     if (found.has_value()) {
         const Checkpoint checkpoint = load_checkpoint(*found);
@@ -186,10 +187,17 @@ void Trainer<T, Device>::State::resume() {
         iteration = resumed_from = checkpoint.state.iteration;
         last_checkpoint = *found;
         ++version;
+        const std::string& then = checkpoint.state.config;
+        const std::string change =
+            environment.explain_change && then != environment.config ? environment.explain_change(then, environment.config)
+                                                                     : std::string();
+        if (!change.empty())
+            tell(&TrainListener::on_warning, text("resuming from '", last_checkpoint,
+                                                  "', whose config differs: ", change, "; the present one holds"));
     }
     std::vector<double> iterations(static_cast<std::size_t>(reducer->size()));
     iterations[static_cast<std::size_t>(rank())] = static_cast<double>(iteration);
-    sum_over_ranks(*reducer, shards, kResumeBucket, iterations);
+    sum_over_ranks(*reducer, shards, comm::kResumeBucket, iterations);
     for (const int other : contributing_ranks(reducer->size(), shards)) {
         const auto theirs = static_cast<std::int64_t>(iterations[static_cast<std::size_t>(other)]);
         if (theirs != iteration)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Our scripts pass shellcheck, and scripts/lib.sh finds and refuses what it should.
+# Our scripts pass shellcheck, scripts/lib.sh finds and refuses what it should, and scripts/count_tests.sh counts.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -17,6 +17,19 @@ fi
 is_debian_12() { return 1; }
 refusal=$(FIRECAFFE_ANY_SYSTEM=0 require_packages demo 2>&1) && fail 'another system was not refused'
 [[ $refusal == *dataset-fashion-mnist*FIRECAFFE_ANY_SYSTEM=1* ]] || fail "the refusal names no package: $refusal"
+
+# What ctest writes: a test that ran, and one that printed SKIP and gave 77.
+results='<testsuite>
+<testcase name="good" status="run">
+<system-out>All tests passed (9 assertions in 4 test cases)
+</system-out></testcase>
+<testcase name="parity" status="notrun">
+<skipped message="SKIP_RETURN_CODE=77"/>
+<system-out>SKIP: no torch
+</system-out>
+</testcase>'
+check 'a skipped test counts once' "$(bash scripts/count_tests.sh <(echo "$results") | tr '\n' ' ')" \
+  'Skipped:   parity: no torch 4 passed, 0 failed, 1 skipped '
 
 if ! command -v shellcheck >/dev/null; then
   echo 'SKIP: shellcheck is not installed (apt-get install shellcheck)'

@@ -103,6 +103,10 @@ TEST_CASE("torchrun's port is left to torchrun, and IPv6 gets brackets") {
     no_address.erase("MASTER_ADDR");
     CHECK_FALSE(find_launch(no_address, kFacts));
     CHECK(launch(with(no_address, {{"FIRECAFFE_RENDEZVOUS", "tcp://a:2"}})).rendezvous == "tcp://a:2");
+    CHECK(launch(kTorchrun).rendezvous_seconds == 120);
+    CHECK(launch(with(kTorchrun, {{"FIRECAFFE_RENDEZVOUS_SECONDS", "7"}})).rendezvous_seconds == 7);
+    CHECK_THROWS_WITH(launch(with(kTorchrun, {{"FIRECAFFE_RENDEZVOUS_SECONDS", "0"}})),
+                      Catch::Contains("FIRECAFFE_RENDEZVOUS_SECONDS='0'"));
 }
 
 TEST_CASE("MPI on one host meets at a file that the ranks of one job share and others do not") {

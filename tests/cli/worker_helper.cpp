@@ -158,6 +158,9 @@ int main(int argc, char** argv) try {
     options.terminate_deadline = 400ms;
     options.shutdown_deadline = 10s;
     options.report = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+    options.failure = [](const cli::LocalWorkersResult& result) {
+        std::fprintf(stderr, "%s\n", result.message.c_str());
+    };
     return cli::run_local_workers(options).status;
 } catch (const std::exception& error) {
     std::fprintf(stderr, "cli_worker_helper: %s\n", error.what());

@@ -64,7 +64,7 @@ TEST_CASE("threads: an operation of another tag or length is refused on both end
     const OperationTag base{.sequence = 7, .bucket = 3, .step = 12, .dtype = DType::float32, .count = 2};
     std::vector<Case> cases(4, {base, 8, ""});
     cases[0].tag.bucket = 4, cases[0].expect = "bucket 4 of step 12";
-    cases[1].tag.sequence = 8, cases[1].expect = "collective 8";
+    cases[1].tag.sequence = 8, cases[1].expect = "all-reduce #8";
     cases[2].tag.dtype = DType::float64, cases[2].expect = "float64";
     cases[3].tag.count = 1, cases[3].bytes = 4, cases[3].expect = "4 of 4 bytes";
     for (const Case& one : cases) {
@@ -78,7 +78,7 @@ TEST_CASE("threads: an operation of another tag or length is refused on both end
             INFO(error);
             CHECK(contains(error, "rank 1 (host localhost, pid "));
             CHECK(contains(error, "rank 0 (host localhost, pid "));
-            CHECK(contains(error, "bucket 3 of step 12 (collective 7, 8 of 8 bytes, float32)"));
+            CHECK(contains(error, "bucket 3 of step 12 (all-reduce #7), 8 of 8 bytes of float32"));
             CHECK(contains(error, one.expect));
         }
     }
@@ -191,4 +191,13 @@ TEST_CASE("threads: bad calls are refused") {
     auto received = transports[0]->post_receive(1, {}, {});
     CHECK_NOTHROW(transports[0]->wait(*received));
     CHECK_NOTHROW(transports[1]->wait(*sent));
+}
+
+TEST_CASE("an operation is named in words for people") {
+    CHECK(to_string(OperationTag{.sequence = 1842, .bucket = 3, .step = 615}) ==
+          "bucket 3 of step 615 (all-reduce #1842)");
+    CHECK(to_string(OperationTag{.sequence = 9, .bucket = kTestFiguresBucket}) ==
+          "the exchange of test figures (all-reduce #9)");
+    CHECK(to_string(OperationTag{.sequence = 1, .bucket = kResumeBucket}) ==
+          "the comparison of checkpoints (all-reduce #1)");
 }

@@ -157,13 +157,13 @@ TEST_CASE("another operation than expected names both") {
         std::size_t length;
         const char* text;
     };
-    for (const Case& entry : {Case{{6, 2, 9}, 1000, "all-reduce #6, 1000 bytes"},
+    for (const Case& entry : {Case{{6, 2, 9}, 1000, "1000 bytes of bucket 2 of step 9 (all-reduce #6)"},
                               Case{{5, 3, 9}, 1000, "bucket 3 of step 9"}, Case{{5, 2, 8}, 1000, "bucket 2 of step 8"},
-                              Case{{5, 2, 9}, 1001, "1001 bytes"}, Case{{5, 2, 9}, 0, "#5, 0 bytes"}}) {
+                              Case{{5, 2, 9}, 1001, "1001 bytes"}, Case{{5, 2, 9}, 0, " 0 bytes of bucket 2"}}) {
         for (const Outcome& outcome : send_through(~std::size_t{0}, 1000, {5, 2, 9}, entry.expected, entry.length)) {
             CAPTURE(outcome.text);
             CHECK(outcome.kind == Kind::peer_lost);
-            CHECK(contains(outcome.text, "it sent bucket 2 of step 9 (all-reduce #5, 1000 bytes)"));
+            CHECK(contains(outcome.text, "it sent 1000 bytes of bucket 2 of step 9 (all-reduce #5)"));
             CHECK(contains(outcome.text, entry.text));
             CHECK(contains(outcome.text, "same buckets in the same order"));
         }

@@ -8,10 +8,10 @@ import sys
 try:
     import jsonschema
 except ImportError:
-    print("SKIPPED: the Python package jsonschema is not installed (Debian: python3-jsonschema)")
+    print("SKIP: the Python package jsonschema is not installed (Debian: python3-jsonschema)")
     sys.exit(77)
 if not hasattr(jsonschema, "Draft202012Validator"):
-    print("SKIPPED: jsonschema is older than 4.0 and does not know draft 2020-12")
+    print("SKIP: jsonschema is older than 4.0 and does not know draft 2020-12")
     sys.exit(77)
 
 root = pathlib.Path(sys.argv[1])

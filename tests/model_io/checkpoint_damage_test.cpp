@@ -117,3 +117,38 @@ TEST_CASE("a whole checkpoint under the name of another iteration is detected, a
     std::filesystem::copy(pair.older, pair.scratch / "best");
     CHECK(load_checkpoint(pair.scratch / "best").state.iteration == 10);
 }
+
+TEST_CASE("who wants to go on is not sent back to the beginning unawares") {
+    const Pair pair;
+    const auto root = pair.newer.parent_path();
+    const auto damage = [](const std::filesystem::path& directory) {
+        std::string bytes = slurp(directory / "model.safetensors");
+        bytes.back() = static_cast<char>(bytes.back() ^ 1);
+        spill(directory / "model.safetensors", bytes);
+    };
+    std::vector<std::string> passed_over;
+    CHECK(checkpoint_to_resume(root / "nothing", &passed_over) == std::nullopt);
+    CHECK(checkpoint_to_resume(root, &passed_over) == pair.newer.string());
+    CHECK(passed_over.empty());
+    damage(pair.newer);
+    CHECK(checkpoint_to_resume(root, &passed_over) == pair.older.string());
+    CHECK(passed_over.size() == 1);
+    damage(pair.older);
+    CHECK_THROWS_AS(checkpoint_to_resume(root), DataError);
+    CHECK_THROWS_WITH(checkpoint_to_resume(root), Catch::Contains(pair.newer.string()) &&
+                                                      Catch::Contains("(and 1 more)") && Catch::Contains("put back"));
+}
+
+TEST_CASE("a model file is checked against the checkpoint that it lies in") {
+    const Pair pair;
+    const auto file = pair.newer / "model.safetensors";
+    const std::size_t count = load_model_file(file).arrays().size();
+    CHECK(count > 0);
+    std::string bytes = slurp(file);
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    spill(file, bytes);
+    CHECK_THROWS_WITH(load_model_file(file), Catch::Contains("model.safetensors") && Catch::Contains("is damaged"));
+    std::filesystem::rename(file, pair.scratch / "alone.safetensors");
+    CHECK(load_model_file(pair.scratch / "alone.safetensors").arrays().size() == count);
+    CHECK_THROWS_AS(load_model_file(pair.scratch / "none.safetensors"), MissingInputError);
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dropout draws the same mask whatever the layout, and from (seed, step, layer, sample) alone.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -110,6 +111,17 @@ TEST_CASE("dropout keeps the share that was asked for, within four sigma") {
         for (const float value : mask(11, 22, 33, 44, kCount, ratio)) kept += value > 0 ? 1 : 0;
         const double share = 1 - static_cast<double>(ratio);
         CHECK(std::abs(kept / kCount - share) < 4 * std::sqrt(share * (1 - share) / kCount));
+    }
+}
+
+TEMPLATE_TEST_CASE("dropout scales by 1 / (1 - ratio), rounded once", "", float, double) {
+    using T = TestType;
+    const std::uint64_t ids[] = {1};
+    for (const double ratio : {0.1, 0.3, 0.4, 0.9}) {
+        Tensor<T, Cpu> x(Shape{1, 64});
+        std::fill(x.storage().begin(), x.storage().end(), T(1));
+        dropout<T, Cpu>(x.view(), x.view(), {1, 2, 3, ids}, ratio);
+        CHECK(*std::max_element(x.storage().begin(), x.storage().end()) == static_cast<T>(1.0 / (1.0 - ratio)));
     }
 }
 

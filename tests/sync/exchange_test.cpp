@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/random.hpp"
+#include "firecaffe/reducer/background.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/tree.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
@@ -33,11 +35,20 @@ float by_definition(int begin, int level, int shards, std::size_t element) {
     return middle >= shards ? left : left + by_definition(middle, level - 1, shards, element);
 }
 
-void compute(GradientExchange<float, Cpu>& exchange, int shard) {
+std::size_t log2_of(int shards) {
+    std::size_t level = 0;
+    while ((1 << level) < shards) ++level;
+    return level;
+}
+
+void compute(GradientExchange<float, Cpu>& exchange, int shard, std::chrono::microseconds delay = {}) {
     auto lease = exchange.acquire(shard);
     const std::span<float> values(lease.gradients().data(), lease.gradients().extent());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = gradient(shard, i);
-    for (const Bucket& b : exchange.buckets()) lease.gradients_ready(std::min(b.end, lease.gradients().values().size()));
+    for (const Bucket& b : exchange.buckets()) {
+        if (delay.count() > 0) std::this_thread::sleep_for(delay);
+        lease.gradients_ready(std::min(b.end, lease.gradients().values().size()));
+    }
 }
 
 }  // namespace
@@ -72,8 +83,7 @@ TEST_CASE("one worker adds its shards along the tree, in any order of completion
                     });
                 for (auto& t : team) t.join();
                 exchange.finish_compute();
-                int level = 0;
-                while ((1 << level) < shards) ++level;
+                const auto level = static_cast<int>(log2_of(shards));
                 for (std::size_t b = 0; b < exchange.buckets().size(); ++b) {
                     const auto sums = exchange.wait(b);
                     for (std::size_t i = exchange.buckets()[b].begin; i < exchange.buckets()[b].end; ++i)
@@ -111,13 +121,117 @@ TEST_CASE("many workers get the bits of one") {
     }
 }
 
+TEST_CASE("gradient memory is enough whatever the threads' luck") {
+    const ArenaLayout layout = layout_of({40, 24, 8});
+    const auto reducer = make_local_reducer();
+    for (const int shards : {2, 7, 16, 33, 64}) {
+        for (const int threads : {2, 3, 8}) {
+            GradientExchange<float, Cpu> exchange(
+                layout, {.shards = shards, .threads = threads, .bucket_bytes = 64, .tail = 16}, *reducer);
+            exchange.begin_step(0);
+            const std::size_t arena = 112 * sizeof(float);
+            CHECK(exchange.memory_bytes() <= (log2_of(shards) + static_cast<std::size_t>(threads)) * arena);
+            std::atomic<int> next{0};
+            std::vector<std::thread> team;
+            for (int t = 0; t < threads; ++t)
+                team.emplace_back([&] {
+                    const RandomStream random(11, RandomPurpose::user, static_cast<std::uint32_t>(shards));
+                    for (int s = next++; s < shards; s = next++) {
+                        const auto at = static_cast<std::uint64_t>(s);
+                        std::this_thread::sleep_for(std::chrono::microseconds(random.below(2 * at, 300)));
+                        compute(exchange, s, std::chrono::microseconds(random.below(2 * at + 1, 300)));
+                    }
+                });
+            for (auto& t : team) t.join();
+            exchange.finish_compute();
+            std::span<const float> sums;
+            for (std::size_t b = 0; b < exchange.buckets().size(); ++b) sums = exchange.wait(b);
+            for (std::size_t i = 0; i < sums.size(); ++i)
+                REQUIRE(sums[i] == by_definition(0, static_cast<int>(log2_of(shards)), shards, i));
+        }
+    }
+}
+
+TEST_CASE("threads that come late for their memory block nobody for good") {
+    // Seven threads are held up on their way to acquire() while the eighth runs through what lies between: the sums that
+    // it leaves behind do not fit together.
+    constexpr int shards = 64, late = 7, distance = 8;
+    const ArenaLayout layout = layout_of({8});
+    const auto reducer = make_local_reducer();
+    GradientExchange<float, Cpu> exchange(layout, {.shards = shards, .threads = late + 1}, *reducer);
+    exchange.begin_step(0);
+    std::atomic<bool> go{false};
+    std::atomic<int> computed{0}, failed{0};
+    const auto run = [&](int shard) {
+        try {
+            compute(exchange, shard);
+            ++computed;
+        } catch (const Error&) {
+            ++failed;
+        }
+    };
+    std::vector<std::thread> team;
+    for (int t = 0; t < late; ++t)
+        team.emplace_back([&, t] {
+            while (!go) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            run(t * distance);
+        });
+    team.emplace_back([&] {
+        for (int s = 0; s < shards; ++s)
+            if (s % distance != 0 || s / distance >= late) run(s);
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    go = true;
+    for (int i = 0; i < 2000 && computed < shards; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    exchange.fail(std::make_exception_ptr(InternalError("they wait for each other")));  // so that the test ends
+    for (auto& t : team) t.join();
+    CHECK(computed == shards);
+    CHECK(failed == 0);
+}
+
+TEST_CASE("an exchange that ends in the middle of a step waits until the reducer has let go of its memory") {
+    struct State {
+        std::atomic<bool> started{false}, aborted{false}, ended{false};
+    } state;
+    class Stubborn final : public BlockingReducer {
+      public:
+        explicit Stubborn(State& state) : state_(state) {}
+        std::string_view name() const override { return "stubborn"; }
+        int rank() const override { return 0; }
+        int size() const override { return 1; }
+        bool canonical() const override { return true; }
+        void reduce(const ReduceRequest& request, std::uint64_t) override {
+            state_.started = true;
+            while (!state_.aborted) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            std::fill_n(request.partials[0], request.count * size_of(request.dtype), std::byte{1});
+            state_.ended = true;
+            throw PeerLostError("aborted");
+        }
+        void abort(std::string_view) noexcept override { state_.aborted = true; }
+
+      private:
+        State& state_;
+    };
+    BackgroundReducer reducer(std::make_unique<Stubborn>(state));
+    {
+        GradientExchange<float, Cpu> exchange(layout_of({4, 4}), {.shards = 1, .bucket_bytes = 1}, reducer);
+        exchange.begin_step(0);
+        compute(exchange, 0);
+        while (!state.started) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    CHECK(state.ended);
+}
+
 TEST_CASE("after a failure nobody waits for gradient memory") {
     const auto reducer = make_local_reducer();
     const ArenaLayout layout = layout_of({4});
     GradientExchange<float, Cpu> exchange(layout, {.shards = 2}, *reducer);
     exchange.begin_step(0);
-    exchange.fail();
-    CHECK_THROWS_AS(exchange.acquire(0), InternalError);
+    exchange.fail(std::make_exception_ptr(DataError("the cause")));
+    exchange.fail(std::make_exception_ptr(ShapeError("a consequence")));
+    CHECK_THROWS_WITH(exchange.acquire(0), "the cause");
+    CHECK_THROWS_AS(exchange.acquire(1), DataError);
 }
 
 TEST_CASE("sums of sparse figures are exact for any number of ranks") {

@@ -36,6 +36,15 @@ struct OperationTag {
     std::uint64_t count = 0;     ///< elements of the whole request, of which a transfer may be a piece; likewise
 };
 
+/// Buckets of the small sums that a run needs beside its gradients. Those of gradients count from 0 and stay below.
+enum ServiceBucket : std::uint32_t {
+    kTestFiguresBucket = 0xE0000000u,
+    kResumeBucket = 0xE0000001u,  ///< which checkpoint each rank has found
+};
+
+/// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".
+std::string to_string(const OperationTag& tag);
+
 /// One transfer under way. Must be waited for before its buffer is touched or freed.
 class Transfer {
   public:

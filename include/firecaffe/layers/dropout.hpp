@@ -13,7 +13,7 @@ namespace firecaffe {
 template <class T, class Device>
 class DropoutLayer final : public Layer<T, Device> {
   public:
-    explicit DropoutLayer(DropoutOptions options) : ratio_(static_cast<float>(options.dropout_ratio)) {
+    explicit DropoutLayer(DropoutOptions options) : ratio_(options.dropout_ratio) {
         if (!(options.dropout_ratio >= 0 && options.dropout_ratio < 1))
             throw ConfigError("dropout_ratio is ", options.dropout_ratio, "; it must lie in [0, 1)");
     }
@@ -39,7 +39,7 @@ class DropoutLayer final : public Layer<T, Device> {
     static ops::DropoutKey key(const PassKey& pass, std::uint32_t layer) {
         return {pass.seed, pass.step, layer, pass.samples};
     }
-    float ratio_;
+    double ratio_;
 };
 
 }  // namespace firecaffe

@@ -63,10 +63,19 @@ std::string save_checkpoint(const std::string& root, const CheckpointState& stat
 /// consulted. Throws IoError if `root` cannot be listed.
 std::optional<std::string> find_checkpoint(const std::string& root, std::vector<std::string>* passed_over = nullptr);
 
+/// The same for a run that is to go on: where there are checkpoints but none is valid it throws DataError, because
+/// nobody who asks to go on wants to start from the beginning unawares.
+std::optional<std::string> checkpoint_to_resume(const std::string& root,
+                                                std::vector<std::string>* passed_over = nullptr);
+
 /// Loads the checkpoint in the directory `path`; the bytes that were hashed are the bytes that are used. Throws
 /// MissingInputError where there is none, and DataError for one changed, missing or additional byte in any of its
 /// files, for a file that is missing or does not belong there (hidden names are ignored), and for a directory whose
 /// name states another iteration: file, expected and found hash, and the newest valid checkpoint beside it.
 Checkpoint load_checkpoint(const std::string& path);
+
+/// Loads a model file. The one of a checkpoint (SHA256SUMS lies beside it) is loaded as load_checkpoint does: alone, a
+/// safetensors file cannot show that one of its numbers has changed.
+SafetensorsFile load_model_file(const std::string& file);
 
 }  // namespace firecaffe

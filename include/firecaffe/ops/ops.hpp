@@ -118,7 +118,7 @@ void relu_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx,
 /// y = x * mask / (1 - ratio), where mask is drawn per logical element; see dropout.hpp for the exact rule. The same
 /// call with dy in x's place is the backward pass.
 template <class T, class Device>
-void dropout(TensorView<const T, Device> x, TensorView<T, Device> y, const DropoutKey& key, float ratio);
+void dropout(TensorView<const T, Device> x, TensorView<T, Device> y, const DropoutKey& key, double ratio);
 
 /// Softmax over axis 1 of plain N x C x spatial scores, in a numerically safe way: p.
 template <class T, class Device>
@@ -151,7 +151,7 @@ void clear(std::span<T> y);
     template <>                                                                                                       \
     void relu_backward<T, Device>(std::span<const T>, std::span<const T>, std::span<T>, T);                           \
     template <>                                                                                                       \
-    void dropout(TensorView<const T, Device>, TensorView<T, Device>, const DropoutKey&, float);                       \
+    void dropout(TensorView<const T, Device>, TensorView<T, Device>, const DropoutKey&, double);                      \
     template <>                                                                                                       \
     void softmax(TensorView<const T, Device>, TensorView<T, Device>);                                                 \
     template <>                                                                                                       \

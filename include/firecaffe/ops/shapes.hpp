@@ -151,8 +151,8 @@ inline void require_reorderable(const TensorSpec& from, const TensorSpec& to) {
 }
 
 /// 0 <= ratio < 1, equal specs, and one sample id for each sample of the batch.
-inline void require_dropout(const TensorSpec& x, const TensorSpec& y, const DropoutKey& key, float ratio) {
-    if (!(ratio >= 0.0f && ratio < 1.0f))
+inline void require_dropout(const TensorSpec& x, const TensorSpec& y, const DropoutKey& key, double ratio) {
+    if (!(ratio >= 0.0 && ratio < 1.0))
         throw ConfigError("dropout: ratio is ", ratio, "; it must be at least 0 and less than 1");
     require_spec("dropout", "y", y, x);
     if (static_cast<std::int64_t>(key.samples.size()) != x.shape[0])

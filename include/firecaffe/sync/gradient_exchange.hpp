@@ -7,11 +7,14 @@
 // order 0, 1, 2, ... on every rank, while the backward pass goes on.
 //
 // One step:   begin_step(step)
-//             per shard, any thread:  lease = acquire(shard); forward; backward(lease.gradients(), &lease); ~lease
+//             per shard, any thread:  lease = acquire(shard); forward; backward(lease.gradients(), &lease)
 //             finish_compute();  for each bucket b: sums = wait(b); update parameters in bucket b
+// Shards get their memory in ascending order, whatever the order of the calls: then few arenas are enough, and the
+// shards that wait are always behind those that compute. So one thread must acquire in ascending order.
 // The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <span>
 #include <vector>
@@ -53,9 +56,14 @@ class GradientExchange {
         std::size_t next_bucket_ = 0;
     };
 
-    /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's.
+    /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's. Allocates nothing
+    /// of the gradients' size: the first step does.
     GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options, Reducer& reducer);
+    /// In the middle of a step, that is between a submission and its wait(): aborts the reducer and waits until it has
+    /// let go of the gradients.
     ~GradientExchange();
+    GradientExchange(const GradientExchange&) = delete;
+    GradientExchange& operator=(const GradientExchange&) = delete;
 
     const std::vector<Bucket>& buckets() const;
     /// The shards of this worker; may be empty.
@@ -63,8 +71,8 @@ class GradientExchange {
     double mean_factor() const;
 
     void begin_step(std::uint32_t step);
-    /// Gradient memory for `shard` of block(); any thread. May wait for other shards to be added up; throws
-    /// InternalError after ten minutes, or when fail() was called.
+    /// Gradient memory for `shard` of block(), once per step; any thread. May wait for the shards before it to get theirs
+    /// and to be added up. Throws what fail() was called with, and InternalError after ten minutes.
     Lease acquire(int shard);
     /// All shards have been computed. Submits what is left. One thread.
     void finish_compute();
@@ -73,12 +81,13 @@ class GradientExchange {
     std::span<const T> wait(std::size_t bucket);
     /// The tail's sums, after wait() for the last bucket.
     std::span<const T> tail() const;
-    /// A shard failed: wakes everybody who waits in acquire().
-    void fail();
+    /// A shard failed: every acquire(), waiting or to come, throws `cause`; of several causes the first. The exchange
+    /// cannot be used any more.
+    void fail(std::exception_ptr cause);
 
     /// Seconds in wait(): the part of the exchange that nothing hides.
     double exposed_seconds() const;
-    /// Bytes of all gradient arenas of this worker.
+    /// Bytes of all gradient arenas of this worker, from the first step on.
     std::size_t memory_bytes() const;
 
   private:

@@ -23,7 +23,8 @@ struct OutputOptions {
     std::int64_t keep = 3;               ///< checkpoints kept; 0: all
 };
 
-/// The `reducer`, `solver`, `net` and `data` parts must be equal on all ranks; `compute` and `output` may differ.
+/// The `reducer`, `solver`, `net` and `data` parts must be equal on all ranks; `compute` and `output` may differ, but
+/// for compute.threads where solver.shards follows from it (0).
 struct TrainOptions {
     std::string name;
     DataOptions data;

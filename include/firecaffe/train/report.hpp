@@ -45,7 +45,7 @@ struct TrainSummary {
     double epochs = 0.0;
     double seconds = 0.0;            ///< of training: without start-up, evaluations and checkpoints
     double images_per_second = 0.0;  ///< of all workers, over `seconds`
-    double train_loss = 0.0;         ///< of the last update
+    double train_loss = 0.0;         ///< of the last update; NaN if this run made none
     bool tested = false;             ///< false: there is no test set, and the test figures mean nothing
     double test_loss = 0.0, test_top1 = 0.0, test_top5 = 0.0;
     std::int64_t test_images = 0;

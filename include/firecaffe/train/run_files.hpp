@@ -9,7 +9,8 @@
 
 namespace firecaffe {
 
-/// summary.json as text: strict JSON, one object, the fields of TrainSummary.
+/// summary.json as text: strict JSON, one object, the fields of TrainSummary. Null stands for what does not exist: test
+/// figures without a test set, train_loss without an update, resumed_from and checkpoint.
 std::string summary_json(const TrainSummary& summary);
 /// The result of `firecaffe test` as text.
 std::string evaluation_json(const EvaluationReport& report);
@@ -18,11 +19,11 @@ std::string evaluation_json(const EvaluationReport& report);
 void write_file_atomically(const std::string& path, const std::string& text);
 
 /// Appends a line to log.jsonl per report (`event` is step, evaluation, checkpoint, warning or end) and writes
-/// summary.json at the end. A run that is resumed appends. A full disk stops the log, with one warning on the next
-/// report, not the training.
+/// summary.json at the end. A run that is resumed appends. A line that cannot be written (a full disk) does not end the
+/// training: it is left out, and a line with the event `warning` says how many are missing.
 class RunFiles final : public TrainListener {
   public:
-    /// Creates the directory. Throws IoError if that fails.
+    /// Creates the directory and opens the log. Throws IoError if that fails.
     explicit RunFiles(std::string directory);
     ~RunFiles() override;
 

@@ -5,10 +5,12 @@
 //   const TrainSummary summary = trainer.train();
 //
 // With several workers each has a Trainer with the same options and its own rank's transport; train() returns the same
-// summary on all of them, and the parameters are equal bit for bit. Everything is a function of the options: with the
-// same solver.shards the result does not depend on the number of workers or threads, nor on interruptions.
+// figures on all of them (times apart), and the parameters are equal bit for bit. Everything is a function of the
+// options: with the same solver.shards the result does not depend on the number of workers or threads, nor on
+// interruptions.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -35,13 +37,23 @@ struct TrainEnvironment {
     std::vector<TrainListener*> listeners{};       ///< must outlive the trainer
     std::string config{};                          ///< canonical text of the config, stored in checkpoints
     bool resume = false;                           ///< go on from the newest valid checkpoint, if there is one
-    std::function<bool()> stop_requested{};        ///< asked after each step; true: save and throw PreemptedError
+    /// How the config of a checkpoint that is resumed differs from `config`, in words; empty if in nothing that counts.
+    /// A difference is a warning: a run may go on with another rate, but then it is another run.
+    std::function<std::string(const std::string& then, const std::string& now)> explain_change{};
+    /// Asked before each step; true on any worker that has shards: after this step all save and throw PreemptedError
+    /// (or end as ever, if it was the last step). train_in_threads asks from several threads at once.
+    std::function<bool()> stop_requested{};
 };
+
+/// The number of logical shards of a run with so many workers: solver.shards, or without it one per math thread. Throws
+/// ConfigError if the global batch cannot be cut into so many equal ones.
+std::int64_t logical_shards(const TrainOptions& options, int workers);
 
 template <class T, class Device>
 class Trainer {
   public:
-    /// Builds nets, data sets and reducer. Throws ConfigError, ShapeError, DataError, MissingInputError.
+    /// Builds nets, data sets and reducer. Throws ConfigError, ShapeError, DataError, MissingInputError; then the other
+    /// workers are told.
     Trainer(const TrainOptions& options, TrainEnvironment<T, Device> environment);
     ~Trainer();
     Trainer(const Trainer&) = delete;
@@ -66,6 +78,7 @@ class Trainer {
 
   private:
     struct State;
+    static std::unique_ptr<State> make_state(const TrainOptions& options, TrainEnvironment<T, Device> environment);
     std::unique_ptr<State> state_;
 };
 

@@ -124,10 +124,10 @@ void clear_padding(T* y, std::int64_t channels, std::int64_t positions, std::int
 }
 
 template <class T>
-void dropout_body(TensorView<const T, Cpu> x, TensorView<T, Cpu> y, const DropoutKey& key, float ratio) {
+void dropout_body(TensorView<const T, Cpu> x, TensorView<T, Cpu> y, const DropoutKey& key, double ratio) {
     require_dropout(x.spec(), y.spec(), key, ratio);
-    const std::uint32_t threshold = dropout_threshold(static_cast<double>(ratio));
-    const T scale = T(1) / (T(1) - static_cast<T>(ratio));
+    const std::uint32_t threshold = dropout_threshold(ratio);
+    const T scale = static_cast<T>(1.0 / (1.0 - ratio));
     const Layout layout = x.layout();
     if (layout.kind == Layout::Kind::blocked && layout.channel_block % 4 != 0)
         return reference::dropout(x, y, key, ratio);  // groups of four would cross the blocks
@@ -186,7 +186,7 @@ void accumulate_body(std::span<const T> x, std::span<T> y) {
         relu_backward_body(y, dy, dx, negative_slope);                                                           \
     }                                                                                                            \
     template <>                                                                                                  \
-    void dropout(TensorView<const T, Cpu> x, TensorView<T, Cpu> y, const DropoutKey& key, float ratio) {         \
+    void dropout(TensorView<const T, Cpu> x, TensorView<T, Cpu> y, const DropoutKey& key, double ratio) {        \
         dropout_body(x, y, key, ratio);                                                                          \
     }                                                                                                            \
     template <>                                                                                                  \

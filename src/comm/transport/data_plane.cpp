@@ -156,9 +156,8 @@ void DataPlane::wait(TcpTransfer& transfer) {
 
 void DataPlane::throw_verdict(const TcpTransfer& transfer) const {
     const Verdict verdict = verdict_.get();
-    throw PeerLostError(verdict.cause, ", while waiting in bucket ", transfer.tag.bucket, " of step ",
-                        transfer.tag.step, " (all-reduce #", transfer.tag.sequence,
-                        "); survivors stop. Start again with --resume.");
+    throw PeerLostError(verdict.cause, ", while waiting in ", transfer.tag,
+                        "; survivors stop. Start again with --resume.");
 }
 
 void DataPlane::forget(TcpTransfer& transfer) noexcept {

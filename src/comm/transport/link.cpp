@@ -15,7 +15,7 @@ namespace firecaffe::comm {
 namespace {
 
 std::string describe(const OperationTag& tag, std::uint64_t length) {
-    return text("bucket ", tag.bucket, " of step ", tag.step, " (all-reduce #", tag.sequence, ", ", length, " bytes)");
+    return text(length, " bytes of ", tag);
 }
 
 std::size_t chunk_of(const TcpTransfer& transfer) {

@@ -36,8 +36,7 @@ struct Operation {
     Rank self() const { return sends ? from : to; }
     Rank peer() const { return sends ? to : from; }
     std::string what() const {
-        return text("bucket ", tag.bucket, " of step ", tag.step, " (collective ", tag.sequence, ", ", bytes, " of ",
-                    tag.count * size_of(tag.dtype), " bytes, ", tag.dtype, ")");
+        return text(tag, ", ", bytes, " of ", tag.count * size_of(tag.dtype), " bytes of ", tag.dtype);
     }
 };
 

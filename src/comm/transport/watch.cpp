@@ -14,10 +14,6 @@ double in_seconds(Clock::duration d) {
     return std::chrono::duration<double>(d).count();
 }
 
-std::string describe(const OperationTag& tag) {
-    return text("bucket ", tag.bucket, " of step ", tag.step, " (all-reduce #", tag.sequence, ")");
-}
-
 }  // namespace
 
 Watch::Watch(std::vector<PeerInfo> peers, Rank self, const Limits& limits, Time now)
@@ -114,13 +110,13 @@ void Watch::judge_stalls(Time now) {
             return convict(rank_of(rank), text("lost ", peer.info, ": it is alive, but made no progress for more than ",
                                                in_seconds(limits_.stall), " s while others wait for it"));
         // Everybody in a circle waits for the next one: nobody is to blame alone, so all are shown.
-        std::string circle = text("rank ", rank, " in ", describe(peer.last.tag));
+        std::string circle = text("rank ", rank, " in ", peer.last.tag);
         Rank next = peer.last.waiting_for;
         for (std::size_t hops = 0; hops < peers_.size() && next >= 0 && stale(peers_[at(next)]); ++hops) {
             if (next == rank_of(rank))
                 return convict(next, text("lost ", peer.info, ": no progress for more than ", in_seconds(limits_.stall),
                                           " s, because the ranks wait for one another: ", circle));
-            circle += text(", rank ", next, " in ", describe(peers_[at(next)].last.tag));
+            circle += text(", rank ", next, " in ", peers_[at(next)].last.tag);
             next = peers_[at(next)].last.waiting_for;
         }
     }

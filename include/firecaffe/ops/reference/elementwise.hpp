@@ -41,10 +41,10 @@ void relu_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx,
 /// x / (1 - ratio) where the element is kept, else plain zero, whatever x is; the factor is rounded to T once. Padding
 /// channels become zeros. Any layout.
 template <class T>
-void dropout(TensorView<const T, Cpu> x, TensorView<T, Cpu> y, const DropoutKey& key, float ratio) {
+void dropout(TensorView<const T, Cpu> x, TensorView<T, Cpu> y, const DropoutKey& key, double ratio) {
     require_dropout(x.spec(), y.spec(), key, ratio);
-    const std::uint32_t threshold = dropout_threshold(static_cast<double>(ratio));
-    const T scale = T(1) / (T(1) - static_cast<T>(ratio));
+    const std::uint32_t threshold = dropout_threshold(ratio);
+    const T scale = static_cast<T>(1.0 / (1.0 - ratio));
     const ElementIndex index(x.spec());
     const std::int64_t channels = x.shape()[1], stride = (channels + 3) / 4 * 4;
     for (std::int64_t n = 0; n < x.shape()[0]; ++n) {

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random nets with branches, joins, in place layers and several losses: the planned memory may change no bit.
+#include "catch.hpp"
+
+#include "firecaffe/net/builder.hpp"
+#include "support/net_check.hpp"
+#include "support/plain_layers.hpp"
+
+using namespace firecaffe;
+using firecaffe::testing::largest_gradient_error;
+using firecaffe::testing::NetUnderTest;
+using firecaffe::testing::plain_registry;
+
+namespace {
+
+/// Draws a net that is a function of its number. All blobs are N x C x 6 x 6 but for those behind inner products.
+class RandomNet {
+  public:
+    RandomNet(std::uint32_t number, bool smooth) : random_(9, RandomPurpose::user, number), smooth_(smooth) {
+        convolution("data");
+        const std::uint32_t layers = 4 + below(9);
+        for (std::uint32_t i = 0; i < layers; ++i) layer();
+        const std::uint32_t losses = 1 + below(2);
+        for (std::uint32_t i = 0; i < losses; ++i) loss();
+    }
+
+    NetSpec spec;
+    std::vector<std::string> blobs;  ///< those that stand for images
+
+  private:
+    std::uint32_t below(std::uint32_t bound) { return random_.below(draws_++, bound); }
+    std::string pick() { return blobs[below(static_cast<std::uint32_t>(blobs.size()))]; }
+
+    void add(const std::string& type, std::vector<std::string> bottom, std::string top, LayerOptions options) {
+        LayerSpec l;
+        l.name = type + std::to_string(spec.layers.size());
+        l.type = type;
+        l.bottom = std::move(bottom);
+        l.top = {top.empty() ? l.name : std::move(top)};
+        l.options = std::move(options);
+        spec.layers.push_back(std::move(l));
+    }
+    void keep_last() {
+        const std::string& top = spec.layers.back().top[0];
+        if (std::find(blobs.begin(), blobs.end(), top) == blobs.end()) blobs.push_back(top);
+    }
+    void convolution(const std::string& bottom) {
+        add("Convolution", {bottom}, "",
+            ConvolutionOptions{.num_output = 2 + below(3), .kernel_size = 3, .pad = 1, .weight_filler = msra(),
+                               .bias_filler = gaussian(0.2)});
+        keep_last();
+    }
+    /// In place half of the time; the newest blobs are the likelier bottoms, so that chains grow.
+    void layer() {
+        const std::string bottom = below(2) == 0 ? blobs.back() : pick();
+        const std::string top = below(2) == 0 ? bottom : "";
+        switch (below(smooth_ ? 6 : 8)) {
+            case 0: convolution(bottom); return;
+            case 1: add("Dropout", {bottom}, top, DropoutOptions{.dropout_ratio = 0.25}); break;
+            case 2: add("LRN", {bottom}, "", LrnOptions{.local_size = 3, .alpha = 0.5}); break;
+            case 3:
+                add("Pooling", {bottom}, "",
+                    PoolingOptions{.pool = ops::PoolMethod::average, .kernel_size = 3, .pad = 1});
+                break;
+            case 4: add("Concat", {bottom, pick()}, "", ConcatOptions{}); break;
+            case 5: add("Softmax", {bottom}, "", SoftmaxOptions{}); break;
+            case 6: add("Pooling", {bottom}, "", PoolingOptions{.kernel_size = 3, .pad = 1}); break;
+            default: add("ReLU", {bottom}, top, ReluOptions{.negative_slope = 0.1 * below(2)}); break;
+        }
+        keep_last();
+    }
+    void loss() {
+        add("InnerProduct", {pick()}, "", InnerProductOptions{.num_output = 3, .weight_filler = xavier()});
+        const std::string scores = spec.layers.back().top[0];
+        add("SoftmaxWithLoss", {scores, "label"}, "", SoftmaxWithLossOptions{.loss_weight = 0.5 + below(2)});
+    }
+
+    RandomStream random_;
+    bool smooth_;
+    std::uint64_t draws_ = 0;
+};
+
+template <class T>
+void check_against_plain_memory(std::uint32_t number) {
+    const RandomNet random(number, false);
+    const Shape data{2, 2, 6, 6};
+    NetUnderTest<T> planned(random.spec, data, 3);
+    NetUnderTest<T> plain(random.spec, data, 3, 3, plain_registry<T>());
+    INFO("net " << number);
+    for (int pass = 0; pass < 2; ++pass) {  // the second one finds what the first one left in the shared memory
+        planned.key.step = plain.key.step = static_cast<std::uint32_t>(pass);
+        REQUIRE(planned.loss() == plain.loss());
+        planned.net.backward(planned.key, planned.gradients);
+        plain.net.backward(plain.key, plain.gradients);
+        for (const ParameterInfo& p : plain.net.layout().parameters()) {
+            INFO(p.name);
+            REQUIRE(std::ranges::equal(planned.gradients.of(p), plain.gradients.of(p)));
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("random nets: memory that is shared and layers that run in place change no gradient") {
+    for (std::uint32_t number = 0; number < 150; ++number) {
+        check_against_plain_memory<double>(number);
+        check_against_plain_memory<float>(number);
+    }
+}
+
+TEST_CASE("random nets for testing: what is kept and shared changes no output") {
+    for (std::uint32_t number = 0; number < 100; ++number) {
+        const RandomNet random(number, false);
+        std::vector<std::string> retain{random.blobs.back(), random.blobs[number % random.blobs.size()]};
+        const NetOptions options{.data = Shape{2, 2, 6, 6}, .phase = Phase::test, .retain = retain};
+        Net<float, Cpu> planned(random.spec, options, LayerRegistry<float, Cpu>::with_builtin());
+        Net<float, Cpu> plain(random.spec, options, plain_registry<float>());
+        Arena<float, Cpu> parameters(plain.layout());
+        plain.initialize(parameters, 4);
+        for (Net<float, Cpu>* net : {&planned, &plain}) {
+            net->bind(parameters);
+            const RandomStream pixels(4, RandomPurpose::user, 1);
+            for (std::size_t i = 0; i < net->data().storage().size(); ++i)
+                net->data().storage()[i] = static_cast<float>(pixels.normal(i));
+        }
+        INFO("net " << number);
+        REQUIRE(planned.forward({}) == plain.forward({}));
+        for (const std::string& blob : retain)
+            REQUIRE(std::ranges::equal(planned.blob(blob).storage(), plain.blob(blob).storage()));
+    }
+}
+
+TEST_CASE("random smooth nets: gradients agree with differences of the loss") {
+    for (std::uint32_t number = 0; number < 25; ++number) {
+        NetUnderTest<double> t(RandomNet(number, true).spec, Shape{2, 2, 6, 6}, 3);
+        std::string where;
+        const double error = largest_gradient_error(t, where);
+        INFO("net " << number << ": " << where);
+        CHECK(error < 1e-6);
+    }
+}

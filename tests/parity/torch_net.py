@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A net of our JSON, computed by PyTorch. Where the two differ in convention, a comment says what agrees with what."""
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def pair(layer, key, default):
+    """One number for both axes, or its _h and _w forms."""
+    both = layer.get(key, default)
+    return layer.get(key + "_h", both), layer.get(key + "_w", both)
+
+
+class TorchNet:
+    """The layers of `spec` that exist in `phase`. `masks` holds what dropout layers keep, by layer name."""
+
+    def __init__(self, spec, phase="train", masks=None):
+        self.phase = phase
+        self.masks = masks or {}
+        self.layers = []
+        flowing = "data"  # what a layer reads that does not say what it reads
+        for stated in spec["layers"]:
+            layer = dict(stated)
+            judges = layer["type"] in ("SoftmaxWithLoss", "Accuracy")
+            layer.setdefault("bottom", [flowing, "label"] if judges else [flowing])
+            layer.setdefault("top", [layer["name"]])
+            if not judges:
+                flowing = layer["top"][0]
+            if layer.get("phase", "both") in ("both", phase):
+                self.layers.append(layer)
+
+    def draw_parameters(self, data, labels, generator):
+        """Random parameters, rounded to float32 so that both of our nets get the same."""
+        drawn = {}
+
+        def draw(name, shape):
+            scale = math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1
+            drawn[name] = (torch.randn(shape, generator=generator) * scale).double()
+            return drawn[name]
+
+        self.forward(data, labels, draw)
+        return drawn
+
+    def multipliers(self):
+        """(lr_mult, decay_mult) by parameter name."""
+        found = {}
+        for layer in self.layers:
+            stated = layer.get("param", [])
+            for i, blob in enumerate(("weight", "bias")):
+                entry = stated[i] if i < len(stated) else {}
+                found[f"{layer['name']}.{blob}"] = (entry.get("lr_mult", 1.0), entry.get("decay_mult", 1.0))
+        return found
+
+    def forward(self, data, labels, parameters, observe=None):
+        """The weighted sum of the losses, and all blobs. `parameters`: a dictionary, or a function (name, shape).
+        `observe(layer, bottoms)` is called before each layer."""
+        get = parameters if callable(parameters) else lambda name, shape: parameters[name]
+        blobs, loss = {"data": data, "label": labels}, torch.zeros((), dtype=data.dtype)
+        for layer in self.layers:
+            bottoms = [blobs[name] for name in layer["bottom"]]
+            if observe:
+                observe(layer, bottoms)
+            top = getattr(self, "run_" + layer["type"].lower())(layer, bottoms, get)
+            blobs[layer["top"][0]] = top
+            if layer["type"] == "SoftmaxWithLoss":
+                loss = loss + layer.get("loss_weight", 1.0) * top
+        return loss, blobs
+
+    def run_convolution(self, layer, bottoms, get):
+        (x,), (kernel_h, kernel_w), group = bottoms, pair(layer, "kernel_size", 0), layer.get("group", 1)
+        kernel_h, kernel_w = layer.get("kernel_h", kernel_h), layer.get("kernel_w", kernel_w)
+        out = layer["num_output"]
+        weight = get(layer["name"] + ".weight", (out, x.shape[1] // group, kernel_h, kernel_w))
+        bias = get(layer["name"] + ".bias", (out,)) if layer.get("bias_term", True) else None
+        return F.conv2d(x, weight, bias, pair(layer, "stride", 1), pair(layer, "pad", 0), layer.get("dilation", 1),
+                        group)
+
+    def run_innerproduct(self, layer, bottoms, get):
+        x = bottoms[0].flatten(1)
+        weight = get(layer["name"] + ".weight", (layer["num_output"], x.shape[1]))
+        bias = get(layer["name"] + ".bias", (layer["num_output"],)) if layer.get("bias_term", True) else None
+        return F.linear(x, weight, bias)
+
+    count_include_pad = True
+
+    def run_pooling(self, layer, bottoms, _):
+        """Both frameworks drop a last window that starts beyond image and left padding (Caffe asks only where there
+        is padding; without it such a window is an error of ours). Caffe's divisor counts padding up to `in + pad`
+        and not what ceil_mode adds beyond it: that is torch's count_include_pad=True, its default, in all cases.
+        count_include_pad=False agrees without padding only."""
+        x = bottoms[0]
+        kernel = pair(layer, "kernel_size", 0)
+        kernel = layer.get("kernel_h", kernel[0]), layer.get("kernel_w", kernel[1])
+        stride, pad = pair(layer, "stride", 1), pair(layer, "pad", 0)
+        if layer.get("global_pooling", False):
+            kernel, stride = tuple(x.shape[2:]), (1, 1)
+        ceil = layer.get("round_mode", "ceil") == "ceil"
+        maximum = layer.get("pool", "max") == "max"
+        if any(2 * p > k for p, k in zip(pad, kernel)):  # torch refuses these; pad by hand
+            x = F.pad(x, (pad[1], pad[1], pad[0], pad[0]), value=-math.inf if maximum else 0.0)
+            pad = (0, 0)
+        if maximum:
+            return F.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil)
+        return F.avg_pool2d(x, kernel, stride, pad, ceil_mode=ceil, count_include_pad=self.count_include_pad)
+
+    def run_relu(self, layer, bottoms, _):
+        return F.leaky_relu(bottoms[0], layer.get("negative_slope", 0.0))
+
+    def run_lrn(self, layer, bottoms, _):
+        """Both divide alpha by the window's full size, at the edges too."""
+        return F.local_response_norm(bottoms[0], layer.get("local_size", 5), layer.get("alpha", 1.0),
+                                     layer.get("beta", 0.75), layer.get("k", 1.0))
+
+    def run_dropout(self, layer, bottoms, _):
+        ratio = layer.get("dropout_ratio", 0.5)
+        if self.phase == "test" or ratio == 0:
+            return bottoms[0]
+        return bottoms[0] * self.masks[layer["name"]] / (1 - ratio)
+
+    def run_concat(self, layer, bottoms, _):
+        return torch.cat(bottoms, 1)
+
+    def run_softmax(self, layer, bottoms, _):
+        return F.softmax(bottoms[0], 1)
+
+    def run_softmaxwithloss(self, layer, bottoms, _):
+        scores, labels = bottoms[0].flatten(1), bottoms[1]
+        ignore = layer.get("ignore_label", -1)
+        total = F.cross_entropy(scores, labels, ignore_index=ignore, reduction="sum")
+        counted = {"valid": int((labels != ignore).sum()), "full": len(labels), "batch_size": len(labels), "none": 1}
+        return total / max(counted[layer.get("normalization", "valid")], 1)
+
+    def run_accuracy(self, layer, bottoms, _):
+        best = bottoms[0].flatten(1).topk(layer.get("top_k", 1), 1).indices
+        return (best == bottoms[1][:, None]).any(1).to(bottoms[0].dtype).mean()

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The slim NiN of examples/nin, and runs of our Trainer beside PyTorch's."""
+import json
+import math
+
+import torch
+import torch.nn.functional as F
+
+from cases import Case
+from torch_net import TorchNet
+
+STEPS, BATCH, TEST_IMAGES = 10, 4, 10
+
+
+def nin_spec(source):
+    spec = json.loads((source / "examples/nin/net.json").read_text(encoding="utf-8"))
+    for layer in spec["layers"]:
+        if layer["type"] == "Dropout":
+            layer["dropout_ratio"] = 0
+    return spec
+
+
+def margin(spec, image, parameters):
+    """How far, at least, an image keeps from the kinks of the net's ReLUs and maxima, over the root mean square of what
+    these layers read. A nearer one might be rounded to the other side in float, which changes gradients by a jump."""
+    least = math.inf
+
+    def observe(layer, bottoms):
+        nonlocal least
+        x = bottoms[0]
+        if layer["type"] == "ReLU":
+            gap = x.abs()
+        elif layer["type"] == "Pooling" and layer["pool"] == "max":
+            padded = F.pad(x, (0, 2, 0, 2), value=-math.inf)  # room for the last windows of round_mode ceil
+            windows = padded.unfold(2, layer["kernel_size"], layer["stride"]).unfold(3, layer["kernel_size"],
+                                                                                     layer["stride"])
+            best = windows.flatten(4).topk(2, 4).values
+            gap = (best[..., 0] - best[..., 1])[best[..., 0] > 0]  # below zero the ReLU before stops all gradients
+        else:
+            return
+        least = min(least, float(gap.min() / x.square().mean().sqrt()))
+
+    with torch.no_grad():
+        TorchNet(spec).forward(image, torch.zeros(1, dtype=torch.long), parameters, observe)
+    return least
+
+
+def nin_case(spec, wanted):
+    """The whole net once forward and backward, on random images that keep from its kinks."""
+    generator = torch.Generator().manual_seed(5)
+    labels = torch.randint(0, 10, (wanted,), generator=generator)
+    case = Case("NiN: forward and backward", spec["layers"], torch.zeros(wanted, 1, 28, 28).double(),
+                ["pool1", "pool3"], labels=labels)
+    images = []
+    for _ in range(40 * wanted):
+        image = torch.randn(1, 1, 28, 28, generator=generator).double()
+        if margin(spec, image, case.parameters) > 1e-5:
+            images.append(image)
+        if len(images) == wanted:
+            break
+    case.data = torch.cat(images)
+    assert case.data.shape[0] == wanted, "no images that keep from the kinks"
+    return case
+
+
+def small_spec():
+    both = [{"lr_mult": 1, "decay_mult": 1}, {"lr_mult": 2, "decay_mult": 0}]
+    return {"name": "small", "layers": [
+        {"name": "conv", "type": "Convolution", "num_output": 6, "kernel_size": 3, "stride": 2, "param": both},
+        {"name": "relu", "type": "ReLU", "bottom": ["conv"], "top": ["conv"], "negative_slope": 0.3},
+        {"name": "pool", "type": "Pooling", "pool": "average", "kernel_size": 3, "stride": 2},
+        {"name": "scores", "type": "InnerProduct", "num_output": 10, "param": [{"lr_mult": 0.5, "decay_mult": 2}]},
+        {"name": "loss", "type": "SoftmaxWithLoss"}]}
+
+
+class Training:
+    """A run of STEPS steps on random images: the config for ours, and the same in torch with Caffe's rule."""
+
+    def __init__(self, name, spec, shape, solver, steps=STEPS):
+        self.name, self.spec, self.steps = name, spec, steps
+        generator = torch.Generator().manual_seed(11)
+        self.arrays = {}
+        for part, count in (("train", STEPS * BATCH), ("test", TEST_IMAGES)):
+            self.arrays[part + "_data"] = torch.randn(count, *shape, generator=generator)
+            self.arrays[part + "_label"] = torch.randint(0, 10, (count,), generator=generator)
+        self.initial = TorchNet(spec).draw_parameters(self.arrays["train_data"][:1].double(), torch.zeros(1).long(),
+                                                      generator)
+        self.solver = {"type": "sgd", "max_iter": steps, "global_batch": BATCH, "shards": 2, "display": 1,
+                       "test_batch": 4, **solver}
+
+    def config(self):
+        sets = {part: {"type": "custom", "name": part} for part in ("train", "test")}
+        return {"data": {**sets, "shuffle": False}, "net": self.spec, "solver": self.solver}
+
+    def rates(self):
+        """The learning rate of each step, by torch's own schedulers."""
+        policy = self.solver.get("lr_policy", {"type": "fixed"})
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=self.solver["base_lr"])
+        schedules = torch.optim.lr_scheduler
+        schedule = {
+            "fixed": lambda: schedules.LambdaLR(optimizer, lambda _: 1.0),
+            "step": lambda: schedules.StepLR(optimizer, policy["stepsize"], policy["gamma"]),
+            "multistep": lambda: schedules.MultiStepLR(optimizer, policy["stepvalue"], policy["gamma"]),
+            "exp": lambda: schedules.ExponentialLR(optimizer, policy["gamma"]),
+            "poly": lambda: schedules.PolynomialLR(optimizer, self.solver["max_iter"], policy["power"]),
+        }[policy["type"]]()
+        found = []
+        for _ in range(self.steps):
+            found.append(schedule.get_last_lr()[0])
+            optimizer.step()
+            schedule.step()
+        return found
+
+    def run(self, update):
+        """`update(parameters, step, rate)` after each backward pass; the answer's tensors, in double."""
+        net, test = TorchNet(self.spec), TorchNet(self.spec, "test")
+        parameters = {k: v.clone().requires_grad_() for k, v in self.initial.items()}
+        losses, rates = [], self.rates()
+        for step in range(self.steps):
+            batch = slice(step * BATCH, (step + 1) * BATCH)
+            for p in parameters.values():
+                p.grad = None
+            loss, _ = net.forward(self.arrays["train_data"][batch].double(), self.arrays["train_label"][batch],
+                                  parameters)
+            loss.backward()
+            losses.append(loss.item())
+            with torch.no_grad():
+                update(parameters, rates[step])
+        labels = self.arrays["test_label"]
+        with torch.no_grad():
+            loss, blobs = test.forward(self.arrays["test_data"].double(), labels, parameters)
+        scores = blobs[next(x for x in test.layers if x["type"] == "SoftmaxWithLoss")["bottom"][0]].flatten(1)
+        hits = [float((scores.topk(k, 1).indices == labels[:, None]).any(1).double().mean()) for k in (1, 5)]
+        found = {"losses": losses, "rates": rates, "evaluation": [loss.item(), *hits]}
+        return {**{k: torch.tensor(v, dtype=torch.float64) for k, v in found.items()},
+                **{k: p.detach() for k, p in parameters.items()}}
+
+    def by_caffe(self):
+        """Caffe's order: clip, regularise, then h = momentum * h + rate * g and w = w - h."""
+        solver, multipliers, history = self.solver, TorchNet(self.spec).multipliers(), {}
+        momentum, decay, limit = solver["momentum"], solver["weight_decay"], solver.get("clip_gradients", -1)
+
+        def update(parameters, rate):
+            norm = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters.values()))
+            clip = limit / norm if 0 <= limit < norm else 1.0
+            for name, p in parameters.items():
+                lr_mult, decay_mult = multipliers[name]
+                penalty = p.sign() if solver.get("regularization_type", "l2") == "l1" else p
+                step = rate * lr_mult * (clip * p.grad + decay * decay_mult * penalty)
+                history[name] = momentum * history.get(name, torch.zeros_like(p)) + step
+                p -= history[name]
+
+        return self.run(update)
+
+    def by_torch(self):
+        """torch.optim.SGD, one group per parameter for the multipliers: v = momentum * v + g and w = w - rate * v."""
+        solver, multipliers, made = self.solver, TorchNet(self.spec).multipliers(), []
+
+        def update(parameters, rate):
+            if not made:
+                groups = [{"params": [p], "weight_decay": solver["weight_decay"] * multipliers[name][1]}
+                          for name, p in parameters.items()]
+                made.append(torch.optim.SGD(groups, lr=rate, momentum=solver["momentum"]))
+            for group, name in zip(made[0].param_groups, parameters):
+                group["lr"] = rate * multipliers[name][0]
+            made[0].step()
+
+        return self.run(update)
+
+
+def small_training(name, solver, steps=STEPS):
+    common = {"base_lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
+    return Training(name, small_spec(), (2, 15, 13), {**common, **solver}, steps)
+
+
+def all_trainings(spec):
+    """The last two are one run, stopped at the drop of the rate and after it."""
+    drop = {"lr_policy": {"type": "step", "gamma": 0.1, "stepsize": 5}}
+    return [
+        Training("training: NiN, poly", spec, (1, 28, 28),
+                 {"base_lr": 0.02, "lr_policy": {"type": "poly", "power": 1.0}, "momentum": 0.9,
+                  "weight_decay": 0.0005}),
+        small_training("training: fixed rate", {}),
+        small_training("training: multistep",
+                       {"lr_policy": {"type": "multistep", "gamma": 0.3, "stepvalue": [2, 3, 7]}}),
+        small_training("training: exp, clipped", {"lr_policy": {"type": "exp", "gamma": 0.8}, "clip_gradients": 0.5}),
+        small_training("training: poly, l1",
+                       {"lr_policy": {"type": "poly", "power": 2.0}, "regularization_type": "l1"}),
+        small_training("training: step, up to the drop", drop, 5),
+        small_training("training: step, beyond the drop", drop),
+    ]
