@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// After the first step a training loop allocates nothing on the thread that trains (what oneDNN does inside is its own).
+#include "catch.hpp"
+
+#include "backend_cpu/allocations.hpp"
+#include "support/small_run.hpp"
+
+using namespace firecaffe;
+using firecaffe::testing::Allocations;
+using firecaffe::testing::counting;
+using firecaffe::testing::small_run;
+
+namespace {
+
+/// Counts what the training thread allocates between the reports of one step and another.
+class Counting final : public TrainListener {
+  public:
+    Counting(std::int64_t from, std::int64_t to) : from_(from), to_(to) {}
+    void on_step(const StepReport& r) override {
+        if (r.iteration == from_) counting = &allocations;
+        if (r.iteration == to_) counting = nullptr;
+    }
+    Allocations allocations;
+
+  private:
+    std::int64_t from_, to_;
+};
+
+template <class T>
+long allocations_of(TrainOptions options) {
+    options.solver.display = 1;
+    Counting listener(2, options.solver.max_iter - 1);
+    TrainEnvironment<T, Cpu> environment;
+    environment.listeners = {&listener};
+    Trainer<T, Cpu>(options, environment).train();
+    return listener.allocations.ours;
+}
+
+}  // namespace
+
+TEST_CASE("no step after the first allocates") {
+    CHECK(allocations_of<double>(small_run()) == 0);
+    CHECK(allocations_of<float>(small_run()) == 0);
+    TrainOptions clipped = small_run();
+    clipped.solver.clip_gradients = 0.1;
+    clipped.compute.threads = 2;
+    CHECK(allocations_of<float>(clipped) == 0);
+    TrainOptions late = small_run();
+    late.reducer.overlap = false;
+    late.solver.shards = 1;
+    CHECK(allocations_of<float>(late) == 0);
+}
