@@ -20,13 +20,16 @@ say "Training: ${command[*]}"
 # The value of one key of summary.json, which has one key per line.
 value_of() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" "$output/summary.json" | head -n 1; }
 
-top1=$(value_of test_top1)
-digest=$(value_of parameters_digest)
-[[ -n $top1 && -n $digest ]] || fail "$output/summary.json has no test_top1 or no parameters_digest"
+# rounded KEY DIGITS [FACTOR]
+rounded() { awk -v value="$(value_of "$1")" -v digits="$2" -v factor="${3:-1}" 'BEGIN { printf "%.*f", digits, value * factor }'; }
+
+[[ -n $(value_of test_top1) && -n $(value_of parameters_digest) ]] ||
+  fail "$output/summary.json has no test_top1 or no parameters_digest"
 say ""
-say "Trained on $(value_of workers) workers with the reducer $(value_of reducer) in $(value_of seconds) s" \
-  "($(value_of images_per_second) images/s)."
-say "Accuracy on the test images (test_top1): $top1"
-say "Digest of the weights: $digest"
-say "One worker gives the same digest: $program train examples/nin/fashion_mnist.json --workers 1 --output out/demo1"
-say "Everything about the run is in $output/summary.json and $output/log.jsonl."
+say "$(value_of workers) workers have trained $(value_of name) for $(rounded epochs 2) epochs in $(rounded seconds 0) s" \
+  "($(rounded images_per_second 0) images/s, reducer $(value_of reducer))."
+say "Accuracy on the $(value_of test_images) test images (test_top1): $(rounded test_top1 2 100) %"
+say "Digest of the weights: $(value_of parameters_digest)"
+say "The same digest comes from one worker:"
+say "  $program train examples/nin/fashion_mnist.json --workers 1 --output out/demo1${*:+ $*}"
+say "Everything about the run is in $output: summary.json, log.jsonl, checkpoints."

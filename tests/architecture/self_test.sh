@@ -107,6 +107,20 @@ expect umbrella 1 'new.hpp'
 good_tree && rm include/firecaffe/comm/d.hpp
 expect umbrella 1 'is not up to date'
 
+doc_tree() {
+  good_tree
+  mkdir examples
+  printf '%s\n' '# T' '<!-- sample: src/net/net.cpp -->' '```cpp' "$(tail -n 1 src/net/net.cpp)" '```' '```sh' ls '```' >docs/t.md
+}
+doc_tree
+expect doc_samples 0 '1 blocks, 0 faults'
+doc_tree && echo >src/net/net.cpp
+expect doc_samples 1 'docs/t.md:5: this block is not in src/net/net.cpp'
+doc_tree && rm src/net/net.cpp
+expect doc_samples 1 'is not in src/net/net.cpp'
+doc_tree && printf '%s\n' '```cpp' 'int x;' '```' >>docs/t.md
+expect doc_samples 1 'unknown origin'
+
 # The counter of test.sh, on results that ctest could write.
 cat >"$work/results.xml" <<'TEXT'
 <testsuite>
@@ -127,6 +141,10 @@ All tests passed (9 assertions in 5 test cases)
     <skipped message="SKIP_RETURN_CODE=77"/>
     <system-out></system-out>
   </testcase>
+  <testcase name="f" classname="f" time="1" status="notrun">
+    <skipped message="SKIP_RETURN_CODE=77"/>
+    <system-out>SKIP: no such program</system-out>
+  </testcase>
   <testcase name="e" classname="e" time="1" status="fail">
     <failure message="Timeout"/>
     <system-out></system-out>
@@ -135,7 +153,7 @@ All tests passed (9 assertions in 5 test cases)
 TEXT
 counted=$(bash "$here/../../scripts/count_tests.sh" "$work/results.xml" 2>&1) && wrong=$((wrong + 1))
 cases=$((cases + 1))
-if [[ $(tail -n 1 <<<"$counted") != '9 passed, 4 failed, 2 skipped' || $counted != *'a: no GPU & no luck'* ]]; then
+if [[ $(tail -n 1 <<<"$counted") != '9 passed, 4 failed, 3 skipped' || $counted != *'a: no GPU & no luck'* ]]; then
   wrong=$((wrong + 1))
   printf 'WRONG: the counter said:\n%s\n' "$counted"
 fi

@@ -170,21 +170,22 @@ def summary(directory):
     return json.loads((pathlib.Path(directory) / "summary.json").read_text())
 
 
-def environment_of(pid):
+def _read_of(pid, name):
     try:
-        data = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        return pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:  # gone, or not ours to look at
-        return {}
+        return b""
+
+
+def environment_of(pid):
+    data = _read_of(pid, "environ")
     return dict(e.split("=", 1) for e in data.decode(errors="replace").split("\0") if "=" in e)
 
 
 def _stat(pid):
     """State and parent; a process that is gone counts as a zombie."""
-    try:
-        state, parent = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
-        return state, int(parent)
-    except OSError:
-        return "Z", 0
+    fields = _read_of(pid, "stat").decode(errors="replace").rpartition(")")[2].split()
+    return (fields[0], int(fields[1])) if len(fields) > 1 else ("Z", 0)
 
 
 def parent_of(pid):
@@ -193,11 +194,8 @@ def parent_of(pid):
 
 def catches(pid, sign):
     """True once the process has a handler for the signal."""
-    try:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    return bool(int(re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[1], 16) >> (sign - 1) & 1)
+    caught = re.search(rb"^SigCgt:\s*(\w+)", _read_of(pid, "status"), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (sign - 1) & 1)
 
 
 def marked_processes():
@@ -206,7 +204,7 @@ def marked_processes():
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != os.getpid() and environment_of(entry).get(MARK[0]) == MARK[1]:
             if _stat(entry)[0] not in "ZX":
-                found.append((int(entry), pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ")))
+                found.append((int(entry), _read_of(entry, "cmdline").replace(b"\0", b" ").decode()))
     return found
 
 
