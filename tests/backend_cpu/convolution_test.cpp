@@ -22,7 +22,7 @@ void check_parity(Op& op, Op& oracle, const TensorSpec& input, std::int64_t weig
     REQUIRE(op.output().shape == oracle.output().shape);
     const Floats x = random_in(input, 1), x_plain = in_layout(x, Layout::plain());
     const Floats dy = random_in(op.output(), 2), dy_plain = in_layout(dy, Layout::plain());
-    for (const std::uint64_t round : {0, 1}) {
+    for (const std::uint64_t round : {0u, 1u}) {
         const auto weight = random_values<float>(weights, 3 + round), bias = random_values<float>(biases, 5 + round);
         const float* given_bias = biases > 0 ? bias.data() : nullptr;
         op.set_parameters(weight.data(), given_bias);
