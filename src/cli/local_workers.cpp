@@ -17,6 +17,7 @@
 
 #include "cli/core_shares.hpp"
 #include "cli/worker_process.hpp"
+#include "firecaffe/comm/rendezvous/join.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/sha256.hpp"
 
@@ -270,21 +271,22 @@ LocalWorkersResult run_local_workers(const LocalWorkersOptions& options) {
     if (options.workers < 1) throw UsageError("cannot start ", options.workers, " workers; ask for one or more");
     const SignalScope signals;
     Crew crew(options.workers);
-    std::string address;
-    OwnedFd listener = listen_on_loopback(address);
+    const comm::TcpListener meeting = comm::listen_tcp("127.0.0.1");
+    OwnedFd listener(meeting.fd);
     std::array<std::byte, 32> token;
     secure_random(token);
     const std::string program = options.program.empty() ? own_program() : options.program;
     std::vector<std::vector<int>> shares;
     if (options.pin) shares = core_shares(allowed_processors(), options.workers, options.threads_per_worker);
-    report_start(options, address, shares);
+    report_start(options, meeting.address, shares);
 
     for (int rank = 0; rank < options.workers; ++rank) {
         const OwnedFd token_fd = sealed_memory(token);
         WorkerStart start;
         start.program = program;
         start.arguments = options.arguments;
-        start.environment = environment_of(options, rank, address, token_fd.get(), rank == 0 ? listener.get() : -1);
+        start.environment =
+            environment_of(options, rank, meeting.address, token_fd.get(), rank == 0 ? listener.get() : -1);
         start.inherited.push_back(token_fd.get());
         if (rank == 0) start.inherited.push_back(listener.get());
         if (!shares.empty()) start.processors = shares[static_cast<std::size_t>(rank)];

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/worker_process.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,20 +82,6 @@ int OwnedFd::release() noexcept {
 
 void OwnedFd::reset() noexcept {
     if (fd_ >= 0) ::close(release());
-}
-
-OwnedFd listen_on_loopback(std::string& address) {
-    OwnedFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in where{};
-    where.sin_family = AF_INET;
-    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* generic = reinterpret_cast<sockaddr*>(&where);
-    socklen_t size = sizeof where;
-    if (fd.get() < 0 || ::bind(fd.get(), generic, size) != 0 || ::listen(fd.get(), SOMAXCONN) != 0 ||
-        ::getsockname(fd.get(), generic, &size) != 0)
-        unavailable("listen on 127.0.0.1", errno);
-    address = text("tcp://127.0.0.1:", ntohs(where.sin_port));
-    return fd;
 }
 
 OwnedFd sealed_memory(std::span<const std::byte> bytes) {

@@ -29,9 +29,6 @@ class OwnedFd {
     int fd_;
 };
 
-/// A socket that listens on a free port of 127.0.0.1; `address` becomes "tcp://127.0.0.1:<port>". UnavailableError.
-OwnedFd listen_on_loopback(std::string& address);
-
 /// A sealed file in memory with these bytes, for one child to read. UnavailableError.
 OwnedFd sealed_memory(std::span<const std::byte> bytes);
 
