@@ -26,12 +26,13 @@ Inspection inspect(const TrainOptions& options, int workers) {
     result.train_images = train->size();
     result.image = train->shape();
     const DatasetOptions& test = options.data.test;
-    if (!test.images.empty() || test.type != DatasetOptions::Type::idx)
+    if (!is_absent(test))
         result.test_images = make_dataset(test, 1)->size();
     const auto registry = LayerRegistry<float, Cpu>::with_builtin();
     NetOptions net_options;
     net_options.data = Shape{1, result.image[0], result.image[1], result.image[2]};
     const Net<float, Cpu> net(options.net, net_options, registry);
+    net.require_loss();
     result.layers = net.summary();
     result.parameter_count = net.layout().parameter_count();
     net_options.phase = Phase::test;

@@ -11,10 +11,6 @@ constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kSolverTypes[] = {{"sgd", "SGD"}};
 }  // namespace
 
-bool is_absent(const DatasetOptions& options) {
-    return options.type == DatasetOptions::Type::idx && options.images.empty() && options.labels.empty();
-}
-
 void describe(Visitor& visit, TrainOptions& options) {
     visit.field(Field("name", "A name for the run, for logs and summaries."), options.name);
     visit.object(Field("data", "Where samples come from.").required(), group("data", options.data));

@@ -26,9 +26,6 @@ std::size_t layer_type_index(const std::string& type);
 /// Fresh options of LayerOptions' alternative `index`.
 LayerOptions fresh_layer_options(std::size_t index);
 
-/// True for the default of DataOptions::test, which stands for "there is no test set".
-bool is_absent(const DatasetOptions& options);
-
 /// A Group from a struct that has a table.
 template <class Struct>
 Group group(const char* definition, Struct& options, Shorthand shorthand = Shorthand::none, bool present = true) {

@@ -32,8 +32,11 @@ std::int64_t Net<T, Device>::batch() const {
 }
 
 template <class T, class Device>
-bool Net<T, Device>::has_loss() const {
-    return std::any_of(state_->values.begin(), state_->values.end(), [](const NetValue& v) { return v.is_loss; });
+void Net<T, Device>::require_loss() const {
+    if (std::none_of(state_->values.begin(), state_->values.end(), [](const NetValue& v) { return v.is_loss; }))
+        throw ConfigError("net '", state_->spec.name, "' has no loss in the ",
+                          state_->options.phase == Phase::train ? "training" : "test",
+                          " phase; there is nothing to learn from. Add a SoftmaxWithLoss layer");
 }
 
 template <class T, class Device>

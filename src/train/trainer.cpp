@@ -90,7 +90,7 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     s.train_set = decorate(make_dataset(options.data.train, seed, s.environment.datasets), options.data,
                            TransformMode::train, seed);
     const DatasetOptions& test = options.data.test;
-    if (!test.images.empty() || test.type != DatasetOptions::Type::idx)
+    if (!is_absent(test))
         s.test_set = decorate(make_dataset(test, seed ^ kTestSeed, s.environment.datasets), options.data,
                               TransformMode::test, seed);
     if (s.train_set->size() == 0) throw DataError("the training set is empty; nothing can be learned from it");
@@ -100,9 +100,7 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     net_options.data = Shape{s.shard_batch, image[0], image[1], image[2]};
     for (std::int64_t t = 0; t < threads; ++t)
         s.nets.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, s.environment.layers));
-    if (!s.nets.front()->has_loss())
-        throw ConfigError("net '", options.net.name, "' has no loss in the training phase; there is nothing to learn ",
-                          "from. Add a SoftmaxWithLoss layer");
+    s.nets.front()->require_loss();
     s.net_versions.resize(s.nets.size());
     s.parameters = Arena<T, Device>(s.layout());
     s.nets.front()->initialize(s.parameters, seed);

@@ -146,13 +146,15 @@ TEST_CASE("errors of a layer name it once") {
 }
 
 TEST_CASE("a net knows whether it has a loss") {
-    const auto has_loss = [](const NetSpec& spec, Phase phase) {
-        return Net<double, Cpu>(spec, {.data = Shape{2, 2, 1, 1}, .phase = phase}, registry()).has_loss();
+    const auto require_loss = [](const NetSpec& spec, Phase phase) {
+        Net<double, Cpu>(spec, {.data = Shape{2, 2, 1, 1}, .phase = phase}, registry()).require_loss();
     };
-    CHECK(has_loss(stem(4).softmax_with_loss().build(), Phase::train));
-    CHECK(has_loss(stem(4).softmax_with_loss().build(), Phase::test));
-    CHECK_FALSE(has_loss(stem(4).softmax_with_loss().only_in(Phase::test).build(), Phase::train));
-    CHECK_FALSE(has_loss(stem(4).softmax_with_loss("l", {.loss_weight = 0}).build(), Phase::train));
+    CHECK_NOTHROW(require_loss(stem(4).softmax_with_loss().build(), Phase::train));
+    CHECK_NOTHROW(require_loss(stem(4).softmax_with_loss().build(), Phase::test));
+    const NetSpec test_only = stem(4).softmax_with_loss().only_in(Phase::test).build();
+    CHECK_THROWS_WITH(require_loss(test_only, Phase::train), Contains("'contract'") && Contains("training phase"));
+    const NetSpec weightless = stem(4).softmax_with_loss("l", {.loss_weight = 0}).build();
+    CHECK_THROWS_AS(require_loss(weightless, Phase::train), ConfigError);
 }
 
 TEST_CASE("a net that shares a layout of another order is ready with a prefix that is final") {

@@ -20,6 +20,11 @@ struct DatasetOptions {
     std::string name{};               ///< custom: the name under which the program registered its data set
 };
 
+/// True for default options, which stand for "there is no such set".
+inline bool is_absent(const DatasetOptions& options) {
+    return options.type == DatasetOptions::Type::idx && options.images.empty() && options.labels.empty();
+}
+
 /// What is done to an image, in this order: pad, crop, mirror, subtract the mean, scale. In training the crop offset
 /// and the mirror are drawn per sample; in testing the crop is central and nothing is mirrored (Caffe's rules).
 struct TransformOptions {

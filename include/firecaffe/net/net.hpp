@@ -49,8 +49,8 @@ class Net {
 
     const ArenaLayout& layout() const;
     std::int64_t batch() const;
-    /// False if nothing in this phase has a loss weight; then there is nothing to learn.
-    bool has_loss() const;
+    /// Throws ConfigError if nothing in this phase has a loss weight: then there is nothing to learn from.
+    void require_loss() const;
     std::vector<LayerSummary> summary() const;
     /// Bytes of activations and their gradients, as planned and as they would be without sharing.
     std::size_t activation_bytes() const;
