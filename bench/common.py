@@ -28,7 +28,7 @@ def machine():
             model = line.split(":", 1)[1].strip()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {"processor": model, "cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory, 1),
-            "kernel": platform.release()}
+            "kernel": platform.release().split("-")[0]}
 
 
 def commit():

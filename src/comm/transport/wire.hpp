@@ -39,8 +39,7 @@ class WireWriter {
     }
     WireWriter& put_text(std::string_view text) {
         put(static_cast<std::uint32_t>(text.size()));
-        const auto* data = reinterpret_cast<const std::byte*>(text.data());
-        bytes_.insert(bytes_.end(), data, data + text.size());
+        for (const char c : text) bytes_.push_back(static_cast<std::byte>(c));
         return *this;
     }
     const std::vector<std::byte>& bytes() const { return bytes_; }
