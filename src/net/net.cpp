@@ -104,8 +104,8 @@ double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
     for (NetNode<T, Device>& node : state_->nodes) {
         if (node.absorbed) continue;
         with_layer_name(node.name, [&] {
-            node.layer->forward({node.bottom_data, node.top_data, node.parameter_data, key, node.number,
-                                 state_->options.phase});
+            node.layer->forward(
+                {node.bottom_data, node.top_data, node.parameter_data, key, node.number, state_->options.phase});
         });
         if (listener != nullptr) listener->layer_done();
     }

@@ -95,8 +95,9 @@ class NodeBuilder {
         const std::size_t wanted = scores_and_labels ? 2 : 1;
         if (any ? node.bottoms.empty() : node.bottoms.size() != wanted)
             throw ConfigError("layer '", spec.name, "': ", spec.type, " reads ",
-                              scores_and_labels ? "two bottoms, scores and labels" : any ? "at least one bottom"
-                                                                                         : "one bottom",
+                              scores_and_labels ? "two bottoms, scores and labels"
+                              : any             ? "at least one bottom"
+                                                : "one bottom",
                               "; it is given ", node.bottoms.size());
     }
 
@@ -164,7 +165,8 @@ class NodeBuilder {
                 }
                 const ParameterInfo* info = (shared != nullptr ? shared : &state_.layout)->find(name);
                 if (info == nullptr)
-                    throw ConfigError("layer '", node->name, "': the net it shares parameters with has no '", name, "'");
+                    throw ConfigError("layer '", node->name, "': the net it shares parameters with has no '", name,
+                                      "'");
                 if (info->shape != request.shape)
                     throw ShapeError("layer '", node->name, "': parameter '", name, "' is ", request.shape,
                                      " here and ", info->shape, " in the net it shares parameters with");

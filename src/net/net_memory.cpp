@@ -40,9 +40,9 @@ class MemoryPlacer {
         lifetime.last = std::max(lifetime.last, tick);
     }
 
-    /// A layer may overwrite its bottom if it can, if nobody else reads that bottom, not even the net or the layer itself
-    /// later on, and if the layer that wrote it does not need it any more. (The gradient of a loss is a constant that
-    /// must not be overwritten either.)
+    /// A layer may overwrite its bottom if it can, if nobody else reads that bottom, not even the net or the layer
+    /// itself later on, and if the layer that wrote it does not need it any more. (The gradient of a loss is a constant
+    /// that must not be overwritten either.)
     bool runs_in_place(const Node& n) {
         if (!n.layer->can_run_in_place() || n.bottoms.size() != 1 || n.tops.size() != 1) return false;
         if (n.runs_backward && n.layer->backward_reads_bottoms()) return false;
@@ -61,7 +61,8 @@ class MemoryPlacer {
                 v.data_buffer = value(node(v.producer).bottoms[0]).data_buffer;
             } else {
                 if (v.producer >= 0 && node(v.producer).absorbed)
-                    throw ConfigError("layer '", node(v.producer).name, "' was absorbed by the layer before it, but it ",
+                    throw ConfigError("layer '", node(v.producer).name,
+                                      "' was absorbed by the layer before it, but it ",
                                       "cannot run in place here; that layer's absorb() must refuse");
                 v.data_buffer = new_buffer(v.spec, std::max(v.producer, 0), std::max(v.producer, 0));
             }

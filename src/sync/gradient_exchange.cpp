@@ -22,8 +22,9 @@ int log2_ceil(int n) {
     return log;
 }
 
-/// The most complete subtrees that any prefix of the block falls into. As shards get arenas in ascending order, this many
-/// are held when nobody computes; with one more for each thread, a thread that waits can count on those that compute.
+/// The most complete subtrees that any prefix of the block falls into. As shards get arenas in ascending order, this
+/// many are held when nobody computes; with one more for each thread, a thread that waits can count on those that
+/// compute.
 std::size_t most_subtrees(const ShardBlock& block, int shards) {
     std::size_t most = 0;
     for (int end = block.begin + 1; end <= block.end; ++end)
@@ -285,26 +286,5 @@ std::size_t GradientExchange<T, Device>::memory_bytes() const {
 
 template class GradientExchange<float, Cpu>;
 template class GradientExchange<double, Cpu>;
-
-std::vector<int> contributing_ranks(int ranks, int shards) {
-    std::vector<int> contributing;
-    for (int rank = 0; rank < ranks; ++rank)
-        if (!shard_block(rank, ranks, shards).empty()) contributing.push_back(rank);
-    return contributing;
-}
-
-void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<double> values) {
-    const std::size_t parts =
-        std::max<std::size_t>(maximal_nodes(shard_block(reducer.rank(), reducer.size(), shards), shards).size(), 1);
-    std::vector<std::vector<double>> zeros(parts - 1, std::vector<double>(values.size()));
-    std::vector<std::byte*> partials{reinterpret_cast<std::byte*>(values.data())};
-    for (auto& z : zeros) partials.push_back(reinterpret_cast<std::byte*>(z.data()));
-    ReduceRequest request;
-    request.bucket = bucket;
-    request.dtype = DType::float64;
-    request.count = values.size();
-    request.partials = partials;
-    reducer.wait(reducer.submit(request));
-}
 
 }  // namespace firecaffe

@@ -32,7 +32,8 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
         throw ConfigError("net '", options.net.name, "' has no SoftmaxWithLoss or Softmax in the test phase; ",
                           "there is nothing to evaluate. Add one, or leave data.test out");
     for (const LayerSpec& layer : options.net.layers)
-        if (layer.in_test && layer.type == "Softmax" && !layer.top.empty() && layer.top.front() == scores_) scores_are_probabilities_ = true;
+        if (layer.in_test && layer.type == "Softmax" && !layer.top.empty() && layer.top.front() == scores_)
+            scores_are_probabilities_ = true;
     const Shape image = test_->shape();
     NetOptions net_options;
     net_options.data = Shape{options.solver.test_batch, image[0], image[1], image[2]};
@@ -80,15 +81,18 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
     const auto place = std::find(ranks.begin(), ranks.end(), reducer.rank());
     const auto first = static_cast<std::int64_t>(place - ranks.begin());
     const std::int64_t mine = place == ranks.end() ? 0 : (batches - first + stride - 1) / stride;
-    const auto number = [stride, first](std::uint64_t item) { return static_cast<std::int64_t>(item) * stride + first; };
+    const auto number = [stride, first](std::uint64_t item) {
+        return static_cast<std::int64_t>(item) * stride + first;
+    };
     std::vector<double> figures(static_cast<std::size_t>(3 * batches));
     for (auto& net : nets_) net->parameters_changed();
     {
-        PrefetchLoader loader(
-            test_,
-            [number, batch](std::uint64_t item) { return BatchRequest{static_cast<std::uint64_t>(number(item) * batch), batch}; },
-            static_cast<std::uint64_t>(mine),
-            {.threads = options_.data.threads, .depth = options_.data.prefetch + threads.size()});
+        PrefetchLoader loader(test_,
+                              [number, batch](std::uint64_t item) {
+                                  return BatchRequest{static_cast<std::uint64_t>(number(item) * batch), batch};
+                              },
+                              static_cast<std::uint64_t>(mine),
+                              {.threads = options_.data.threads, .depth = options_.data.prefetch + threads.size()});
         threads.run(static_cast<int>(mine), [&](int thread, int item) {
             Net<T, Device>& net = *nets_[static_cast<std::size_t>(thread)];
             const std::int64_t i = number(static_cast<std::uint64_t>(item));

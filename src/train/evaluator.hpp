@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Evaluator: one pass over the test set, shared between workers and threads.
 //
-// Batches are dealt out to the workers in turn; the figures of batch i are put into place i of an array of zeros; the arrays are
-// summed over the workers, which is exact, and added up in the order of batches. So the figures do not depend on P.
+// Batches are dealt out to the workers in turn; the figures of batch i are put into place i of an array of zeros; the
+// arrays are summed over the workers, which is exact, and added up in the order of batches. So the figures do not
+// depend on P.
 #pragma once
 
 #include <memory>

@@ -14,7 +14,9 @@ MathThreads::MathThreads(int threads) {
     }
 }
 
-MathThreads::~MathThreads() { stop(); }
+MathThreads::~MathThreads() {
+    stop();
+}
 
 void MathThreads::stop() {
     {

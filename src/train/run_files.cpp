@@ -51,8 +51,11 @@ std::string summary_json(const TrainSummary& s) {
 }
 
 std::string evaluation_json(const EvaluationReport& r) {
-    const Json json{{"images", r.images},    {"test_loss", r.loss},  {"test_top1", r.top1},
-                    {"test_top5", r.top5}, {"seconds", r.seconds}};
+    const Json json{{"images", r.images},
+                    {"test_loss", r.loss},
+                    {"test_top1", r.top1},
+                    {"test_top5", r.top5},
+                    {"seconds", r.seconds}};
     return as_text(json, 2) + "\n";
 }
 
@@ -160,7 +163,9 @@ void RunFiles::on_checkpoint(const CheckpointReport& r) {
     state_->line({{"event", "checkpoint"}, {"iteration", r.iteration}, {"path", r.path}, {"seconds", r.seconds}});
 }
 
-void RunFiles::on_warning(const std::string& message) { state_->line({{"event", "warning"}, {"message", message}}); }
+void RunFiles::on_warning(const std::string& message) {
+    state_->line({{"event", "warning"}, {"message", message}});
+}
 
 void RunFiles::on_end(const TrainSummary& summary) {
     state_->line({{"event", "end"}, {"iteration", summary.iterations}, {"digest", summary.parameters_digest}});

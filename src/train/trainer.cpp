@@ -27,8 +27,8 @@ void check_options(const TrainOptions& o) {
 /// Training and test set get different seeds, so that two synthetic sets differ.
 constexpr std::uint64_t kTestSeed = 0x7e57;
 
-/// Runs `f`; when it throws, `abort` is told why before the exception goes on. What all ranks see alike is not told: they
-/// leave together.
+/// Runs `f`; when it throws, `abort` is told why before the exception goes on. What all ranks see alike is not told:
+/// they leave together.
 template <class F, class Abort>
 auto or_abort(F&& f, Abort&& abort) {
     try {
@@ -72,8 +72,8 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     const TrainOptions& options, TrainEnvironment<T, Device> environment) {
     check_options(options);
     if (options.compute.device != Device::kName)
-        throw ConfigError("compute.device '", options.compute.device, "' is not what this program was asked to run on; ",
-                          "use \"", Device::kName, "\"");
+        throw ConfigError("compute.device '", options.compute.device,
+                          "' is not what this program was asked to run on; ", "use \"", Device::kName, "\"");
     const int workers = environment.transport == nullptr ? 1 : environment.transport->size();
     const int rank = environment.transport == nullptr ? 0 : environment.transport->rank();
     const std::int64_t shards = logical_shards(options, workers);
@@ -188,7 +188,8 @@ TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnv
             const auto r = static_cast<std::size_t>(rank);
             try {
                 TrainEnvironment<T, Device> mine = environment;
-                mine.transport = std::move(transports[r]);  // the last reference: a rank that unwinds is seen to be lost
+                mine.transport =
+                    std::move(transports[r]);  // the last reference: a rank that unwinds is seen to be lost
                 if (rank != 0) mine.listeners.clear();
                 summaries[r] = Trainer<T, Device>(options, std::move(mine)).train();
             } catch (...) {

@@ -20,9 +20,9 @@ namespace firecaffe {
 
 /// Scalars that travel behind the gradients.
 enum TailField : std::size_t {
-    kTailLoss = 0,  ///< sum over shards of the mean loss
-    kTailStop = 1,  ///< not zero: some worker was asked to stop
-    kTailSize = 16, ///< keeps buckets a multiple of a cache line
+    kTailLoss = 0,   ///< sum over shards of the mean loss
+    kTailStop = 1,   ///< not zero: some worker was asked to stop
+    kTailSize = 16,  ///< keeps buckets a multiple of a cache line
 };
 
 template <class T, class Device>
@@ -45,7 +45,7 @@ struct Trainer<T, Device>::State {
     std::unique_ptr<Evaluator<T, Device>> evaluator;
     std::unique_ptr<PrefetchLoader> loader;
 
-    std::int64_t iteration = 0;      ///< updates done
+    std::int64_t iteration = 0;  ///< updates done
     std::int64_t first_iteration = 0;
     std::int64_t resumed_from = -1;
     std::string last_checkpoint;

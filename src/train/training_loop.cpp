@@ -111,8 +111,7 @@ StepReport Trainer<T, Device>::State::report(std::int64_t since, double since_se
     r.loss = last_loss;
     r.learning_rate = learning_rate(options.solver, iteration - 1);
     r.images_per_second = steps * static_cast<double>(options.solver.global_batch) / elapsed;
-    r.data_wait_share =
-        loader == nullptr ? 0.0 : (loader->waited_seconds() - since_data) / (elapsed * threads.size());
+    r.data_wait_share = loader == nullptr ? 0.0 : (loader->waited_seconds() - since_data) / (elapsed * threads.size());
     r.exchange_share = (exchange->exposed_seconds() - since_exchange) / elapsed;
     r.seconds = train_seconds;
     r.seconds_left = static_cast<double>(r.max_iter - r.iteration) * elapsed / std::max(steps, 1.0);
@@ -188,9 +187,9 @@ void Trainer<T, Device>::State::resume() {
         last_checkpoint = *found;
         ++version;
         const std::string& then = checkpoint.state.config;
-        const std::string change =
-            environment.explain_change && then != environment.config ? environment.explain_change(then, environment.config)
-                                                                     : std::string();
+        const std::string change = environment.explain_change && then != environment.config
+                                       ? environment.explain_change(then, environment.config)
+                                       : std::string();
         if (!change.empty())
             tell(&TrainListener::on_warning, text("resuming from '", last_checkpoint,
                                                   "', whose config differs: ", change, "; the present one holds"));

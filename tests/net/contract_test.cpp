@@ -8,9 +8,9 @@
 #include "support/net_check.hpp"
 
 using namespace firecaffe;
+using Catch::Matchers::Contains;
 using firecaffe::testing::largest_gradient_error;
 using firecaffe::testing::NetUnderTest;
-using Catch::Matchers::Contains;
 
 namespace {
 

@@ -43,7 +43,8 @@ TEST_CASE("layers of the other phase are left out") {
 TEST_CASE("a graph that cannot be is refused with the reason") {
     NetSpec spec;
     spec.layers = {layer("a", {"dta"}, {"a"})};
-    CHECK_THROWS_WITH(build_graph(spec, Phase::train, kInputs), Contains("'a'") && Contains("'dta'") && Contains("data"));
+    CHECK_THROWS_WITH(build_graph(spec, Phase::train, kInputs),
+                      Contains("'a'") && Contains("'dta'") && Contains("data"));
     spec.layers = {layer("a", {"b"}, {"a"}), layer("b", {"a"}, {"b"})};
     CHECK_THROWS_WITH(build_graph(spec, Phase::train, kInputs), Contains("cycle"));
     spec.layers = {layer("a", {"a"}, {"a"})};

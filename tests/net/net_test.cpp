@@ -89,10 +89,9 @@ TEST_CASE("two nets on one arena give the same bits, and so does a second run") 
 TEST_CASE("a net for testing shares the parameters of one for training") {
     NetUnderTest<float> t(small_nin(), Shape{4, 1, 12, 12}, 10);
     const auto registry = LayerRegistry<float, Cpu>::with_builtin();
-    Net<float, Cpu> test(small_nin(),
-                         {.data = Shape{2, 1, 12, 12}, .phase = Phase::test, .retain = {"mean"},
-                          .layout = &t.net.layout()},
-                         registry);
+    Net<float, Cpu> test(
+        small_nin(), {.data = Shape{2, 1, 12, 12}, .phase = Phase::test, .retain = {"mean"}, .layout = &t.net.layout()},
+        registry);
     test.bind(t.parameters);
     test.forward({});
     CHECK(test.blob("mean").shape() == Shape{2, 10, 1, 1});

@@ -46,7 +46,10 @@ class RandomNet {
     }
     void convolution(const std::string& bottom) {
         add("Convolution", {bottom}, "",
-            ConvolutionOptions{.num_output = 2 + below(3), .kernel_size = 3, .pad = 1, .weight_filler = msra(),
+            ConvolutionOptions{.num_output = 2 + below(3),
+                               .kernel_size = 3,
+                               .pad = 1,
+                               .weight_filler = msra(),
                                .bias_filler = gaussian(0.2)});
         keep_last();
     }
@@ -55,17 +58,31 @@ class RandomNet {
         const std::string bottom = below(2) == 0 ? blobs.back() : pick();
         const std::string top = below(2) == 0 ? bottom : "";
         switch (below(smooth_ ? 6 : 8)) {
-            case 0: convolution(bottom); return;
-            case 1: add("Dropout", {bottom}, top, DropoutOptions{.dropout_ratio = 0.25}); break;
-            case 2: add("LRN", {bottom}, "", LrnOptions{.local_size = 3, .alpha = 0.5}); break;
+            case 0:
+                convolution(bottom);
+                return;
+            case 1:
+                add("Dropout", {bottom}, top, DropoutOptions{.dropout_ratio = 0.25});
+                break;
+            case 2:
+                add("LRN", {bottom}, "", LrnOptions{.local_size = 3, .alpha = 0.5});
+                break;
             case 3:
                 add("Pooling", {bottom}, "",
                     PoolingOptions{.pool = ops::PoolMethod::average, .kernel_size = 3, .pad = 1});
                 break;
-            case 4: add("Concat", {bottom, pick()}, "", ConcatOptions{}); break;
-            case 5: add("Softmax", {bottom}, "", SoftmaxOptions{}); break;
-            case 6: add("Pooling", {bottom}, "", PoolingOptions{.kernel_size = 3, .pad = 1}); break;
-            default: add("ReLU", {bottom}, top, ReluOptions{.negative_slope = 0.1 * below(2)}); break;
+            case 4:
+                add("Concat", {bottom, pick()}, "", ConcatOptions{});
+                break;
+            case 5:
+                add("Softmax", {bottom}, "", SoftmaxOptions{});
+                break;
+            case 6:
+                add("Pooling", {bottom}, "", PoolingOptions{.kernel_size = 3, .pad = 1});
+                break;
+            default:
+                add("ReLU", {bottom}, top, ReluOptions{.negative_slope = 0.1 * below(2)});
+                break;
         }
         keep_last();
     }

@@ -32,7 +32,8 @@ LayerRegistry<T, Cpu> plain_registry() {
     const auto builtin = LayerRegistry<T, Cpu>::with_builtin();
     LayerRegistry<T, Cpu> plain;
     for (const char* type : kLayerTypes)
-        plain.add(type, [builtin](const LayerSpec& spec) { return std::make_unique<PlainLayer<T>>(builtin.make(spec)); });
+        plain.add(type,
+                  [builtin](const LayerSpec& spec) { return std::make_unique<PlainLayer<T>>(builtin.make(spec)); });
     return plain;
 }
 

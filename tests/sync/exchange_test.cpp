@@ -19,7 +19,8 @@ namespace {
 
 ArenaLayout layout_of(std::initializer_list<std::int64_t> counts) {
     ArenaLayout layout;
-    for (const std::int64_t count : counts) layout.add("p" + std::to_string(layout.parameters().size()), Shape{count}, 1, 1);
+    for (const std::int64_t count : counts)
+        layout.add("p" + std::to_string(layout.parameters().size()), Shape{count}, 1, 1);
     return layout;
 }
 
@@ -153,8 +154,8 @@ TEST_CASE("gradient memory is enough whatever the threads' luck") {
 }
 
 TEST_CASE("threads that come late for their memory block nobody for good") {
-    // Seven threads are held up on their way to acquire() while the eighth runs through what lies between: the sums that
-    // it leaves behind do not fit together.
+    // Seven threads are held up on their way to acquire() while the eighth runs through what lies between: the sums
+    // that it leaves behind do not fit together.
     constexpr int shards = 64, late = 7, distance = 8;
     const ArenaLayout layout = layout_of({8});
     const auto reducer = make_local_reducer();

@@ -9,7 +9,9 @@ using firecaffe::testing::small_run;
 
 namespace {
 
-TrainSummary run(const TrainOptions& options, int workers) { return train_in_threads<float, Cpu>(options, workers); }
+TrainSummary run(const TrainOptions& options, int workers) {
+    return train_in_threads<float, Cpu>(options, workers);
+}
 
 }  // namespace
 

@@ -8,8 +8,8 @@
 #include "support/small_run.hpp"
 
 using namespace firecaffe;
-using firecaffe::testing::small_run;
 using Catch::Matchers::Contains;
+using firecaffe::testing::small_run;
 
 namespace {
 
@@ -97,14 +97,14 @@ TEST_CASE("a worker that cannot even be built ends the others at once") {
     const auto start = std::chrono::steady_clock::now();
     std::atomic<int> made{0};
     Environment environment;
-    environment.reducers.add("moody", [&](const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
-                                          int shards) {
-        if (transport->rank() == 1) throw UnavailableError("not today");
-        ++made;
-        ReducerOptions plain = options;
-        plain.type = "tree";
-        return ReducerRegistry().make(plain, std::move(transport), shards);
-    });
+    environment.reducers.add(
+        "moody", [&](const ReducerOptions& options, std::shared_ptr<comm::Transport> transport, int shards) {
+            if (transport->rank() == 1) throw UnavailableError("not today");
+            ++made;
+            ReducerOptions plain = options;
+            plain.type = "tree";
+            return ReducerRegistry().make(plain, std::move(transport), shards);
+        });
     TrainOptions options = small_run();
     options.reducer.type = "moody";
     CHECK_THROWS_WITH((train_in_threads<float, Cpu>(options, 3, environment)), "not today");

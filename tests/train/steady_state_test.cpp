@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// After the first step a training loop allocates nothing on the thread that trains (what oneDNN does inside is its own).
+// After the first step a training loop allocates nothing on the thread that trains (what oneDNN does inside is its
+// own).
 #include "catch.hpp"
 
 #include "backend_cpu/allocations.hpp"

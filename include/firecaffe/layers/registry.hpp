@@ -26,8 +26,8 @@ class LayerRegistry {
     /// Adds a type, or replaces one.
     void add(std::string type, Factory factory) { factories_[std::move(type)] = std::move(factory); }
 
-    /// Throws ConfigError for an unknown type, with the known ones, and what the layer's constructor throws; the net adds
-    /// the layer's name.
+    /// Throws ConfigError for an unknown type, with the known ones, and what the layer's constructor throws; the net
+    /// adds the layer's name.
     std::unique_ptr<Layer<T, Device>> make(const LayerSpec& spec) const;
 
   private:

@@ -10,8 +10,8 @@
 //   wrong:  r.submit(b0); read b0 before wait -> torn sums.
 //   wrong:  rank 0 submits b0, b1 and rank 1 submits b1, b0 -> PeerLostError on both, naming the two buckets.
 //
-// Threads: submit and wait are called by one thread at a time, not always the same one (the math thread that completes a
-// bucket submits it). A ticket may be waited for more than once. A Reducer returns the SUM; means are made in `sync`.
+// Threads: submit and wait are called by one thread at a time, not always the same one (the math thread that completes
+// a bucket submits it). A ticket may be waited for more than once. A Reducer returns the SUM; means are made in `sync`.
 #pragma once
 
 #include <cstddef>

@@ -56,8 +56,8 @@ class GradientExchange {
         std::size_t next_bucket_ = 0;
     };
 
-    /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's. Allocates nothing
-    /// of the gradients' size: the first step does.
+    /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's. Memory for
+    /// gradients is allocated by the first step.
     GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options, Reducer& reducer);
     /// In the middle of a step, that is between a submission and its wait(): aborts the reducer and waits until it has
     /// let go of the gradients.
@@ -71,8 +71,8 @@ class GradientExchange {
     double mean_factor() const;
 
     void begin_step(std::uint32_t step);
-    /// Gradient memory for `shard` of block(), once per step; any thread. May wait for the shards before it to get theirs
-    /// and to be added up. Throws what fail() was called with, and InternalError after ten minutes.
+    /// Gradient memory for `shard` of block(), once per step; any thread. May wait for the shards before it to get
+    /// theirs and to be added up. Throws what fail() was called with, and InternalError after ten minutes.
     Lease acquire(int shard);
     /// All shards have been computed. Submits what is left. One thread.
     void finish_compute();
