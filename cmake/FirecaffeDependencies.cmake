@@ -12,7 +12,6 @@ if(FIRECAFFE_WITH_ONEDNN)
 endif()
 if(FIRECAFFE_BUILD_CLI)
   find_package(CLI11 REQUIRED)
-
 endif()
 if(FIRECAFFE_BUILD_TESTS)
   find_package(Catch2 REQUIRED)

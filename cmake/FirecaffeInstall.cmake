@@ -41,6 +41,10 @@ configure_file(${CMAKE_CURRENT_LIST_DIR}/firecaffe.pc.in ${PROJECT_BINARY_DIR}/p
 install(FILES ${PROJECT_BINARY_DIR}/package/firecaffe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 if(TARGET firecaffe_cli)
+  if(firecaffe_type STREQUAL "SHARED_LIBRARY")  # the program finds its library beside itself, wherever the tree lies
+    file(RELATIVE_PATH firecaffe_from_bin /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+    set_target_properties(firecaffe_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${firecaffe_from_bin}")
+  endif()
   install(TARGETS firecaffe_cli)
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/docs/firecaffe.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/firecaffe OPTIONAL)

@@ -150,15 +150,16 @@ TEST_CASE("background: requests behind a failed one fail too, and a full queue d
 
 TEST_CASE("background: abort ends all waits, but not while the memory is in use") {
     Log log;
-    std::atomic<bool> go{false}, out{false};
+    std::atomic<bool> in{false}, go{false}, out{false};
     BackgroundReducer reducer = make(log, [&](const ReduceRequest&) {
+        in = true;
         while (!go) nap(1);
         out = true;
         throw PeerLostError("cancelled");
     });
     std::vector<float> data(3);
     const Ticket ticket = submit(reducer, data, 0);
-    nap(5);
+    while (!in) nap(1);
     reducer.abort("the user pressed a key");
     std::thread later([&] { nap(30), go = true; });
     CHECK_THROWS_AS(reducer.wait(ticket), PeerLostError);
