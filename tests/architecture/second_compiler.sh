@@ -18,6 +18,7 @@ for command in "${commands[@]}"; do
   line=()
   for ((i = 1; i < ${#words[@]}; ++i)); do
     case ${words[i]} in
+      -Wno-restrict) ;;  # GCC only
       -isystem | -include) line+=("${words[i]}" "${words[i + 1]}") ;;
       -D* | -I* | -std=* | -W[!l]* | -fopenmp | -m*) line+=("${words[i]}") ;;
       -c) file=${words[i + 1]} ;;
