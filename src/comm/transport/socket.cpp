@@ -142,7 +142,9 @@ std::vector<SocketAddress> resolve(const HostAndPort& where) {
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
     addrinfo* list = nullptr;
-    const int status = ::getaddrinfo(where.host.c_str(), std::to_string(where.port).c_str(), &hints, &list);
+    // RFC 6761: localhost is the loopback address, also on a machine whose /etc/hosts does not say so.
+    const char* host = where.host == "localhost" ? "127.0.0.1" : where.host.c_str();
+    const int status = ::getaddrinfo(host, std::to_string(where.port).c_str(), &hints, &list);
     if (status != 0)
         throw UnavailableError("host '", where.host, "' has no address: ", ::gai_strerror(status),
                                "; check the name, or use the number");
