@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/wait_awake.hpp"
 #include "firecaffe/core/error.hpp"
 
 namespace firecaffe {
@@ -57,7 +58,7 @@ class BackgroundReducer::Worker {
             throw UsageError("wait for ticket ", ticket, " of ", submitted_, "; pass what submit() returned");
         }
         // After a failure, not before reduce() has let go of the memory.
-        changed_.wait(lock, [&] { return done_ >= ticket || (error_ && !busy_); });
+        wait_awake(changed_, lock, [&] { return done_ >= ticket || (error_ && !busy_); });
         if (done_ < ticket) std::rethrow_exception(error_);
     }
 

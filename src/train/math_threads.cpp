@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "core/wait_awake.hpp"
+
 namespace firecaffe {
 
 MathThreads::MathThreads(int threads) {
@@ -49,7 +51,7 @@ void MathThreads::help(int thread) {
     while (!stop_) {
         take_items(thread, lock);
         if (busy_ == 0) done_.notify_one();
-        wake_.wait(lock, [this] { return stop_ || (next_ < items_ && error_ == nullptr); });
+        wait_awake(wake_, lock, [this] { return stop_ || (next_ < items_ && error_ == nullptr); });
     }
 }
 
@@ -61,7 +63,7 @@ void MathThreads::run(int items, const std::function<void(int, int)>& work) {
     error_ = nullptr;
     if (items > 1) wake_.notify_all();
     take_items(0, lock);
-    done_.wait(lock, [this] { return busy_ == 0; });
+    wait_awake(done_, lock, [this] { return busy_ == 0; });
     items_ = 0;
     if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
 }
