@@ -14,16 +14,13 @@ namespace {
 class LayerCheck {
   public:
     LayerCheck(const Document& document, Path path, const LayerSpec& layer)
-        : document_(document), path_(std::move(path)), layer_(layer) {}
+        : document_(document), path_(std::move(path)), layer_(layer), facts_(layer_facts(layer.options)) {}
 
     void run() const {
-        const bool custom = std::holds_alternative<CustomLayerOptions>(layer_.options);
-        if (!custom) {
-            check_blobs();
-            if (layer_.param.size() > parameters())
-                fail("param", text("more entries (", layer_.param.size(), ") than the layer has parameters (",
-                                   parameters(), ")"));
-        }
+        check_blobs();
+        if (layer_.param.size() > facts_.parameters)
+            fail("param", text("more entries (", layer_.param.size(), ") than the layer has parameters (",
+                               facts_.parameters, ")"));
         std::visit([&](const auto& options) { check(options); }, layer_.options);
     }
 
@@ -35,25 +32,10 @@ class LayerCheck {
     }
 
     void check_blobs() const {
-        const bool judges = std::holds_alternative<SoftmaxWithLossOptions>(layer_.options) ||
-                            std::holds_alternative<AccuracyOptions>(layer_.options);
-        const bool joins = std::holds_alternative<ConcatOptions>(layer_.options);
-        const std::size_t wanted = judges ? 2 : 1;
-        if (joins ? layer_.bottom.empty() : layer_.bottom.size() != wanted)
-            fail("bottom", text(layer_.type, " reads ",
-                                joins    ? "at least one blob"
-                                : judges ? "two blobs, the scores "
-                                           "and the labels"
-                                         : "one blob",
-                                ", not ", layer_.bottom.size()));
-        if (layer_.top.size() != 1) fail("top", text(layer_.type, " writes one blob, not ", layer_.top.size()));
-    }
-
-    /// How many arrays the layer learns.
-    std::size_t parameters() const {
-        if (const auto* o = std::get_if<ConvolutionOptions>(&layer_.options)) return o->bias_term ? 2 : 1;
-        if (const auto* o = std::get_if<InnerProductOptions>(&layer_.options)) return o->bias_term ? 2 : 1;
-        return 0;
+        if (!facts_.fits_bottoms(layer_.bottom.size()))
+            fail("bottom", text(layer_.type, " reads ", facts_.bottoms_text(), ", not ", layer_.bottom.size()));
+        if (!facts_.fits_tops(layer_.top.size()))
+            fail("top", text(layer_.type, " writes one blob, not ", layer_.top.size()));
     }
 
     template <class Options>
@@ -113,6 +95,7 @@ class LayerCheck {
     const Document& document_;
     const Path path_;
     const LayerSpec& layer_;
+    LayerFacts facts_;
 };
 
 void check_solver(const Document& document, const SolverOptions& solver) {

@@ -137,8 +137,7 @@ class Reader final : public Visitor {
         for (std::size_t i = 0; i < member.size(); ++i) {
             LayerSpec& layer = member[i];
             const Json& stated = object_[f.key][i];
-            const bool judges = std::holds_alternative<SoftmaxWithLossOptions>(layer.options) ||
-                                std::holds_alternative<AccuracyOptions>(layer.options);
+            const bool judges = layer_facts(layer.options).reads_labels;
             if (!stated.contains("bottom"))
                 layer.bottom = judges ? std::vector<std::string>{flowing, "label"} : std::vector<std::string>{flowing};
             if (!stated.contains("top")) layer.top = {layer.name};

@@ -74,7 +74,7 @@ class NodeBuilder {
             const int known = net_value_[static_cast<std::size_t>(bottom)];
             node.bottoms.push_back(node.layer->accepts_any_layout() ? known : plain(known));
         }
-        check_counts(node, spec);
+        check_bottoms(node, spec);
         const int first_top = static_cast<int>(state_.values.size());
         append(std::move(node), graph_node.tops.size());
         for (std::size_t i = 0; i < graph_node.tops.size(); ++i) {
@@ -89,16 +89,11 @@ class NodeBuilder {
         }
     }
 
-    static void check_counts(const NetNode<T, Device>& node, const LayerSpec& spec) {
-        const bool scores_and_labels = spec.type == "SoftmaxWithLoss" || spec.type == "Accuracy";
-        const bool any = spec.type == "Concat" || std::holds_alternative<CustomLayerOptions>(spec.options);
-        const std::size_t wanted = scores_and_labels ? 2 : 1;
-        if (any ? node.bottoms.empty() : node.bottoms.size() != wanted)
-            throw ConfigError("layer '", spec.name, "': ", spec.type, " reads ",
-                              scores_and_labels ? "two bottoms, scores and labels"
-                              : any             ? "at least one bottom"
-                                                : "one bottom",
-                              "; it is given ", node.bottoms.size());
+    static void check_bottoms(const NetNode<T, Device>& node, const LayerSpec& spec) {
+        const LayerFacts facts = layer_facts(spec.options);
+        if (!facts.fits_bottoms(node.bottoms.size()))
+            throw ConfigError("layer '", spec.name, "': ", spec.type, " reads ", facts.bottoms_text(), "; it is given ",
+                              node.bottoms.size());
     }
 
     /// Sets the layer up and adds its tops as values.

@@ -2,6 +2,7 @@
 // What a user states about a layer. Field names are Caffe's parameter names and equal the keys in JSON.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -96,13 +97,51 @@ struct CustomLayerOptions {
     std::map<std::string, std::string> strings;
 };
 
-using LayerOptions = std::variant<ConvolutionOptions, PoolingOptions, ReluOptions, LrnOptions, DropoutOptions,
-                                  InnerProductOptions, ConcatOptions, SoftmaxOptions, SoftmaxWithLossOptions,
-                                  AccuracyOptions, CustomLayerOptions>;
+// clang-format off: a layer type is one line here and one below, in the same order
+using LayerOptions = std::variant<
+    ConvolutionOptions,
+    InnerProductOptions,
+    PoolingOptions,
+    LrnOptions,
+    ReluOptions,
+    DropoutOptions,
+    ConcatOptions,
+    SoftmaxOptions,
+    SoftmaxWithLossOptions,
+    AccuracyOptions,
+    CustomLayerOptions>;
 
 /// The names by which layer types are known in JSON, in the order of LayerOptions without its last alternative.
-inline constexpr const char* kLayerTypes[] = {"Convolution",  "Pooling", "ReLU",    "LRN",             "Dropout",
-                                              "InnerProduct", "Concat",  "Softmax", "SoftmaxWithLoss", "Accuracy"};
+inline constexpr const char* kLayerTypes[] = {
+    "Convolution",
+    "InnerProduct",
+    "Pooling",
+    "LRN",
+    "ReLU",
+    "Dropout",
+    "Concat",
+    "Softmax",
+    "SoftmaxWithLoss",
+    "Accuracy",
+};
+// clang-format on
+
+/// What follows from a layer's options alone: for those who check a net before it is built, and for the net itself.
+struct LayerFacts {
+    static constexpr std::size_t kAny = static_cast<std::size_t>(-1);
+
+    std::size_t least_bottoms = 1, most_bottoms = 1;
+    std::size_t least_tops = 1, most_tops = 1;
+    std::size_t parameters = 0;    ///< learned arrays, in the order of LayerSpec::param
+    bool reads_labels = false;     ///< the last bottom is labels; a loss or a figure, nothing that a net goes on from
+    const char* bottoms = "blob";  ///< what the bottoms are, for messages
+
+    /// "two blobs, the scores and the labels"
+    std::string bottoms_text() const;
+    bool fits_bottoms(std::size_t count) const { return count >= least_bottoms && count <= most_bottoms; }
+    bool fits_tops(std::size_t count) const { return count >= least_tops && count <= most_tops; }
+};
+LayerFacts layer_facts(const LayerOptions& options);
 
 /// One layer of a net, as the user states it.
 struct LayerSpec {
