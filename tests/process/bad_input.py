@@ -112,6 +112,17 @@ class CommandLine(BadInput):
                    "none.safetensors")
         self.check(run("test", EXAMPLE, *settings(), "--output", self.output), MISSING, str(self.output), "train first")
 
+    def test_check_without_data(self):
+        elsewhere = ("check", EXAMPLE, "--set", "data.train.images=/none.gz")
+        self.check(run(*elsewhere), MISSING, "none.gz", "--without-data")
+        self.check(run(*elsewhere, "--without-data"), BAD_CONFIG, "/data/train", "--image-shape")
+        self.check(run(*elsewhere, "--image-shape", "1,28,28"), USAGE, "--without-data")
+        self.check(run(*elsewhere, "--without-data", "--image-shape", "1,28"), USAGE, "--image-shape")
+        self.check(run(*elsewhere, "--without-data", "--image-shape", "1,20,20"), BAD_CONFIG, "crop_size 28", "22x22")
+        found = run(*elsewhere, "--without-data", "--image-shape", "1,28,28").wait()
+        self.assertEqual(found.status, 0, str(found))
+        self.assertIn("154186 parameters", found.out)
+
 
 class Data(BadInput):
     def cut(self, name, size, unpack=False):
