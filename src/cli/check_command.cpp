@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "cli/commands.hpp"
@@ -42,12 +43,14 @@ int check(const CheckArguments& a) {
         return 0;
     }
     const Inspection found = inspect_as_asked(a, options);
-    print(fmt::format("{:<22} {:<16} {:<16} {:>12}\n", "layer", "type", "top", "parameters"));
+    std::size_t width = 22;
+    for (const LayerSummary& layer : found.layers) width = std::max(width, layer.name.size());
+    print(fmt::format("{:<{}} {:<16} {:<16} {:>12}\n", "layer", width, "type", "top", "parameters"));
     for (const LayerSummary& layer : found.layers)
-        print(fmt::format("{:<22} {:<16} {:<16} {:>12}\n", layer.name, layer.type,
+        print(fmt::format("{:<{}} {:<16} {:<16} {:>12}\n", layer.name, width, layer.type,
                           layer.tops.empty() ? "" : to_string(layer.tops.front().shape), layer.parameter_count));
     const std::string images =
-        a.without_data ? "images that were not opened,"
+        a.without_data ? "images (not opened)"
                        : fmt::format("{} training and {} test images", found.train_images, found.test_images);
     print(fmt::format("{} is fine: {} of {}, {} parameters, {} iterations of {} images\n", a.config.config, images,
                       to_string(found.image), found.parameter_count, options.solver.max_iter,
