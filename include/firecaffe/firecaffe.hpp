@@ -57,6 +57,7 @@
 #include "firecaffe/net/memory_plan.hpp"
 #include "firecaffe/net/net.hpp"
 #include "firecaffe/net/spec.hpp"
+#include "firecaffe/ops/backend.hpp"
 #include "firecaffe/ops/dropout.hpp"
 #include "firecaffe/ops/geometry.hpp"
 #include "firecaffe/ops/loss.hpp"

@@ -10,7 +10,6 @@
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
 #include "firecaffe/config/config.hpp"
-#include "firecaffe/core/version.hpp"
 #include "firecaffe/train/run_files.hpp"
 
 namespace firecaffe::cli {
@@ -120,7 +119,7 @@ void add_version(CLI::App& program, Command& chosen) {
     CLI::App* command = program.add_subcommand("version", "Print versions of the program and of what it is built with");
     command->callback([&chosen] {
         chosen = [] {
-            for (const auto& [component, version] : component_versions())
+            for (const auto& [component, version] : run_versions())
                 print(fmt::format("{:<12} {}\n", component, version));
             return 0;
         };

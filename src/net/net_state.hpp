@@ -74,7 +74,13 @@ struct Net<T, Device>::State {
         const NetValue& v = values[static_cast<std::size_t>(value)];
         return {buffer(v.data_buffer), v.spec};
     }
+    /// True if node `n` writes the gradient of its bottom number `i`.
+    bool writes_diff(const NetNode<T, Device>& n, std::size_t i) const {
+        return n.runs_backward && n.layer->differentiates_bottom(i) &&
+               values[static_cast<std::size_t>(n.bottoms[i])].needs_diff;
+    }
     T* buffer(int index) {
+        if (!options.allocate) return nullptr;
         return reinterpret_cast<T*>(memory.data() + plan.offsets[static_cast<std::size_t>(index)]);
     }
 };

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "firecaffe/comm/transport.hpp"
-#include "firecaffe/core/version.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "train/checkpointing.hpp"
 #include "train/trainer_state.hpp"
@@ -163,7 +162,7 @@ void Trainer<T, Device>::State::save() {
         state.iteration = iteration;
         state.config = environment.config;
         state.parameters_digest = parameters_digest(layout(), parameters);
-        for (const auto& [component, v] : component_versions()) state.versions[component] = v;
+        for (const auto& [component, v] : run_versions()) state.versions[component] = v;
         done.path = save_checkpoint(root, state, to_named(model_arrays(layout(), parameters)),
                                     to_named(solver_arrays(layout(), *optimizer)), options.output.keep);
         done.seconds = seconds_since(start);
@@ -250,7 +249,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.data_wait_seconds = data_wait_seconds;
     s.resumed_from = resumed_from;
     s.checkpoint = last_checkpoint;
-    s.versions = component_versions();
+    s.versions = run_versions();
     return s;
 }
 

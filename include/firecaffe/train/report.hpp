@@ -38,6 +38,9 @@ struct CheckpointReport {
     double seconds = 0.0;
 };
 
+/// Pairs of component and version: what the program and its figures were made with.
+std::vector<std::pair<std::string, std::string>> run_versions();
+
 /// The outcome of a run; the fields are those of summary.json.
 struct TrainSummary {
     std::string name;
