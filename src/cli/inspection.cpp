@@ -27,11 +27,12 @@ void inspect_run(const TrainOptions& options, int workers) {
     ReducerRegistry().make(options.reducer, comm::make_thread_transports(workers).front(), shards);
 }
 
-/// Builds the net for one image of shape `found.image`, in both phases.
+/// Plans the net for one image of shape `found.image`, in both phases.
 void inspect_net(const TrainOptions& options, Inspection& found) {
     const auto registry = LayerRegistry<float, Cpu>::with_builtin();
     NetOptions net_options;
     net_options.data = Shape{1, found.image[0], found.image[1], found.image[2]};
+    net_options.allocate = false;
     const Net<float, Cpu> net(options.net, net_options, registry);
     net.require_loss();
     found.layers = net.summary();

@@ -18,7 +18,7 @@ struct Inspection {
     std::size_t parameter_count = 0;
 };
 
-/// Opens the data sets, builds the net for one image in both phases, and the reducer. Throws what a run of so many
+/// Opens the data sets, plans the net for one image in both phases, and the reducer. Throws what a run of so many
 /// workers would throw.
 Inspection inspect(const TrainOptions& options, int workers = 1);
 

@@ -62,6 +62,7 @@ TEST_CASE("the nets in examples have the parameters and the maps that are known 
         const NetSpec spec = read_net(known.file);
         NetOptions options;
         options.data = Shape{1, known.image[0], known.image[1], known.image[2]};
+        options.allocate = false;
         for (const Phase phase : {Phase::train, Phase::test}) {
             INFO((phase == Phase::train ? "train" : "test"));
             options.phase = phase;
