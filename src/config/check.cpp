@@ -90,6 +90,8 @@ class LayerCheck {
     void check(const LrnOptions& o) const {
         if (o.local_size % 2 == 0)
             fail("local_size", text("local_size ", o.local_size, " must be odd, so that it has a middle"));
+        if (o.norm_region == ops::NormRegion::within_channel && o.k != 1.0)
+            fail("k", text("k ", o.k, " has no meaning within a channel, where the constant is 1; remove it"));
     }
 
     const Document& document_;

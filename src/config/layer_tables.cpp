@@ -17,6 +17,8 @@ constexpr Choice kPoolMethods[] = {{"max", "MAX"}, {"average", "AVE"}};
 constexpr Choice kRoundModes[] = {{"ceil", "CEIL"}, {"floor", "FLOOR"}};
 constexpr Choice kNormalizations[] = {
     {"valid", "VALID"}, {"full", "FULL"}, {"batch_size", "BATCH_SIZE"}, {"none", "NONE"}};
+constexpr Choice kHingeNorms[] = {{"l1", "L1"}, {"l2", "L2"}};
+constexpr Choice kNormRegions[] = {{"across_channels", "ACROSS_CHANNELS"}, {"within_channel", "WITHIN_CHANNEL"}};
 constexpr Choice kPhases[] = {{"both"}, {"train", "TRAIN"}, {"test", "TEST"}};
 
 void describe(Visitor& visit, FillerOptions& options) {
@@ -78,10 +80,16 @@ void describe(Visitor& visit, ReluOptions& options) {
 }
 
 void describe(Visitor& visit, LrnOptions& options) {
-    visit.field(Field("local_size", "Number of neighbouring channels; odd.").positive(), options.local_size);
+    visit.choice_of(Field("norm_region",
+                          "What a value is divided by: the squares of neighbouring channels (across_channels), or of "
+                          "neighbouring positions of its own channel (within_channel)."),
+                    kNormRegions, options.norm_region);
+    visit.field(
+        Field("local_size", "Number of neighbouring channels, or side of the square of positions; odd.").positive(),
+        options.local_size);
     visit.field(Field("alpha", "Weight of the sum of squares."), options.alpha);
     visit.field(Field("beta", "Exponent of the divisor."), options.beta);
-    visit.field(Field("k", "Constant in the divisor.").positive(), options.k);
+    visit.field(Field("k", "Constant in the divisor; 1 within a channel.").positive(), options.k);
 }
 
 void describe(Visitor& visit, DropoutOptions& options) {

@@ -69,7 +69,9 @@ ops::PoolingGeometry pooling_geometry(const PoolingOptions& options, const Shape
 ops::LrnParameters lrn_parameters(const LrnOptions& options) {
     if (options.local_size <= 0 || options.local_size % 2 == 0)
         throw ConfigError("local_size is ", options.local_size, "; LRN needs an odd, positive size");
-    return {options.local_size, options.alpha, options.beta, options.k};
+    if (options.norm_region == ops::NormRegion::within_channel && options.k != 1.0)
+        throw ConfigError("k is ", options.k, "; within a channel the constant is 1, so leave k out");
+    return {options.local_size, options.alpha, options.beta, options.k, options.norm_region};
 }
 
 }  // namespace firecaffe

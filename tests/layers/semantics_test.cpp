@@ -71,6 +71,11 @@ TEST_CASE("bad settings name the layer, the values and the cure") {
     CHECK_THROWS_WITH(build(NetBuilder("n").pooling("pool1", {.kernel_size = 2, .global_pooling = true})),
                       Contains("global_pooling"));
     CHECK_THROWS_WITH(build(NetBuilder("n").lrn("norm1", {.local_size = 4})), Contains("norm1") && Contains("odd"));
+    CHECK_THROWS_WITH(build(NetBuilder("n").lrn("norm1", {.k = 2, .norm_region = ops::NormRegion::within_channel})),
+                      Contains("norm1") && Contains("k is 2"));
+    CHECK_THROWS_WITH(build(NetBuilder("n").inner_product("ip", {.num_output = 2}).lrn(
+                          "norm1", {.norm_region = ops::NormRegion::within_channel})),
+                      Contains("norm1") && Contains("2x2") && Contains("N, C, H, W"));
     CHECK_THROWS_WITH(build(NetBuilder("n").dropout({.dropout_ratio = 1.0})), Contains("dropout_ratio"));
     CHECK_THROWS_WITH(build(NetBuilder("n").relu({.negative_slope = -0.1})), Contains("negative_slope"));
     CHECK_THROWS_WITH(build(NetBuilder("n").custom("s", "Swish")), Contains("Swish") && Contains("Convolution"));

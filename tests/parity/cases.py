@@ -142,6 +142,9 @@ def elementwise():
                           ("a window over all", {"local_size": 13, "alpha": 3.0}),
                           ("a window of one", {"local_size": 1})):
         yield of_layer(f"LRN: {name}", {"type": "LRN", **options})
+    for size, alpha, beta in ((3, 2.0, 0.75), (5, 1e-4, 0.75), (7, 3.0, 0.6), (13, 1.0, 0.75)):
+        yield of_layer(f"LRN: within a channel, {size}", {"type": "LRN", "norm_region": "within_channel",
+                                                          "local_size": size, "alpha": alpha, "beta": beta})
     yield of_layer("LRN: 37 channels", {"type": "LRN", "alpha": 0.5}, (2, 37, 5, 4))
     yield of_layer("softmax: of rows", {"type": "Softmax"}, (5, 11))
     yield of_layer("softmax: over channels", {"type": "Softmax"}, (2, 6, 4, 5))

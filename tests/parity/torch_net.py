@@ -108,7 +108,12 @@ class TorchNet:
         return F.leaky_relu(bottoms[0], layer.get("negative_slope", 0.0))
 
     def run_lrn(self, layer, bottoms, _):
-        """Both divide alpha by the window's full size, at the edges too."""
+        """Both divide alpha by the window's full size, at the edges too. Within a channel torch has no such layer; its
+        average pooling with count_include_pad=True is Caffe's."""
+        if layer.get("norm_region", "across_channels") == "within_channel":
+            size = layer.get("local_size", 5)
+            mean = F.avg_pool2d(bottoms[0] ** 2, size, 1, size // 2)
+            return bottoms[0] * (1 + layer.get("alpha", 1.0) * mean) ** -layer.get("beta", 0.75)
         return F.local_response_norm(bottoms[0], layer.get("local_size", 5), layer.get("alpha", 1.0),
                                      layer.get("beta", 0.75), layer.get("k", 1.0))
 

@@ -61,7 +61,8 @@ struct ReluOptions {
 
 struct LrnOptions {
     std::int64_t local_size = 5;
-    double alpha = 1.0, beta = 0.75, k = 1.0;
+    double alpha = 1.0, beta = 0.75, k = 1.0;  ///< k stays 1 within a channel
+    ops::NormRegion norm_region = ops::NormRegion::across_channels;
 };
 
 struct DropoutOptions {
