@@ -50,8 +50,8 @@ ops::PoolingGeometry pooling_geometry(const PoolingOptions& options, const Shape
     g.pad_h = either_pad(options.pad_h, options.pad);
     g.pad_w = either_pad(options.pad_w, options.pad);
     if (options.global_pooling) {
-        if (g.kernel_h > 0 || g.kernel_w > 0 || g.pad_h > 0 || g.pad_w > 0)
-            throw ConfigError("global_pooling takes the whole map; remove kernel_size and pad");
+        if (g.kernel_h > 0 || g.kernel_w > 0 || g.pad_h > 0 || g.pad_w > 0 || g.stride_h > 1 || g.stride_w > 1)
+            throw ConfigError("global_pooling takes the whole map; remove kernel_size, stride and pad");
         g.kernel_h = bottom[2];
         g.kernel_w = bottom[3];
         g.stride_h = g.stride_w = 1;
