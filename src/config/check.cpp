@@ -54,6 +54,8 @@ class LayerCheck {
         check(o.bias_filler, "bias_filler");
     }
 
+    void check(const DeconvolutionOptions& o) const { check(static_cast<const ConvolutionOptions&>(o)); }
+
     void check(const InnerProductOptions& o) const {
         check(o.weight_filler, "weight_filler");
         check(o.bias_filler, "bias_filler");

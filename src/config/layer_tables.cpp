@@ -11,7 +11,8 @@ namespace firecaffe::config {
 namespace {
 
 // In the order of the enums; the second word is Caffe's.
-constexpr Choice kFillerTypes[] = {{"constant"}, {"gaussian"}, {"uniform"}, {"xavier"}, {"msra"}};
+constexpr Choice kFillerTypes[] = {{"constant"}, {"gaussian"}, {"uniform"},          {"xavier"},
+                                   {"msra"},     {"bilinear"}, {"positive_unitball"}};
 constexpr Choice kVarianceNorms[] = {{"fan_in", "FAN_IN"}, {"fan_out", "FAN_OUT"}, {"average", "AVERAGE"}};
 constexpr Choice kPoolMethods[] = {{"max", "MAX"}, {"average", "AVE"}};
 constexpr Choice kRoundModes[] = {{"ceil", "CEIL"}, {"floor", "FLOOR"}};
@@ -23,7 +24,10 @@ constexpr Choice kPhases[] = {{"both"}, {"train", "TRAIN"}, {"test", "TEST"}};
 
 void describe(Visitor& visit, FillerOptions& options) {
     using enum FillerOptions::Type;
-    visit.choice_of(Field("type", "The distribution; xavier is uniform and msra gaussian, both scaled by the fan."),
+    visit.choice_of(Field("type",
+                          "The distribution; xavier is uniform and msra gaussian, both scaled by the fan. bilinear "
+                          "makes a Deconvolution enlarge maps by interpolation; positive_unitball is uniform and "
+                          "positive, each output's weights having the sum 1."),
                     kFillerTypes, options.type);
     visit.field(Field("value", "Value of all elements.").only(constant), options.value);
     visit.field(Field("mean", "Mean of the distribution.").only(gaussian), options.mean);
@@ -64,6 +68,10 @@ void describe(Visitor& visit, ConvolutionOptions& options) {
     visit.field(Field("group", "Groups of channels that do not mix; divides num_output.").positive(), options.group);
     visit.field(Field("bias_term", "Add a learned value per filter."), options.bias_term);
     describe_fillers(visit, options.weight_filler, options.bias_filler);
+}
+
+void describe(Visitor& visit, DeconvolutionOptions& options) {
+    describe(visit, static_cast<ConvolutionOptions&>(options));
 }
 
 void describe(Visitor& visit, PoolingOptions& options) {

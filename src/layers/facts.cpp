@@ -33,6 +33,7 @@ LayerFacts judges() {
 }
 
 LayerFacts facts_of(const ConvolutionOptions& o) { return weighted(o.bias_term); }
+LayerFacts facts_of(const DeconvolutionOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const InnerProductOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const PoolingOptions&) { return one_to_one(); }
 LayerFacts facts_of(const LrnOptions&) { return one_to_one(); }

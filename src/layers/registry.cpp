@@ -4,6 +4,7 @@
 #include "firecaffe/layers/accuracy.hpp"
 #include "firecaffe/layers/concat.hpp"
 #include "firecaffe/layers/convolution.hpp"
+#include "firecaffe/layers/deconvolution.hpp"
 #include "firecaffe/layers/dropout.hpp"
 #include "firecaffe/layers/inner_product.hpp"
 #include "firecaffe/layers/lrn.hpp"
@@ -33,6 +34,7 @@ template <class T, class Device>
 LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     LayerRegistry registry;
     registry.add("Convolution", from_options<ConvolutionLayer<T, Device>, ConvolutionOptions>());
+    registry.add("Deconvolution", from_options<DeconvolutionLayer<T, Device>, DeconvolutionOptions>());
     registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
     registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
     registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());

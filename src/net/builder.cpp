@@ -13,6 +13,10 @@ NetBuilder& NetBuilder::convolution(std::string name, ConvolutionOptions options
     return add(std::move(name), "Convolution", options);
 }
 
+NetBuilder& NetBuilder::deconvolution(std::string name, ConvolutionOptions options) {
+    return add(std::move(name), "Deconvolution", DeconvolutionOptions{options});
+}
+
 NetBuilder& NetBuilder::pooling(std::string name, PoolingOptions options) {
     return add(std::move(name), "Pooling", options);
 }

@@ -100,6 +100,27 @@ def convolutions(random):
                                    random.randint(7, 12)), **options)
 
 
+def deconvolutions():
+    def case(name, input_shape=(2, 6, 5, 4), **options):
+        return of_layer("deconvolution: " + name, {"type": "Deconvolution", **options}, input_shape)
+
+    yield case("3x3", num_output=5, kernel_size=3)
+    yield case("twice as large", num_output=7, kernel_size=4, stride=2, pad=1)
+    yield case("1x1, no bias", num_output=8, kernel_size=1, bias_term=False)
+    yield case("stride beyond the kernel", num_output=5, kernel_size=2, stride=3)
+    yield case("kernel 1x5, stride 2x1", num_output=4, kernel_h=1, kernel_w=5, stride_h=2, stride_w=1, pad_h=0, pad_w=2)
+    yield case("dilation 2", num_output=5, kernel_size=3, stride=2, pad=2, dilation=2)
+    yield case("2 groups", num_output=8, kernel_size=3, stride=2, group=2, pad=1)
+    yield case("2 groups of whole blocks", (1, 32, 4, 4), num_output=32, kernel_size=4, stride=2, group=2, pad=1)
+    yield case("one group per channel, no bias", num_output=6, kernel_size=4, stride=2, group=6, pad=1,
+               bias_term=False)
+    up = {"name": "y", "type": "Deconvolution", "num_output": 3, "kernel_size": 4, "stride": 2, "pad": 1}
+    convolution = {"name": "c", "type": "Convolution", "num_output": 16, "kernel_size": 3, "pad": 1}
+    yield Case("deconvolution: after a convolution with ReLU", [
+        source("x", 6), convolution, {"name": "r", "type": "ReLU", "bottom": ["c"], "top": ["c"]},
+        {**up, "bottom": ["c"]}, *SCORES], one_hot(2, 5, 4), ["y", "scores"])
+
+
 def inner_products():
     for name, shape in (("rows", (4, 10)), ("an image", (3, 5, 4, 6)), ("batch 1", (1, 33))):
         for bias in (True, False):
@@ -200,5 +221,5 @@ def losses():
 
 
 def all_cases(random):
-    return [*convolutions(random), *inner_products(), *poolings(random), *elementwise(), *dropouts(), *joins(),
-            *losses()]
+    return [*convolutions(random), *deconvolutions(), *inner_products(), *poolings(random), *elementwise(), *dropouts(),
+            *joins(), *losses()]

@@ -76,6 +76,16 @@ class TorchNet:
         return F.conv2d(x, weight, bias, pair(layer, "stride", 1), pair(layer, "pad", 0), layer.get("dilation", 1),
                         group)
 
+    def run_deconvolution(self, layer, bottoms, get):
+        """Both store the weight as inputs x outputs/group x kernel."""
+        (x,), group, out = bottoms, layer.get("group", 1), layer["num_output"]
+        kernel = layer.get("kernel_size", 0)
+        kernel = layer.get("kernel_h", kernel), layer.get("kernel_w", kernel)
+        weight = get(layer["name"] + ".weight", (x.shape[1], out // group, *kernel))
+        bias = get(layer["name"] + ".bias", (out,)) if layer.get("bias_term", True) else None
+        return F.conv_transpose2d(x, weight, bias, pair(layer, "stride", 1), pair(layer, "pad", 0), 0, group,
+                                  layer.get("dilation", 1))
+
     def run_innerproduct(self, layer, bottoms, get):
         x = bottoms[0].flatten(1)
         weight = get(layer["name"] + ".weight", (layer["num_output"], x.shape[1]))

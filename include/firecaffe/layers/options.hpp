@@ -17,7 +17,7 @@ enum class Phase : std::uint8_t { train, test };
 
 /// How the initial values of a parameter are drawn.
 struct FillerOptions {
-    enum class Type : std::uint8_t { constant, gaussian, uniform, xavier, msra };
+    enum class Type : std::uint8_t { constant, gaussian, uniform, xavier, msra, bilinear, positive_unitball };
     enum class VarianceNorm : std::uint8_t { fan_in, fan_out, average };
 
     Type type = Type::constant;
@@ -45,6 +45,9 @@ struct ConvolutionOptions {
     FillerOptions weight_filler{};
     FillerOptions bias_filler{};
 };
+
+/// As of a convolution from the top to the bottom; num_output is the top's channels.
+struct DeconvolutionOptions : ConvolutionOptions {};
 
 struct PoolingOptions {
     ops::PoolMethod pool = ops::PoolMethod::max;
@@ -101,6 +104,7 @@ struct CustomLayerOptions {
 // clang-format off: a layer type is one line here and one below, in the same order
 using LayerOptions = std::variant<
     ConvolutionOptions,
+    DeconvolutionOptions,
     InnerProductOptions,
     PoolingOptions,
     LrnOptions,
@@ -115,6 +119,7 @@ using LayerOptions = std::variant<
 /// The names by which layer types are known in JSON, in the order of LayerOptions without its last alternative.
 inline constexpr const char* kLayerTypes[] = {
     "Convolution",
+    "Deconvolution",
     "InnerProduct",
     "Pooling",
     "LRN",

@@ -31,6 +31,7 @@ class NetBuilder {
     explicit NetBuilder(std::string name);
 
     NetBuilder& convolution(std::string name, ConvolutionOptions options);
+    NetBuilder& deconvolution(std::string name, ConvolutionOptions options);
     NetBuilder& pooling(std::string name, PoolingOptions options);
     NetBuilder& inner_product(std::string name, InnerProductOptions options);
     NetBuilder& lrn(std::string name, LrnOptions options = {});
