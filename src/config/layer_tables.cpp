@@ -114,14 +114,55 @@ void describe(Visitor& visit, InnerProductOptions& options) {
 void describe(Visitor&, ConcatOptions&) {}
 void describe(Visitor&, SoftmaxOptions&) {}
 
+void describe_loss_weight(Visitor& visit, double& loss_weight) {
+    visit.field(Field("loss_weight", "Factor of this loss in the sum that is minimised."), loss_weight);
+}
+
+void describe_ignore_label(Visitor& visit, std::int64_t& ignore_label) {
+    visit.field(Field("ignore_label", "Samples with this label do not count; -1: all count.").at_least(-1),
+                ignore_label);
+}
+
 void describe(Visitor& visit, SoftmaxWithLossOptions& options) {
-    visit.field(Field("loss_weight", "Factor of this loss in the sum that is minimised."), options.loss_weight);
+    describe_loss_weight(visit, options.loss_weight);
     visit.choice_of(Field("normalization",
                           "The loss is divided by the number of labels that count (valid), of all "
                           "labels (full), of samples (batch_size), or by one (none)."),
                     kNormalizations, options.normalization);
-    visit.field(Field("ignore_label", "Samples with this label do not count; -1: all count.").at_least(-1),
+    describe_ignore_label(visit, options.ignore_label);
+}
+
+void describe(Visitor& visit, EuclideanLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+}
+
+void describe(Visitor& visit, HingeLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+    visit.choice_of(Field("norm", "A margin that is not kept counts as it is (l1) or squared (l2)."), kHingeNorms,
+                    options.norm);
+}
+
+void describe(Visitor& visit, SigmoidCrossEntropyLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+    visit.choice_of(Field("normalization",
+                          "The loss is divided by the number of targets that count (valid), of all targets (full), of "
+                          "samples (batch_size), or by one (none)."),
+                    kNormalizations, options.normalization);
+    visit.field(Field("ignore_label", "Targets of this value do not count; -1: all count.").at_least(-1),
                 options.ignore_label);
+}
+
+void describe(Visitor& visit, InfogainLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+    visit.choice_of(Field("normalization",
+                          "The loss is divided by the number of labels that count (valid), of all labels (full), of "
+                          "samples (batch_size), or by one (none)."),
+                    kNormalizations, options.normalization);
+    describe_ignore_label(visit, options.ignore_label);
+    visit.field(Field("infogain_matrix",
+                      "H, classes x classes numbers row by row: row l says what each class is worth where the label is "
+                      "l. Empty: H is the third bottom."),
+                options.infogain_matrix);
 }
 
 void describe(Visitor& visit, AccuracyOptions& options) {
@@ -156,7 +197,7 @@ void describe(Visitor& visit, LayerSpec& layer) {
     visit.layer_type(Field("type", "What the layer computes.").required(), layer);
     visit.field(Field("bottom",
                       "Blobs read. Missing: the first top of the nearest layer before that is no loss and no "
-                      "accuracy, or data; for SoftmaxWithLoss and Accuracy that one and label."),
+                      "accuracy, or data; for losses and Accuracy that one and label."),
                 layer.bottom);
     visit.field(Field("top", "Blobs written. Missing: one of the layer's name."), layer.top);
     visit.params(Field("param", "Multipliers of the rate and the decay: of the weight, then of the bias."),

@@ -6,10 +6,14 @@
 #include "firecaffe/layers/convolution.hpp"
 #include "firecaffe/layers/deconvolution.hpp"
 #include "firecaffe/layers/dropout.hpp"
+#include "firecaffe/layers/euclidean_loss.hpp"
+#include "firecaffe/layers/hinge_loss.hpp"
+#include "firecaffe/layers/infogain_loss.hpp"
 #include "firecaffe/layers/inner_product.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pooling.hpp"
 #include "firecaffe/layers/relu.hpp"
+#include "firecaffe/layers/sigmoid_cross_entropy_loss.hpp"
 #include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/layers/softmax_with_loss.hpp"
 
@@ -43,6 +47,11 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     registry.add("Concat", from_options<ConcatLayer<T, Device>, ConcatOptions>());
     registry.add("Softmax", from_options<SoftmaxLayer<T, Device>, SoftmaxOptions>());
     registry.add("SoftmaxWithLoss", from_options<SoftmaxWithLossLayer<T, Device>, SoftmaxWithLossOptions>());
+    registry.add("EuclideanLoss", from_options<EuclideanLossLayer<T, Device>, EuclideanLossOptions>());
+    registry.add("HingeLoss", from_options<HingeLossLayer<T, Device>, HingeLossOptions>());
+    registry.add("SigmoidCrossEntropyLoss",
+                 from_options<SigmoidCrossEntropyLossLayer<T, Device>, SigmoidCrossEntropyLossOptions>());
+    registry.add("InfogainLoss", from_options<InfogainLossLayer<T, Device>, InfogainLossOptions>());
     registry.add("Accuracy", from_options<AccuracyLayer<T, Device>, AccuracyOptions>());
     return registry;
 }

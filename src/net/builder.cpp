@@ -51,6 +51,22 @@ NetBuilder& NetBuilder::softmax_with_loss(std::string name, SoftmaxWithLossOptio
     return add_head(std::move(name), "SoftmaxWithLoss", options);
 }
 
+NetBuilder& NetBuilder::euclidean_loss(std::string name, EuclideanLossOptions options) {
+    return add_head(std::move(name), "EuclideanLoss", options);
+}
+
+NetBuilder& NetBuilder::hinge_loss(std::string name, HingeLossOptions options) {
+    return add_head(std::move(name), "HingeLoss", options);
+}
+
+NetBuilder& NetBuilder::sigmoid_cross_entropy_loss(std::string name, SigmoidCrossEntropyLossOptions options) {
+    return add_head(std::move(name), "SigmoidCrossEntropyLoss", options);
+}
+
+NetBuilder& NetBuilder::infogain_loss(std::string name, InfogainLossOptions options) {
+    return add_head(std::move(name), "InfogainLoss", std::move(options));
+}
+
 NetBuilder& NetBuilder::accuracy(std::string name, AccuracyOptions options) {
     return add_head(std::move(name), "Accuracy", options);
 }

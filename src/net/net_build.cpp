@@ -229,7 +229,9 @@ template void build_nodes<double, Cpu>(Net<double, Cpu>::State&, const LayerRegi
 std::string score_blob(const NetSpec& spec, Phase phase) {
     for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
         if (!(phase == Phase::train ? layer->in_train : layer->in_test)) continue;
-        if (layer->type == "SoftmaxWithLoss" && !layer->bottom.empty()) return layer->bottom.front();
+        const bool judges_classes =
+            layer->type == "SoftmaxWithLoss" || layer->type == "InfogainLoss" || layer->type == "HingeLoss";
+        if (judges_classes && !layer->bottom.empty()) return layer->bottom.front();
         if (layer->type == "Softmax" && !layer->top.empty()) return layer->top.front();
     }
     return {};

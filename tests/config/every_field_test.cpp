@@ -34,6 +34,8 @@ std::string everything(int variant) {
             {"name": "concat", "type": "Concat"}, {"name": "fc", "type": "InnerProduct", "num_output": 10},
             {"name": "up", "type": "Deconvolution", "num_output": 4, "kernel_size": 3, "param": [{}, {}]},
             {"name": "softmax", "type": "Softmax"}, {"name": "loss", "type": "SoftmaxWithLoss"},
+            {"name": "far", "type": "EuclideanLoss"}, {"name": "hinge", "type": "HingeLoss"},
+            {"name": "cross", "type": "SigmoidCrossEntropyLoss"}, {"name": "gain", "type": "InfogainLoss"},
             {"name": "accuracy", "type": "Accuracy"}]},
         "solver": {"base_lr": 0.1, "max_iter": 10, "global_batch": 16, "lr_policy": )",
                 policies[variant], "}}");

@@ -213,6 +213,25 @@ def losses():
         {"name": "loss1", "type": "SoftmaxWithLoss", "bottom": ["side", "label"], "loss_weight": 0.3},
         {"name": "y", "type": "Convolution", "bottom": ["x"], "num_output": 8, "kernel_size": 3}, *SCORES],
         one_hot(3, 5, 5), ["loss1", "loss", "y"])
+    other = row_source("other", CLASSES)
+    yield Case("Euclidean loss: both bottoms", [scores, other, {"name": "loss", "type": "EuclideanLoss",
+                                                               "bottom": ["scores", "other"], "loss_weight": 0.3}],
+               data, ["loss"])
+    yield Case("Euclidean loss: the labels", [row_source("scores", 1), {"name": "loss", "type": "EuclideanLoss"}],
+               data, ["loss"], labels=labels)
+    for norm in ("l1", "L2"):
+        yield Case(f"hinge loss: {norm}", [scores, {"name": "loss", "type": "HingeLoss", "norm": norm}], data, ["loss"],
+                   labels=labels)
+    matrix = [((7 * i) % 11) / 10 - 0.2 for i in range(CLASSES * CLASSES)]
+    for normalization, ignore in itertools.product(("valid", "full", "batch_size", "none"), (-1, 3)):
+        loss = {"name": "loss", "normalization": normalization, "ignore_label": ignore, "loss_weight": 0.3}
+        yield Case(f"infogain loss: {normalization}, ignore {ignore}",
+                   [scores, {**loss, "type": "InfogainLoss", "infogain_matrix": matrix}], data, ["loss"], labels=labels)
+    for normalization, ignore in itertools.product(("valid", "full", "batch_size", "none"), (-1, 0)):
+        loss = {"name": "loss", "normalization": normalization, "ignore_label": ignore, "loss_weight": 0.3}
+        yield Case(f"sigmoid cross-entropy loss: {normalization}, ignore {ignore}",
+                   [row_source("scores", 6), {**loss, "type": "SigmoidCrossEntropyLoss", "bottom": ["scores", "data"]}],
+                   data, ["loss"])
     for k in (1, 2, 4):
         accuracy = {"name": "accuracy", "type": "Accuracy", "top_k": k}
         for phase in ("train", "test"):

@@ -91,6 +91,28 @@ struct SoftmaxWithLossOptions {
     std::int64_t ignore_label = -1;  ///< samples with this label do not count; -1: all count
 };
 
+struct EuclideanLossOptions {
+    double loss_weight = 1.0;
+};
+
+struct HingeLossOptions {
+    double loss_weight = 1.0;
+    ops::HingeNorm norm = ops::HingeNorm::l1;
+};
+
+struct SigmoidCrossEntropyLossOptions {
+    double loss_weight = 1.0;
+    LossNormalization normalization = LossNormalization::batch_size;
+    std::int64_t ignore_label = -1;  ///< elements whose target, cut to an integer, is this do not count; -1: all count
+};
+
+struct InfogainLossOptions {
+    double loss_weight = 1.0;
+    LossNormalization normalization = LossNormalization::valid;
+    std::int64_t ignore_label = -1;         ///< as of SoftmaxWithLoss
+    std::vector<double> infogain_matrix{};  ///< H, classes x classes, row by row; empty: H is the third bottom
+};
+
 struct AccuracyOptions {
     std::int64_t top_k = 1;
 };
@@ -113,6 +135,10 @@ using LayerOptions = std::variant<
     ConcatOptions,
     SoftmaxOptions,
     SoftmaxWithLossOptions,
+    EuclideanLossOptions,
+    HingeLossOptions,
+    SigmoidCrossEntropyLossOptions,
+    InfogainLossOptions,
     AccuracyOptions,
     CustomLayerOptions>;
 
@@ -128,6 +154,10 @@ inline constexpr const char* kLayerTypes[] = {
     "Concat",
     "Softmax",
     "SoftmaxWithLoss",
+    "EuclideanLoss",
+    "HingeLoss",
+    "SigmoidCrossEntropyLoss",
+    "InfogainLoss",
     "Accuracy",
 };
 // clang-format on
@@ -139,7 +169,7 @@ struct LayerFacts {
     std::size_t least_bottoms = 1, most_bottoms = 1;
     std::size_t least_tops = 1, most_tops = 1;
     std::size_t parameters = 0;    ///< learned arrays, in the order of LayerSpec::param
-    bool reads_labels = false;     ///< the last bottom is labels; a loss or a figure, nothing that a net goes on from
+    bool reads_labels = false;     ///< the second bottom is labels; a loss or a figure, nothing that a net goes on from
     const char* bottoms = "blob";  ///< what the bottoms are, for messages
 
     /// "two blobs, the scores and the labels"

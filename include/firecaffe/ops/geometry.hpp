@@ -75,6 +75,9 @@ struct LrnParameters {
     NormRegion region = NormRegion::across_channels;
 };
 
+/// How HingeLoss counts a margin that is not kept: as it is, or squared.
+enum class HingeNorm : std::uint8_t { l1, l2 };
+
 /// Names the random numbers of one dropout layer in one pass. Sample i of the batch draws from
 /// RandomStream(seed, dropout, step, layer ^ hash of samples[i]); see dropout.hpp.
 struct DropoutKey {
