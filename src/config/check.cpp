@@ -54,6 +54,8 @@ class LayerCheck {
         check(o.bias_filler, "bias_filler");
     }
 
+    void check(const DeconvolutionOptions& o) const { check(static_cast<const ConvolutionOptions&>(o)); }
+
     void check(const InnerProductOptions& o) const {
         check(o.weight_filler, "weight_filler");
         check(o.bias_filler, "bias_filler");
@@ -90,6 +92,8 @@ class LayerCheck {
     void check(const LrnOptions& o) const {
         if (o.local_size % 2 == 0)
             fail("local_size", text("local_size ", o.local_size, " must be odd, so that it has a middle"));
+        if (o.norm_region == ops::NormRegion::within_channel && o.k != 1.0)
+            fail("k", text("k ", o.k, " has no meaning within a channel, where the constant is 1; remove it"));
     }
 
     const Document& document_;

@@ -21,7 +21,7 @@ std::string everything(int variant) {
                               R"({"type": "multistep", "stepvalue": [1, 2]})",
                               R"({"type": "poly", "power": 2})",
                               R"({"type": "sigmoid", "stepsize": 5})"};
-    const char* fillers[] = {"constant", "gaussian", "uniform", "xavier", "msra", "constant", "gaussian"};
+    const char* fillers[] = {"constant", "gaussian", "uniform", "xavier", "msra", "bilinear", "positive_unitball"};
     const char* sets[] = {R"({"images": "i", "labels": "l"})", R"({"type": "synthetic", "shape": [1, 2, 3]})",
                           R"({"type": "custom", "name": "mine"})"};
     return text(R"({"data": {"train": )", sets[variant % 3], R"(, "test": )", sets[(variant + 1) % 3], R"(},
@@ -32,7 +32,10 @@ std::string everything(int variant) {
             {"name": "pool", "type": "Pooling", "kernel_size": 2},
             {"name": "relu", "type": "ReLU"}, {"name": "lrn", "type": "LRN"}, {"name": "drop", "type": "Dropout"},
             {"name": "concat", "type": "Concat"}, {"name": "fc", "type": "InnerProduct", "num_output": 10},
+            {"name": "up", "type": "Deconvolution", "num_output": 4, "kernel_size": 3, "param": [{}, {}]},
             {"name": "softmax", "type": "Softmax"}, {"name": "loss", "type": "SoftmaxWithLoss"},
+            {"name": "far", "type": "EuclideanLoss"}, {"name": "hinge", "type": "HingeLoss"},
+            {"name": "cross", "type": "SigmoidCrossEntropyLoss"}, {"name": "gain", "type": "InfogainLoss"},
             {"name": "accuracy", "type": "Accuracy"}]},
         "solver": {"base_lr": 0.1, "max_iter": 10, "global_batch": 16, "lr_policy": )",
                 policies[variant], "}}");
