@@ -21,23 +21,24 @@ std::string everything(int variant) {
                               R"({"type": "multistep", "stepvalue": [1, 2]})",
                               R"({"type": "poly", "power": 2})",
                               R"({"type": "sigmoid", "stepsize": 5})"};
-    const char* fillers[] = {"constant", "gaussian", "uniform", "xavier", "msra", "constant", "gaussian"};
+    const char* fillers[] = {"constant", "gaussian", "uniform", "xavier", "msra"};
+    const char* solvers[] = {"sgd", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "lars", "lamb"};
     const char* sets[] = {R"({"images": "i", "labels": "l"})", R"({"type": "synthetic", "shape": [1, 2, 3]})",
                           R"({"type": "custom", "name": "mine"})"};
     return text(R"({"data": {"train": )", sets[variant % 3], R"(, "test": )", sets[(variant + 1) % 3], R"(},
         "net": {"layers": [
             {"name": "conv", "type": "Convolution", "num_output": 4, "kernel_size": 3, "param": [{}, {}],
              "weight_filler": ")",
-                fillers[variant], R"("},
+                fillers[variant % 5], R"("},
             {"name": "pool", "type": "Pooling", "kernel_size": 2},
             {"name": "relu", "type": "ReLU"}, {"name": "lrn", "type": "LRN"}, {"name": "drop", "type": "Dropout"},
             {"name": "concat", "type": "Concat"}, {"name": "fc", "type": "InnerProduct", "num_output": 10},
             {"name": "softmax", "type": "Softmax"}, {"name": "loss", "type": "SoftmaxWithLoss"},
             {"name": "accuracy", "type": "Accuracy"}]},
-        "solver": {"base_lr": 0.1, "max_iter": 10, "global_batch": 16, "lr_policy": )",
-                policies[variant], "}}");
+        "solver": {"base_lr": 0.1, "max_iter": 10, "global_batch": 16, "type": ")",
+                solvers[variant], R"(", "lr_policy": )", policies[variant % 7], "}}");
 }
-constexpr int kVariants = 7;
+constexpr int kVariants = 9;
 
 /// "" if the text is accepted.
 std::string error_of(const std::string& text) {
