@@ -27,9 +27,10 @@ int check(const ConfigArguments& a, bool print_all) {
     for (const LayerSummary& layer : found.layers)
         print(fmt::format("{:<22} {:<16} {:<16} {:>12}\n", layer.name, layer.type,
                           layer.tops.empty() ? "" : to_string(layer.tops.front().shape), layer.parameter_count));
-    print(fmt::format("{} is fine: {} training and {} test images of {}, {} parameters, {} iterations of {} images\n",
-                      a.config, found.train_images, found.test_images, to_string(found.image), found.parameter_count,
-                      options.solver.max_iter, options.solver.global_batch));
+    print(fmt::format(
+        "{} is fine: {} training and {} test images of {}, {} parameters, {} iterations of {} images, {}\n", a.config,
+        found.train_images, found.test_images, to_string(found.image), found.parameter_count, options.solver.max_iter,
+        options.solver.global_batch, base_rate_text(options.solver)));
     return 0;
 }
 

@@ -21,6 +21,9 @@ struct Inspection {
 /// workers would throw.
 Inspection inspect(const TrainOptions& options, int workers = 1);
 
+/// The base rate and, if it is scaled with the batch, how: "base rate 0.4 (0.1 x 1024 / 256)".
+std::string base_rate_text(const SolverOptions& solver);
+
 /// Throws IoError if the output directory cannot be made, or if it or the directory of the file `json` cannot be written
 /// to: what a run would find out when it is too late. Either may be empty.
 void check_outputs(const std::string& directory, const std::string& json);
