@@ -201,10 +201,16 @@ TEST_CASE("every key of every struct is checked, and its default is the schema's
 }
 
 TEST_CASE("numbers beyond the schema's bounds are refused, the bounds themselves are as it says") {
-    const Json base = Json::parse(print_config(parse_config(everything(0), "c.json")));
+    std::vector<Json> bases;
+    for (int variant = 0; variant < kVariants; ++variant)
+        bases.push_back(Json::parse(print_config(parse_config(everything(variant), "c.json"))));
+    const Json& base = bases.front();
     const auto check = [&](const Pointer& at, const Json& type) {
+        // A key may belong to some types only, so the config must be one that has it.
+        const auto with_key = std::find_if(bases.begin(), bases.end(), [&](const Json& b) { return b.contains(at); });
+        REQUIRE(with_key != bases.end());
         const auto accepted = [&](const Json& value) {
-            Json copy = base;
+            Json copy = *with_key;
             copy[at] = value;
             const std::string message = error_of(copy.dump());
             return message.find(" is too small; ") == message.npos && message.find(" is too large; ") == message.npos;

@@ -187,7 +187,7 @@ TEST_CASE("ranges that cut parameters, in any order, end with the bits of one ra
             for (const ParameterInfo& p : parts.layout.parameters())
                 std::copy(gradient.begin(), gradient.end(), parts.g.of(p).begin());
             parts.optimizer->begin({.rate = 0.1, .iteration = step});
-            for (const std::size_t piece : {4, 1, 0, 3, 2})
+            for (const std::size_t piece : {4u, 1u, 0u, 3u, 2u})
                 parts.optimizer->update(parts.w.values(), parts.g.values(), cuts[piece], cuts[piece + 1]);
         }
         for (std::size_t i = 0; i < size; ++i) REQUIRE(once.w.values()[i] == parts.w.values()[i]);
