@@ -76,6 +76,9 @@ class Configs(BadInput):
         for changes, words in (({"solver.shards": 7}, ("/solver/shards", "7", "32")),
                                ({"solver.shards": 0, "solver.global_batch": 31}, ("31", "choose solver.shards")),
                                ({"data.transform.crop_size": 40}, ("crop_size 40", "30x30", "lower crop_size")),
+                               ({"solver.type": "adagrad"}, ("/solver/momentum", "adagrad", "write 0")),
+                               ({"solver.warmup_iter": 13}, ("/solver/warmup_iter", "13", "12")),
+                               ({"solver.iter_size": 3}, ("/solver/iter_size", "3 times shards 8", "32")),
                                ({"reducer.type": "rign"}, ("/reducer/type", "'rign'", "auto, local, tree")),
                                ({"compute.device": "tpu"}, ("tpu", "cpu"))):
             with self.subTest(changes=changes):
