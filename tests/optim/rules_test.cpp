@@ -45,9 +45,9 @@ struct Run {
         optimizer = make_optimizer<double, Cpu>(solver, layout);
     }
 
-    void step(double rate, const std::vector<double>& gradient) {
+    void step(double rate, const std::vector<double>& gradient, double scale = 1.0) {
         for (const ParameterInfo& p : layout.parameters()) std::copy(gradient.begin(), gradient.end(), g.of(p).begin());
-        optimizer->begin({.rate = rate, .iteration = iteration++});
+        optimizer->begin({.rate = rate, .scale = scale, .iteration = iteration++});
         optimizer->update(w.values(), g.values(), 0, layout.size());
     }
     double weight(std::size_t i = 0) { return w.of(layout.parameters()[0])[i]; }
@@ -167,6 +167,20 @@ TEST_CASE("a parameter of zeros, or one without a gradient, takes the common rat
         still.step(0.1, {0.0, 0.0});
         CHECK(still.weight(0) == 3.0);
         CHECK(still.weight(1) == 4.0);
+    }
+}
+
+TEST_CASE("each rule sees the mean and not the sum") {
+    for (const Type type : kTypes) {
+        INFO("type " << static_cast<int>(type));
+        SolverOptions solver = solver_of(type);
+        solver.weight_decay = 0.01;
+        Run means(solver, {1.0, -2.0}), sums(solver, {1.0, -2.0});
+        for (int i = 0; i < 3; ++i) {
+            means.step(0.1, {0.5, 3.0});
+            sums.step(0.1, {2.0, 12.0}, 0.25);
+        }
+        for (std::size_t i = 0; i < means.layout.size(); ++i) CHECK(means.w.values()[i] == sums.w.values()[i]);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Update rules for large batches, which give each parameter (each weight or bias tensor) a rate of its own, by the
-// norms of the parameter and of its update. Norms are taken over the whole parameter, in double and in the order of
-// memory, so that they have the same bits on every worker.
+// norms of the parameter and of its update. Norms are taken over the whole parameter, in double and in an order
+// that depends on its size alone, so that they have the same bits on every worker.
 //
 // A parameter with decay_mult 0, as biases usually have, keeps the common rate; so does one of which a norm is zero.
 #pragma once
