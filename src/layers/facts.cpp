@@ -51,8 +51,9 @@ LayerFacts facts_of(const InfogainLossOptions&) {
 }
 LayerFacts facts_of(const AccuracyOptions&) { return judges(); }
 LayerFacts facts_of(const CustomLayerOptions&) {
-    LayerFacts facts = joins();
-    facts.most_tops = facts.parameters = LayerFacts::kAny;
+    LayerFacts facts;  // the layer itself knows better
+    facts.least_bottoms = facts.least_tops = 0;
+    facts.most_bottoms = facts.most_tops = facts.parameters = LayerFacts::kAny;
     return facts;
 }
 
