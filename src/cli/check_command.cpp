@@ -27,8 +27,9 @@ int check(const ConfigArguments& a, bool print_all) {
     for (const LayerSummary& layer : found.layers)
         print(fmt::format("{:<22} {:<16} {:<16} {:>12}\n", layer.name, layer.type,
                           layer.tops.empty() ? "" : to_string(layer.tops.front().shape), layer.parameter_count));
-    print(fmt::format("{} is fine: {} training and {} test images of {}, {} parameters, {} iterations of {} images\n",
+    print(fmt::format("{} is fine: {} training and {} test images of {}, {} parameters{}, {} iterations of {} images\n",
                       a.config, found.train_images, found.test_images, to_string(found.image), found.parameter_count,
+                      found.statistics_count > 0 ? fmt::format(" and {} statistics", found.statistics_count) : "",
                       options.solver.max_iter, options.solver.global_batch));
     return 0;
 }

@@ -35,6 +35,7 @@ Inspection inspect(const TrainOptions& options, int workers) {
     net.require_loss();
     result.layers = net.summary();
     result.parameter_count = net.layout().parameter_count();
+    result.statistics_count = net.layout().statistics_count();
     net_options.phase = Phase::test;
     net_options.layout = &net.layout();
     const Net<float, Cpu> test_net(options.net, net_options, registry);

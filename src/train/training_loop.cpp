@@ -6,6 +6,7 @@
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/core/version.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
+#include "firecaffe/optim/update.hpp"
 #include "train/checkpointing.hpp"
 #include "train/trainer_state.hpp"
 
@@ -73,12 +74,13 @@ void Trainer<T, Device>::State::update(double rate) {
     if (options.solver.clip_gradients >= 0) {
         std::span<const T> sums;
         for (std::size_t b = 0; b < buckets.size(); ++b) sums = exchange->wait(b);
-        clip = clip_factor<T>(options.solver.clip_gradients, sums.first(layout().size()), mean);
+        clip = clip_factor<T>(options.solver.clip_gradients, layout(), sums, mean);
     }
     optimizer->begin(rate, mean * clip);
     for (std::size_t b = 0; b < buckets.size(); ++b) {
         const std::span<const T> sums = exchange->wait(b);
-        optimizer->update(parameters.values(), sums, buckets[b].begin, std::min(buckets[b].end, layout().size()));
+        update_parameters<T, Device>(*optimizer, layout(), parameters.values(), sums, buckets[b].begin,
+                                     std::min(buckets[b].end, layout().size()), mean);
     }
     ++version;
 }
@@ -244,6 +246,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.global_batch = options.solver.global_batch;
     s.shards = shards;
     s.parameter_count = static_cast<std::int64_t>(layout().parameter_count());
+    s.statistics_count = static_cast<std::int64_t>(layout().statistics_count());
     s.parameters_digest = parameters_digest(layout(), parameters);
     s.communication_seconds = reducer->statistics().busy_seconds;
     s.exposed_communication_seconds = exchange->exposed_seconds();

@@ -60,7 +60,8 @@ class Optimizer {
     virtual ~Optimizer() = default;
     /// Starts an update: `rate` is the learning rate, `scale` turns summed gradients into (clipped) means.
     virtual void begin(double rate, double scale) = 0;
-    /// Updates the parameters in elements [first, last) of the arenas. The ranges of one update do not overlap.
+    /// Updates the parameters in elements [first, last) of the arenas. The ranges of one update do not overlap, and hold
+    /// no statistics parameters (update_parameters in update.hpp sees to that).
     virtual void update(std::span<T> parameters, std::span<const T> gradient_sums, std::size_t first,
                         std::size_t last) = 0;
     virtual std::vector<OptimizerState<T>> state() = 0;
@@ -135,11 +136,12 @@ extern template class PolicyOptimizer<double, Cpu, SgdPolicy>;
 
 /// The factor of clip_gradients: min(1, limit / norm) for the L2 norm of the mean gradient, and 1 without a limit.
 /// `scale` turns sums into means. Summed in double in the order of memory, so that every worker gets the same bits.
+/// Statistics are no gradients and do not count.
 template <class T>
-double clip_factor(double limit, std::span<const T> gradient_sums, double scale);
+double clip_factor(double limit, const ArenaLayout& layout, std::span<const T> gradient_sums, double scale);
 
-extern template double clip_factor(double, std::span<const float>, double);
-extern template double clip_factor(double, std::span<const double>, double);
+extern template double clip_factor(double, const ArenaLayout&, std::span<const float>, double);
+extern template double clip_factor(double, const ArenaLayout&, std::span<const double>, double);
 
 /// Makes an optimizer for parameters of this layout; a program's own rule comes as one of these.
 template <class T, class Device>
