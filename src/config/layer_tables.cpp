@@ -143,7 +143,7 @@ void describe(Visitor& visit, LayerSpec& layer) {
                       "accuracy, or data; for SoftmaxWithLoss and Accuracy that one and label."),
                 layer.bottom);
     visit.field(Field("top", "Blobs written. Missing: one of the layer's name."), layer.top);
-    visit.params(Field("param", "Multipliers of the rate and the decay: of the weight, then of the bias."),
+    visit.params(Field("param", "Names and multipliers of the parameters: of the weight, then of the bias."),
                  layer.param);
 
     if (!layer.in_train && !layer.in_test) throw ConfigError("layer '", layer.name, "' exists in no phase");
@@ -158,6 +158,8 @@ void describe(Visitor& visit, LayerSpec& layer) {
 void describe(Visitor& visit, ParamOptions& options) {
     visit.field(Field("lr_mult", "Factor on the learning rate.").nonnegative(), options.lr_mult);
     visit.field(Field("decay_mult", "Factor on the weight decay.").nonnegative(), options.decay_mult);
+    visit.field(Field("name", "Parameters of one name are one parameter, shared by their layers; empty: not shared."),
+                options.name);
 }
 
 std::size_t layer_type_index(const std::string& type) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// First half of building a net: layers, layouts, parameters, and which of it takes part in the backward pass.
+// First half of building a net: layers, layouts, and which of it takes part in the backward pass.
 #include <algorithm>
 #include <map>
 
@@ -27,7 +27,7 @@ class NodeBuilder {
         absorbed_ = absorbed_layers(graph);
         for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
-        add_parameters();
+        place_parameters<T, Device>(state_);
         mark_backward();
     }
 
@@ -144,42 +144,6 @@ class NodeBuilder {
         const int kept = plain(net_value_[static_cast<std::size_t>(found)]);
         value(kept).retained = true;
         state_.retained.emplace_back(blob, kept);
-    }
-
-    /// Parameters in backward order: into a layout of our own, or found in the one that is shared.
-    void add_parameters() {
-        const ArenaLayout* shared = state_.options.layout;
-        for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node) {
-            for (std::size_t i = 0; i < node->requests.size(); ++i) {
-                const ParameterRequest& request = node->requests[i];
-                const std::string name = node->name + "." + request.name;
-                if (shared == nullptr) {
-                    const ParamOptions mult =
-                        node->spec != nullptr && i < node->spec->param.size() ? node->spec->param[i] : ParamOptions{};
-                    state_.layout.add(name, request.shape, mult.lr_mult, mult.decay_mult);
-                }
-                const ParameterInfo* info = (shared != nullptr ? shared : &state_.layout)->find(name);
-                if (info == nullptr)
-                    throw ConfigError("layer '", node->name, "': the net it shares parameters with has no '", name,
-                                      "'");
-                if (info->shape != request.shape)
-                    throw ShapeError("layer '", node->name, "': parameter '", name, "' is ", request.shape,
-                                     " here and ", info->shape, " in the net it shares parameters with");
-                node->parameters.push_back(*info);
-            }
-        }
-        if (shared != nullptr) state_.layout = *shared;
-        mark_ready_prefixes();
-    }
-
-    /// After a layer's backward pass everything is final before the first parameter of the layers that are still to
-    /// run, the gap in front of it included. (A layout that is shared may have another order than this net.)
-    void mark_ready_prefixes() {
-        std::size_t prefix = state_.layout.size();
-        for (NetNode<T, Device>& node : state_.nodes) {
-            node.ready_prefix = prefix;
-            for (const ParameterInfo& p : node.parameters) prefix = std::min(prefix, p.offset);
-        }
     }
 
     /// Which values have a parameter upstream, which lead to a loss, and so which layers run backward.

@@ -27,10 +27,12 @@ struct FillerOptions {
     VarianceNorm variance_norm = VarianceNorm::fan_in;  ///< xavier, msra
 };
 
-/// Per-parameter multipliers; entry 0 of LayerSpec::param is the weight's, entry 1 the bias's.
+/// Multipliers of one parameter, and the name by which layers share it; entry 0 of LayerSpec::param is the weight's,
+/// entry 1 the bias's.
 struct ParamOptions {
     double lr_mult = 1.0;
     double decay_mult = 1.0;
+    std::string name{};  ///< all parameters of one name are one parameter; empty: the layer's own
 };
 
 /// kernel_size, stride and pad set both axes; the _h and _w forms (not zero, or not negative for pad) win.

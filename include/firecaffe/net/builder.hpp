@@ -48,7 +48,7 @@ class NetBuilder {
 
     /// The next layer reads this blob.
     NetBuilder& from(std::string blob);
-    /// Multipliers of the layer just added: weight, then bias.
+    /// Multipliers and names of the parameters of the layer just added: weight, then bias.
     NetBuilder& param(std::vector<ParamOptions> multipliers);
     /// The layer just added exists in this phase only.
     NetBuilder& only_in(Phase phase);
