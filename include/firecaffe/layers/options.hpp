@@ -66,6 +66,30 @@ struct LrnOptions {
     double alpha = 1.0, beta = 0.75, k = 1.0;
 };
 
+/// The statistics of the batch (a shard's) in training, the running ones in testing.
+struct BatchNormOptions {
+    bool use_global_stats = false;  ///< the running statistics in training, too; they stay as they are then
+    double moving_average_fraction = 0.999;  ///< what an update leaves of the running statistics
+    double eps = 1e-5;                       ///< added to the variance
+};
+
+/// The axes [axis, axis + num_axes) have a factor of their own for each index; a negative axis counts from the end,
+/// num_axes -1 means all that follow, 0 one factor for everything. With a second bottom, that is the factor.
+struct ScaleOptions {
+    std::int64_t axis = 1;
+    std::int64_t num_axes = 1;
+    bool bias_term = false;
+    FillerOptions filler{.value = 1.0};
+    FillerOptions bias_filler{};
+};
+
+/// As ScaleOptions, with terms instead of factors.
+struct BiasOptions {
+    std::int64_t axis = 1;
+    std::int64_t num_axes = 1;
+    FillerOptions filler{};
+};
+
 struct DropoutOptions {
     double dropout_ratio = 0.5;
 };
@@ -105,6 +129,9 @@ using LayerOptions = std::variant<
     InnerProductOptions,
     PoolingOptions,
     LrnOptions,
+    BatchNormOptions,
+    ScaleOptions,
+    BiasOptions,
     ReluOptions,
     DropoutOptions,
     ConcatOptions,
@@ -119,6 +146,9 @@ inline constexpr const char* kLayerTypes[] = {
     "InnerProduct",
     "Pooling",
     "LRN",
+    "BatchNorm",
+    "Scale",
+    "Bias",
     "ReLU",
     "Dropout",
     "Concat",
@@ -134,7 +164,7 @@ struct LayerFacts {
 
     std::size_t least_bottoms = 1, most_bottoms = 1;
     std::size_t least_tops = 1, most_tops = 1;
-    std::size_t parameters = 0;    ///< learned arrays, in the order of LayerSpec::param
+    std::size_t parameters = 0;    ///< most arrays that it has, in the order of LayerSpec::param
     bool reads_labels = false;     ///< the last bottom is labels; a loss or a figure, nothing that a net goes on from
     const char* bottoms = "blob";  ///< what the bottoms are, for messages
 

@@ -34,6 +34,9 @@ class NetBuilder {
     NetBuilder& pooling(std::string name, PoolingOptions options);
     NetBuilder& inner_product(std::string name, InnerProductOptions options);
     NetBuilder& lrn(std::string name, LrnOptions options = {});
+    NetBuilder& batch_norm(std::string name, BatchNormOptions options = {});
+    NetBuilder& scale(std::string name, ScaleOptions options = {});
+    NetBuilder& bias(std::string name, BiasOptions options = {});
     /// In place; named after the blob it works on.
     NetBuilder& relu(ReluOptions options = {});
     NetBuilder& dropout(DropoutOptions options = {});
