@@ -39,6 +39,7 @@ void inspect_net(const TrainOptions& options, Inspection& found) {
     net.require_loss();
     found.layers = net.summary();
     found.parameter_count = net.layout().parameter_count();
+    found.statistics_count = net.layout().statistics_count();
     net_options.phase = Phase::test;
     net_options.layout = &net.layout();
     const Net<float, Cpu> test_net(options.net, net_options, registry);

@@ -15,7 +15,7 @@ struct Inspection {
     std::size_t train_images = 0, test_images = 0;  ///< 0 where the data were not opened
     Shape image;  ///< C, H, W as the net sees it
     std::vector<LayerSummary> layers;
-    std::size_t parameter_count = 0;
+    std::size_t parameter_count = 0, statistics_count = 0;
 };
 
 /// Opens the data sets, plans the net for one image in both phases, and the reducer. Throws what a run of so many

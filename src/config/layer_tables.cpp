@@ -38,10 +38,11 @@ void describe(Visitor& visit, FillerOptions& options) {
                     options.variance_norm);
 }
 
+Group filler(FillerOptions& options, const char* definition = "filler") {
+    return {definition, [&options](Visitor& nested) { describe(nested, options); }, Shorthand::type};
+}
+
 void describe_fillers(Visitor& visit, FillerOptions& weight, FillerOptions& bias) {
-    const auto filler = [](FillerOptions& options) {
-        return Group{"filler", [&options](Visitor& nested) { describe(nested, options); }, Shorthand::type};
-    };
     visit.object(Field("weight_filler", "Initial weights."), filler(weight));
     visit.object(Field("bias_filler", "Initial bias."), filler(bias));
 }
@@ -98,6 +99,37 @@ void describe(Visitor& visit, LrnOptions& options) {
     visit.field(Field("alpha", "Weight of the sum of squares."), options.alpha);
     visit.field(Field("beta", "Exponent of the divisor."), options.beta);
     visit.field(Field("k", "Constant in the divisor; 1 within a channel.").positive(), options.k);
+}
+
+void describe(Visitor& visit, BatchNormOptions& options) {
+    visit.field(Field("use_global_stats", "Normalise by the running statistics in training, too; testing always does."),
+                options.use_global_stats);
+    visit.field(Field("moving_average_fraction", "What each update leaves of the running statistics.")
+                    .nonnegative()
+                    .below(1.0),
+                options.moving_average_fraction);
+    visit.field(Field("eps", "Added to the variance.").nonnegative(), options.eps);
+}
+
+/// The axes that have factors or terms of their own.
+template <class Options>
+void describe_axes(Visitor& visit, Options& options) {
+    visit.field(Field("axis", "First axis with values of its own; a negative one counts from the end.").at_least(-6),
+                options.axis);
+    visit.field(Field("num_axes", "Number of such axes; -1: all that follow; 0: one value for everything.").at_least(-1),
+                options.num_axes);
+}
+
+void describe(Visitor& visit, ScaleOptions& options) {
+    describe_axes(visit, options);
+    visit.field(Field("bias_term", "Add a learned value as well."), options.bias_term);
+    visit.object(Field("filler", "Initial factors."), filler(options.filler, "unit_filler"));  // its value is 1
+    visit.object(Field("bias_filler", "Initial bias."), filler(options.bias_filler));
+}
+
+void describe(Visitor& visit, BiasOptions& options) {
+    describe_axes(visit, options);
+    visit.object(Field("filler", "Initial values."), filler(options.filler));
 }
 
 void describe(Visitor& visit, DropoutOptions& options) {
@@ -200,7 +232,7 @@ void describe(Visitor& visit, LayerSpec& layer) {
                       "accuracy, or data; for losses and Accuracy that one and label."),
                 layer.bottom);
     visit.field(Field("top", "Blobs written. Missing: one of the layer's name."), layer.top);
-    visit.params(Field("param", "Multipliers of the rate and the decay: of the weight, then of the bias."),
+    visit.params(Field("param", "Names and multipliers of the parameters: of the weight, then of the bias."),
                  layer.param);
 
     if (!layer.in_train && !layer.in_test) throw ConfigError("layer '", layer.name, "' exists in no phase");
@@ -215,6 +247,8 @@ void describe(Visitor& visit, LayerSpec& layer) {
 void describe(Visitor& visit, ParamOptions& options) {
     visit.field(Field("lr_mult", "Factor on the learning rate.").nonnegative(), options.lr_mult);
     visit.field(Field("decay_mult", "Factor on the weight decay.").nonnegative(), options.decay_mult);
+    visit.field(Field("name", "Parameters of one name are one parameter, shared by their layers; empty: not shared."),
+                options.name);
 }
 
 std::size_t layer_type_index(const std::string& type) {

@@ -24,6 +24,20 @@ LayerFacts joins(std::size_t least_bottoms = 1) {
     return facts;
 }
 
+/// A second bottom stands for the first parameter.
+LayerFacts combines(std::size_t parameters) {
+    LayerFacts facts;
+    facts.most_bottoms = 2;
+    facts.parameters = parameters;
+    return facts;
+}
+
+LayerFacts measures(std::size_t statistics) {
+    LayerFacts facts;
+    facts.parameters = statistics;
+    return facts;
+}
+
 LayerFacts judges(const char* bottoms = "the scores and the labels", std::size_t most_bottoms = 2) {
     LayerFacts facts;
     facts.least_bottoms = 2;
@@ -38,6 +52,9 @@ LayerFacts facts_of(const DeconvolutionOptions& o) { return weighted(o.bias_term
 LayerFacts facts_of(const InnerProductOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const PoolingOptions&) { return one_to_one(); }
 LayerFacts facts_of(const LrnOptions&) { return one_to_one(); }
+LayerFacts facts_of(const BatchNormOptions&) { return measures(3); }
+LayerFacts facts_of(const ScaleOptions& o) { return combines(o.bias_term ? 2 : 1); }
+LayerFacts facts_of(const BiasOptions&) { return combines(1); }
 LayerFacts facts_of(const ReluOptions&) { return one_to_one(); }
 LayerFacts facts_of(const DropoutOptions&) { return one_to_one(); }
 LayerFacts facts_of(const ConcatOptions&) { return joins(); }
@@ -61,6 +78,7 @@ LayerFacts facts_of(const CustomLayerOptions&) {
 
 std::string LayerFacts::bottoms_text() const {
     const std::string number = least_bottoms == 1 ? "one" : least_bottoms == 2 ? "two" : std::to_string(least_bottoms);
+    if (least_bottoms == 1 && most_bottoms == 2) return "one or two blobs";
     return text(most_bottoms > least_bottoms ? "at least " : "", number, least_bottoms == 1 ? " blob" : " blobs",
                 reads_labels ? text(", ", bottoms) : std::string());
 }

@@ -2,6 +2,7 @@
 #include "firecaffe/layers/registry.hpp"
 
 #include "firecaffe/layers/accuracy.hpp"
+#include "firecaffe/layers/batch_norm.hpp"
 #include "firecaffe/layers/concat.hpp"
 #include "firecaffe/layers/convolution.hpp"
 #include "firecaffe/layers/deconvolution.hpp"
@@ -14,6 +15,7 @@
 #include "firecaffe/layers/pooling.hpp"
 #include "firecaffe/layers/relu.hpp"
 #include "firecaffe/layers/sigmoid_cross_entropy_loss.hpp"
+#include "firecaffe/layers/scale.hpp"
 #include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/layers/softmax_with_loss.hpp"
 
@@ -21,14 +23,18 @@ namespace firecaffe {
 
 namespace {
 
-/// A factory for a layer class that is constructed from its own alternative of LayerOptions.
+/// A factory for a layer class that is constructed from its own alternative of LayerOptions, and from the number of its
+/// bottoms where that decides what it is.
 template <class LayerClass, class Options>
 auto from_options() {
     return [](const LayerSpec& spec) {
         const auto* options = std::get_if<Options>(&spec.options);
         if (options == nullptr)
             throw ConfigError("the type is ", spec.type, " but the options are another type's; give it its own");
-        return std::make_unique<LayerClass>(*options);
+        if constexpr (std::is_constructible_v<LayerClass, Options, std::size_t>)
+            return std::make_unique<LayerClass>(*options, spec.bottom.size());
+        else
+            return std::make_unique<LayerClass>(*options);
     };
 }
 
@@ -42,6 +48,9 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
     registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
     registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());
+    registry.add("BatchNorm", from_options<BatchNormLayer<T, Device>, BatchNormOptions>());
+    registry.add("Scale", from_options<ScaleLayer<T, Device>, ScaleOptions>());
+    registry.add("Bias", from_options<BiasLayer<T, Device>, BiasOptions>());
     registry.add("Dropout", from_options<DropoutLayer<T, Device>, DropoutOptions>());
     registry.add("InnerProduct", from_options<InnerProductLayer<T, Device>, InnerProductOptions>());
     registry.add("Concat", from_options<ConcatLayer<T, Device>, ConcatOptions>());

@@ -29,6 +29,18 @@ NetBuilder& NetBuilder::lrn(std::string name, LrnOptions options) {
     return add(std::move(name), "LRN", options);
 }
 
+NetBuilder& NetBuilder::batch_norm(std::string name, BatchNormOptions options) {
+    return add(std::move(name), "BatchNorm", options);
+}
+
+NetBuilder& NetBuilder::scale(std::string name, ScaleOptions options) {
+    return add(std::move(name), "Scale", options);
+}
+
+NetBuilder& NetBuilder::bias(std::string name, BiasOptions options) {
+    return add(std::move(name), "Bias", options);
+}
+
 NetBuilder& NetBuilder::relu(ReluOptions options) {
     return add_in_place("relu", "ReLU", options);
 }

@@ -58,9 +58,10 @@ std::vector<LayerSummary> Net<T, Device>::summary() const {
         layer.type = node.spec != nullptr ? node.spec->type : "Reorder";
         for (const int v : node.bottoms) layer.bottoms.push_back(state_->values[static_cast<std::size_t>(v)].spec);
         for (const int v : node.tops) layer.tops.push_back(state_->values[static_cast<std::size_t>(v)].spec);
-        for (const ParameterInfo& p : node.parameters) {
-            layer.parameter_count += p.count;
-            layer.parameters.push_back(p.shape);
+        for (std::size_t i = 0; i < node.parameters.size(); ++i) {
+            layer.parameters.push_back(node.parameters[i].shape);
+            if (node.is_first_use[i] && !node.parameters[i].is_statistic())
+                layer.parameter_count += node.parameters[i].count;
         }
         if (node.spec != nullptr) layer.number = static_cast<int>(node.number);
         layer.absorbed = node.absorbed;
@@ -77,6 +78,7 @@ template <class T, class Device>
 void Net<T, Device>::initialize(Arena<T, Device>& parameters, std::uint64_t seed) const {
     for (const NetNode<T, Device>& node : state_->nodes)
         for (std::size_t i = 0; i < node.parameters.size(); ++i) {
+            if (!node.is_first_use[i]) continue;
             const ParameterInfo& p = node.parameters[i];
             with_layer_name(node.spec, node.name, [&] {
                 fill<T>(node.requests[i].filler, p.shape, filler_stream(seed, p.name), parameters.of(p));
@@ -136,7 +138,9 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
     for (auto node = state_->nodes.rbegin(); node != state_->nodes.rend(); ++node) {
         if (node->runs_backward) {
             for (std::size_t i = 0; i < node->parameters.size(); ++i)
-                node->parameter_diffs[i] = gradients.of(node->parameters[i]).data();
+                node->parameter_diffs[i] = node->parameter_parts[i] != nullptr
+                                               ? node->parameter_parts[i]
+                                               : gradients.of(node->parameters[i]).data();
             for (const TensorView<T, Device>& diff : node->cleared_diffs) ops::clear<T, Device>(diff.storage());
             with_layer_name(node->spec, node->name, [&] {
                 node->layer->backward({node->bottom_data, node->top_data_read, node->top_diffs, node->bottom_diffs,
@@ -144,6 +148,10 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
             });
             for (const auto& addition : node->additions)
                 ops::accumulate<T, Device>(addition.part.storage(), addition.sum.storage());
+            for (std::size_t i = 0; i < node->parameters.size(); ++i)
+                if (node->parameter_parts[i] != nullptr)
+                    ops::accumulate<T, Device>({node->parameter_parts[i], node->parameters[i].count},
+                                               gradients.of(node->parameters[i]));
         }
         if (listener != nullptr) {
             listener->layer_done();

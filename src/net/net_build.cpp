@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// First half of building a net: layers, layouts, parameters, and which of it takes part in the backward pass.
+// First half of building a net: layers, layouts, and which of it takes part in the backward pass.
 #include <algorithm>
 #include <map>
 
@@ -27,7 +27,7 @@ class NodeBuilder {
         absorbed_ = absorbed_layers(graph);
         for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
-        add_parameters();
+        place_parameters<T, Device>(state_);
         mark_backward();
     }
 
@@ -96,10 +96,6 @@ class NodeBuilder {
                               node.bottoms.size());
     }
 
-    static std::string placed(const NetNode<T, Device>& node) {
-        return node.spec != nullptr ? placed_name(*node.spec) : text("layer '", node.name, "'");
-    }
-
     /// Sets the layer up and adds its tops as values.
     void append(NetNode<T, Device> node, std::size_t tops) {
         const int number = static_cast<int>(state_.nodes.size());
@@ -150,41 +146,6 @@ class NodeBuilder {
         state_.retained.emplace_back(blob, kept);
     }
 
-    /// Parameters in backward order: into a layout of our own, or found in the one that is shared.
-    void add_parameters() {
-        const ArenaLayout* shared = state_.options.layout;
-        for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node) {
-            for (std::size_t i = 0; i < node->requests.size(); ++i) {
-                const ParameterRequest& request = node->requests[i];
-                const std::string name = node->name + "." + request.name;
-                if (shared == nullptr) {
-                    const ParamOptions mult =
-                        node->spec != nullptr && i < node->spec->param.size() ? node->spec->param[i] : ParamOptions{};
-                    state_.layout.add(name, request.shape, mult.lr_mult, mult.decay_mult);
-                }
-                const ParameterInfo* info = (shared != nullptr ? shared : &state_.layout)->find(name);
-                if (info == nullptr)
-                    throw ConfigError(placed(*node), ": the net it shares parameters with has no '", name, "'");
-                if (info->shape != request.shape)
-                    throw ShapeError(placed(*node), ": parameter '", name, "' is ", request.shape, " here and ",
-                                     info->shape, " in the net it shares parameters with");
-                node->parameters.push_back(*info);
-            }
-        }
-        if (shared != nullptr) state_.layout = *shared;
-        mark_ready_prefixes();
-    }
-
-    /// After a layer's backward pass everything is final before the first parameter of the layers that are still to
-    /// run, the gap in front of it included. (A layout that is shared may have another order than this net.)
-    void mark_ready_prefixes() {
-        std::size_t prefix = state_.layout.size();
-        for (NetNode<T, Device>& node : state_.nodes) {
-            node.ready_prefix = prefix;
-            for (const ParameterInfo& p : node.parameters) prefix = std::min(prefix, p.offset);
-        }
-    }
-
     /// Which values have a parameter upstream, which lead to a loss, and so which layers run backward.
     void mark_backward() {
         if (state_.options.phase != Phase::train) return;
@@ -199,7 +160,7 @@ class NodeBuilder {
             for (const int top : node->tops) {
                 downstream = downstream || value(top).is_loss || value(top).reaches_loss;
                 if (value(top).is_loss && value(top).reaches_loss)
-                    throw ConfigError(placed(*node), ": the loss '", value(top).blob,
+                    throw ConfigError(node->place(), ": the loss '", value(top).blob,
                                       "' is the bottom of another loss; weigh losses by loss_weight instead");
             }
             node->runs_backward = downstream && value(node->tops.front()).needs_diff;

@@ -3,6 +3,7 @@
 //
 // Time of a step: layer i runs forward at tick i and backward at tick 2L-1-i, L being the number of layers.
 #include <algorithm>
+#include <set>
 
 #include "net/net_state.hpp"
 
@@ -19,7 +20,10 @@ class MemoryPlacer {
 
     void run() {
         assign_data_buffers();
-        if (state_.options.phase == Phase::train) assign_diff_buffers();
+        if (state_.options.phase == Phase::train) {
+            assign_diff_buffers();
+            assign_parameter_parts();
+        }
         state_.plan = plan_memory(lifetimes_);
         if (!state_.options.allocate) return;
         state_.memory = Memory<Device>(state_.plan.bytes);
@@ -109,6 +113,18 @@ class MemoryPlacer {
         }
     }
 
+    /// Of the layers that share a parameter, the first to run backward writes the gradient, and the others add to it.
+    void assign_parameter_parts() {
+        std::set<std::size_t> written;
+        for (int i = layers_ - 1; i >= 0; --i) {
+            Node& n = node(i);
+            for (std::size_t p = 0; n.runs_backward && p < n.parameters.size(); ++p)
+                if (!written.insert(n.parameters[p].offset).second)
+                    parameter_parts_.push_back(
+                        {i, p, new_buffer({n.parameters[p].shape, {}}, backward_tick(i), backward_tick(i))});
+        }
+    }
+
     TensorView<T, Device> diff_view(int index) {
         const NetValue& v = value(index);
         return {v.diff_buffer < 0 ? nullptr : state_.buffer(v.diff_buffer), v.spec};
@@ -130,26 +146,28 @@ class MemoryPlacer {
             }
             n.parameter_data.resize(n.parameters.size());
             n.parameter_diffs.resize(n.parameters.size());
+            n.parameter_parts.resize(n.parameters.size());
         }
+        for (const PendingAddition& a : parameter_parts_) node(a.node).parameter_parts[a.index] = state_.buffer(a.buffer);
         for (const auto& [index, top] : cleared_) node(index).cleared_diffs.push_back(diff_view(top));
         for (const PendingAddition& a : additions_) {
             Node& n = node(a.node);
-            const TensorView<T, Device> part(state_.buffer(a.buffer), value(n.bottoms[a.bottom]).spec);
-            n.additions.push_back({part, n.bottom_diffs[a.bottom]});
-            n.bottom_diffs[a.bottom] = part;
+            const TensorView<T, Device> part(state_.buffer(a.buffer), value(n.bottoms[a.index]).spec);
+            n.additions.push_back({part, n.bottom_diffs[a.index]});
+            n.bottom_diffs[a.index] = part;
         }
     }
 
     struct PendingAddition {
         int node;
-        std::size_t bottom;
+        std::size_t index;  ///< of the bottom, or of the parameter
         int buffer;
     };
 
     State& state_;
     int layers_;
     std::vector<BufferLifetime> lifetimes_;
-    std::vector<PendingAddition> additions_;
+    std::vector<PendingAddition> additions_, parameter_parts_;
     std::vector<std::pair<int, int>> cleared_;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of a Net: its layers as they run, its values, and where everything lies. Filled by net_build.cpp, run by
-// net.cpp.
+// The inside of a Net: its layers as they run, its values, and where everything lies. Filled by net_build.cpp,
+// net_parameters.cpp and net_memory.cpp, run by net.cpp.
 #pragma once
 
 #include <memory>
@@ -33,11 +33,14 @@ template <class T, class Device>
 struct NetNode {
     const LayerSpec* spec = nullptr;  ///< null for a layer that the net inserted
     std::string name;
+    /// The layer and where it is stated, for messages.
+    std::string place() const { return spec != nullptr ? placed_name(*spec) : text("layer '", name, "'"); }
     std::unique_ptr<Layer<T, Device>> layer;
     std::uint32_t number = 0;  ///< position in the whole spec, whatever the phase; keys the random numbers
     std::vector<int> bottoms, tops;
     std::vector<ParameterRequest> requests;
     std::vector<ParameterInfo> parameters;
+    std::vector<char> is_first_use;  ///< per parameter: no layer before has it too
     bool absorbed = false;  ///< the layer before computes this one's forward pass
     bool runs_backward = false;
     std::size_t ready_prefix = 0;
@@ -48,6 +51,9 @@ struct NetNode {
     std::vector<TensorView<T, Device>> top_data, bottom_diffs;
     std::vector<const T*> parameter_data;
     std::vector<T*> parameter_diffs;
+    /// Per parameter: null where the layer writes the gradient in its place; elsewhere a layer that shares the parameter
+    /// has done so before, and this one's part is written here and then added.
+    std::vector<T*> parameter_parts;
 
     /// Gradients that this node shares with other consumers of a bottom: it writes `part`, which is added to `sum`.
     struct Addition {
@@ -89,6 +95,9 @@ struct Net<T, Device>::State {
 /// Layers, shapes, parameters: everything but memory. Then memory.
 template <class T, class Device>
 void build_nodes(typename Net<T, Device>::State& state, const LayerRegistry<T, Device>& registry);
+/// The part of build_nodes that gives the requested parameters their places.
+template <class T, class Device>
+void place_parameters(typename Net<T, Device>::State& state);
 template <class T, class Device>
 void place_memory(typename Net<T, Device>::State& state);
 

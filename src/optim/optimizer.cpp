@@ -13,16 +13,20 @@
 namespace firecaffe {
 
 template <class T>
-double clip_factor(double limit, std::span<const T> gradient_sums, double scale) {
+double clip_factor(double limit, const ArenaLayout& layout, std::span<const T> gradient_sums, double scale) {
     if (limit < 0) return 1.0;
     double squares = 0.0;
-    for (const T g : gradient_sums) squares += static_cast<double>(g) * static_cast<double>(g);
+    for (const ParameterInfo& p : layout.parameters()) {
+        if (p.is_statistic()) continue;
+        for (const T g : gradient_sums.subspan(p.offset, p.count))
+            squares += static_cast<double>(g) * static_cast<double>(g);
+    }
     const double norm = std::sqrt(squares) * scale;
     return norm > limit ? limit / norm : 1.0;
 }
 
-template double clip_factor(double, std::span<const float>, double);
-template double clip_factor(double, std::span<const double>, double);
+template double clip_factor(double, const ArenaLayout&, std::span<const float>, double);
+template double clip_factor(double, const ArenaLayout&, std::span<const double>, double);
 
 void check_solver(const SolverOptions& solver) {
     check_lr_policy(solver);

@@ -13,9 +13,11 @@ constexpr std::size_t kGranule = 16;  // 64 bytes of float: no two parameters sh
 std::size_t rounded_up(std::size_t n) { return (n + kGranule - 1) / kGranule * kGranule; }
 }  // namespace
 
-void ArenaLayout::add(std::string name, Shape shape, double lr_mult, double decay_mult) {
+void ArenaLayout::add(std::string name, Shape shape, double lr_mult, double decay_mult,
+                      std::optional<double> moving_average_fraction) {
     if (find(name) != nullptr) throw ConfigError("parameter '", name, "' exists twice; give its layer another name");
-    ParameterInfo info{std::move(name), shape, lr_mult, decay_mult, size_, static_cast<std::size_t>(shape.count())};
+    ParameterInfo info{std::move(name), shape, lr_mult, decay_mult, size_, static_cast<std::size_t>(shape.count()),
+                       moving_average_fraction};
     size_ = rounded_up(info.end());
     parameters_.push_back(std::move(info));
 }
@@ -28,7 +30,13 @@ const ParameterInfo* ArenaLayout::find(std::string_view name) const {
 
 std::size_t ArenaLayout::parameter_count() const {
     std::size_t sum = 0;
-    for (const ParameterInfo& p : parameters_) sum += p.count;
+    for (const ParameterInfo& p : parameters_) sum += p.is_statistic() ? 0 : p.count;
+    return sum;
+}
+
+std::size_t ArenaLayout::statistics_count() const {
+    std::size_t sum = 0;
+    for (const ParameterInfo& p : parameters_) sum += p.is_statistic() ? p.count : 0;
     return sum;
 }
 

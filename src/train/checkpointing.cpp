@@ -20,9 +20,11 @@ template <class T>
 std::vector<SavedArray> solver_arrays(const ArenaLayout& layout, Optimizer<T, Cpu>& optimizer) {
     std::vector<SavedArray> arrays;
     for (const OptimizerState<T>& state : optimizer.state())
-        for (const ParameterInfo& p : layout.parameters())
+        for (const ParameterInfo& p : layout.parameters()) {
+            if (p.is_statistic()) continue;  // no rule updates it, so there is no state
             arrays.push_back({p.name + "." + state.name, dtype_of<T>, p.shape,
                               std::as_writable_bytes(state.values.subspan(p.offset, p.count))});
+        }
     return arrays;
 }
 

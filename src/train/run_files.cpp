@@ -49,6 +49,7 @@ std::string summary_json(const TrainSummary& s) {
     json["effective_base_lr"] = s.effective_base_lr;
     json["shards"] = s.shards;
     json["parameter_count"] = s.parameter_count;
+    json["statistics_count"] = s.statistics_count;
     json["parameters_digest"] = s.parameters_digest;
     json["communication_seconds"] = s.communication_seconds;
     json["exposed_communication_seconds"] = s.exposed_communication_seconds;

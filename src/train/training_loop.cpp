@@ -5,6 +5,7 @@
 
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
+#include "firecaffe/optim/update.hpp"
 #include "train/checkpointing.hpp"
 #include "train/trainer_state.hpp"
 
@@ -74,12 +75,13 @@ void Trainer<T, Device>::State::update(double rate) {
         for (std::size_t b = 0; b < buckets.size(); ++b) sums = exchange->wait(b);
         // Caffe clips before it divides by iter_size, so it is the sum of the passes' means that the limit is for.
         const double sum_of_passes = mean * static_cast<double>(options.solver.iter_size);
-        clip = clip_factor<T>(options.solver.clip_gradients, sums.first(layout().size()), sum_of_passes);
+        clip = clip_factor<T>(options.solver.clip_gradients, layout(), sums, sum_of_passes);
     }
     optimizer->begin({.rate = rate, .scale = mean * clip, .iteration = iteration});
     for (std::size_t b = 0; b < buckets.size(); ++b) {
         const std::span<const T> sums = exchange->wait(b);
-        optimizer->update(parameters.values(), sums, buckets[b].begin, std::min(buckets[b].end, layout().size()));
+        update_parameters<T, Device>(*optimizer, layout(), parameters.values(), sums, buckets[b].begin,
+                                     std::min(buckets[b].end, layout().size()), mean);
     }
     ++version;
 }
@@ -247,6 +249,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.effective_base_lr = effective_base_lr(options.solver);
     s.shards = shards;
     s.parameter_count = static_cast<std::int64_t>(layout().parameter_count());
+    s.statistics_count = static_cast<std::int64_t>(layout().statistics_count());
     s.parameters_digest = parameters_digest(layout(), parameters);
     s.communication_seconds = reducer->statistics().busy_seconds;
     s.exposed_communication_seconds = exchange->exposed_seconds();

@@ -51,12 +51,14 @@ class Case:
     def expected(self, masks):
         """What torch computes, in double, under the names of the runner's answer."""
         parameters = {k: v.clone().requires_grad_() for k, v in self.parameters.items()}
-        loss, blobs = TorchNet(self.spec, self.phase, masks).forward(self.data, self.labels, parameters)
+        net = TorchNet(self.spec, self.phase, masks)
+        loss, blobs = net.forward(self.data, self.labels, parameters)
         found = {"loss": loss.reshape(1)}
         found.update({f"blob.{name}": blobs[name] for name in self.retain})
         if self.phase == "train":
             loss.backward()
-            found.update({f"gradient.{name}": p.grad for name, p in parameters.items()})
+            found.update({f"gradient.{name}": p.grad for name, p in parameters.items() if name not in net.measured})
+            found.update({f"gradient.{name}": tensor for name, tensor in net.measured.items()})
         return {name: tensor.detach() for name, tensor in found.items()}
 
 
@@ -171,6 +173,30 @@ def elementwise():
     yield of_layer("softmax: over channels", {"type": "Softmax"}, (2, 6, 4, 5))
 
 
+def normalizations():
+    shapes = (("of maps", (3, 6, 9, 7)), ("of whole blocks", (2, 32, 6, 6)), ("of rows", (7, 21)))
+    for (name, shape), phase in itertools.product(shapes, ("train", "test")):
+        yield of_layer(f"batch norm: {name}, phase {phase}", {"type": "BatchNorm"}, shape, phase)
+    yield of_layer("batch norm: eps 0.5", {"type": "BatchNorm", "eps": 0.5})
+    yield of_layer("batch norm: the running statistics in training", {"type": "BatchNorm", "use_global_stats": True})
+    for bias in (False, True):
+        for axis, count in ((1, 1), (0, 1), (2, 2), (-1, 1), (1, -1)):
+            yield of_layer(f"scale: axis {axis}, {count} axes, bias {bias}",
+                           {"type": "Scale", "axis": axis, "num_axes": count, "bias_term": bias})
+    yield of_layer("scale: of rows", {"type": "Scale", "bias_term": True}, (4, 21))
+    yield of_layer("bias: per channel", {"type": "Bias"})
+    yield of_layer("bias: per pixel", {"type": "Bias", "axis": 2, "num_axes": 2})
+    for kind in ("Scale", "Bias"):
+        yield Case(f"{kind}: by another layer", [
+            source("x", 6), {"name": "gate", "type": "InnerProduct", "num_output": 6},
+            {"name": "y", "type": kind, "bottom": ["x", "gate"], "axis": 0}, *SCORES], one_hot(2, 9, 7), ["y", "scores"])
+    yield Case("batch norm: the unit of a ResNet, in place", [
+        source("x", 6), {"name": "y", "type": "Convolution", "num_output": 20, "kernel_size": 3, "bias_term": False},
+        {"name": "bn", "type": "BatchNorm", "bottom": ["y"], "top": ["y"]},
+        {"name": "scale", "type": "Scale", "bottom": ["y"], "top": ["y"], "bias_term": True},
+        {"name": "relu", "type": "ReLU", "bottom": ["y"], "top": ["y"]}, *SCORES], one_hot(3, 8, 7), ["y", "scores"])
+
+
 def dropouts():
     yield of_layer("dropout: ratio 0", {"type": "Dropout", "dropout_ratio": 0})
     yield of_layer("dropout: testing", {"type": "Dropout", "dropout_ratio": 0.4}, phase="test")
@@ -240,5 +266,6 @@ def losses():
 
 
 def all_cases(random):
-    return [*convolutions(random), *deconvolutions(), *inner_products(), *poolings(random), *elementwise(), *dropouts(),
+    return [*convolutions(random), *deconvolutions(), *inner_products(), *poolings(random), *elementwise(),
+            *normalizations(), *dropouts(),
             *joins(), *losses()]

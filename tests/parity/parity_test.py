@@ -169,6 +169,23 @@ def check_torch_adam(report, run, answer):
     report.end_case("torch.optim.Adam has its epsilon elsewhere than Caffe")
 
 
+def check_torch_statistics(report, run, answer):
+    """Both remember the same sums, but torch takes (1 - fraction) of each and forgets its first values only in time,
+    while Caffe divides by the count of what it has summed."""
+    report.expect(answer is not None, f"{run.name}: no answer")
+    if answer is not None:
+        fraction = TorchNet(run.spec).fractions()["bn"]
+        kept = fraction ** run.steps
+        for part, torchs, first in zip(("mean", "variance"), run.torch_statistics["bn"], (0.0, 1.0)):
+            ours = answer[f"bn.{part}"]
+            sums = ours - kept * run.initial[f"bn.{part}"]
+            same = tensors.distance((1 - fraction) * sums + kept * first, torchs)
+            report.expect(same <= 1e-10, f"{part}: torch's sums are {same:.1e} away")
+            apart = tensors.distance(ours / answer["bn.count"], torchs)
+            report.expect(apart > 0.05, f"{part}: torch's running statistics are only {apart:.1e} away")
+    report.end_case("running statistics: torch's momentum is not Caffe's count")
+
+
 def check_average_divisor(report, case, folder):
     """The other divisor of torch must be told apart: a comparison that cannot fail proves nothing."""
     answer = answer_of(report, folder)
@@ -205,6 +222,8 @@ def main():
     answers = {run.name: check_training(report, run, folders[run.name]) for run in runs}
     check_torch_sgd(report, {run.name: run for run in runs}, answers)
     check_torch_adam(report, next(run for run in runs if run.name == "training: adam"), answers["training: adam"])
+    normalized = next(run for run in runs if run.name == "training: batch norm")
+    check_torch_statistics(report, normalized, answers[normalized.name])
     if report.failed == 0:
         shutil.rmtree(work)  # tens of megabytes; after a failure they are there to look at
     report.finish()

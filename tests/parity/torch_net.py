@@ -18,6 +18,8 @@ class TorchNet:
     def __init__(self, spec, phase="train", masks=None):
         self.phase = phase
         self.masks = masks or {}
+        self.measured = {}  # what batch norm measured in the last forward pass, by parameter name
+        self.running = {}  # torch's own running mean and variance, by layer name
         self.layers = []
         flowing = "data"  # what a layer reads that does not say what it reads
         for stated in spec["layers"]:
@@ -37,6 +39,8 @@ class TorchNet:
         def draw(name, shape):
             scale = math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1
             drawn[name] = (torch.randn(shape, generator=generator) * scale).double()
+            if name.endswith((".variance", ".count")):
+                drawn[name] = drawn[name].abs() + 0.5
             return drawn[name]
 
         self.forward(data, labels, draw)
@@ -91,6 +95,52 @@ class TorchNet:
         weight = get(layer["name"] + ".weight", (layer["num_output"], x.shape[1]))
         bias = get(layer["name"] + ".bias", (layer["num_output"],)) if layer.get("bias_term", True) else None
         return F.linear(x, weight, bias)
+
+    def run_batchnorm(self, layer, bottoms, get):
+        """The statistics of the batch agree with torch's: the variance is divided by m to normalise and by m - 1 to be
+        remembered. The running ones do not: ours are sums, with a count that they are divided by; torch's are means that
+        begin with 0 and 1. They are kept beside ours to be compared."""
+        (x,), name, eps = bottoms, layer["name"], layer.get("eps", 1e-5)
+        shapes = {"mean": (x.shape[1],), "variance": (x.shape[1],), "count": (1,)}
+        ours = {part: get(f"{name}.{part}", shape).detach() for part, shape in shapes.items()}
+        axes = [axis for axis in range(x.dim()) if axis != 1]
+        if self.phase == "test" or layer.get("use_global_stats", False):
+            found = {part: torch.zeros(shape).double() for part, shape in shapes.items()}
+            y = F.batch_norm(x, ours["mean"] / ours["count"], ours["variance"] / ours["count"], eps=eps)
+        else:
+            found = {"mean": x.mean(axes), "variance": x.var(axes, unbiased=True), "count": torch.ones(1).double()}
+            mean, variance = self.running.setdefault(name, (torch.zeros_like(ours["mean"]),
+                                                            torch.ones_like(ours["mean"])))
+            y = F.batch_norm(x, mean, variance, training=True, momentum=1 - self.fractions()[name], eps=eps)
+        self.measured.update({f"{name}.{part}": tensor.detach() for part, tensor in found.items()})
+        return y
+
+    def fractions(self):
+        """moving_average_fraction by layer name."""
+        return {layer["name"]: 1.0 if layer.get("use_global_stats") else layer.get("moving_average_fraction", 0.999)
+                for layer in self.layers if layer["type"] == "BatchNorm"}
+
+    @staticmethod
+    def broadcast(values, x, axis):
+        """Values of the axes from `axis` on, as a tensor that torch broadcasts over x."""
+        return values.reshape([1] * axis + list(values.shape) + [1] * (x.dim() - axis - values.dim()))
+
+    def scaled_shape(self, layer, x):
+        axis, count = layer.get("axis", 1) % x.dim(), layer.get("num_axes", 1)
+        return axis, tuple(x.shape[axis:] if count == -1 else x.shape[axis:axis + count])
+
+    def run_scale(self, layer, bottoms, get):
+        x, name = bottoms[0], layer["name"]
+        axis, shape = self.scaled_shape(layer, x)
+        factor = bottoms[1] if len(bottoms) == 2 else get(name + ".weight", shape)
+        y = x * self.broadcast(factor, x, axis)
+        return y + self.broadcast(get(name + ".bias", factor.shape), x, axis) if layer.get("bias_term", False) else y
+
+    def run_bias(self, layer, bottoms, get):
+        x = bottoms[0]
+        axis, shape = self.scaled_shape(layer, x)
+        term = bottoms[1] if len(bottoms) == 2 else get(layer["name"] + ".bias", shape)
+        return x + self.broadcast(term, x, axis)
 
     count_include_pad = True
 

@@ -83,6 +83,16 @@ def small_spec():
         {"name": "loss", "type": "SoftmaxWithLoss"}]}
 
 
+def normalized_spec():
+    convolution = {"type": "Convolution", "num_output": 6, "kernel_size": 3, "bias_term": False}
+    return {"name": "normalized", "layers": [
+        {"name": "conv", **convolution, "stride": 2}, {"name": "bn", "type": "BatchNorm",
+                                                       "moving_average_fraction": 0.9},
+        {"name": "scale", "type": "Scale", "bias_term": True},
+        {"name": "relu", "type": "ReLU", "bottom": ["scale"], "top": ["scale"], "negative_slope": 0.3},
+        {"name": "scores", "type": "InnerProduct", "num_output": 10}, {"name": "loss", "type": "SoftmaxWithLoss"}]}
+
+
 class Training:
     """A run of STEPS steps on random images: the config for ours, and the same in torch with Caffe's rule."""
 
@@ -135,7 +145,10 @@ class Training:
             loss.backward()
             losses.append(loss.item())
             with torch.no_grad():
-                update(parameters, rates[step])
+                update({k: p for k, p in parameters.items() if k not in net.measured}, rates[step])
+                for name, tensor in net.measured.items():
+                    parameters[name].mul_(net.fractions()[name.rpartition(".")[0]]).add_(tensor)
+        self.torch_statistics = net.running
         labels = self.arrays["test_label"]
         with torch.no_grad():
             loss, blobs = test.forward(self.arrays["test_data"].double(), labels, parameters)
@@ -222,6 +235,8 @@ def all_trainings(spec):
                        {"lr_policy": {"type": "poly", "power": 2.0}, "regularization_type": "l1"}),
         *rule_trainings(),
         small_training("training: iter_size, clipped", {"iter_size": 2, "shards": 1, "clip_gradients": 0.5}),
+        Training("training: batch norm", normalized_spec(), (2, 15, 13),
+                 {"base_lr": 0.05, "momentum": 0.9, "weight_decay": 0.01, "shards": 1}),
         small_training("training: step, up to the drop", drop, 5),
         small_training("training: step, beyond the drop", drop),
     ]

@@ -39,7 +39,8 @@ struct NetUnderTest {
     }
 };
 
-/// The largest relative error |a - n| / max(|a|, |n|, floor) over all parameters' gradients; `where` names the place.
+/// The largest relative error |a - n| / max(|a|, |n|, floor) over the gradients of all learned parameters; `where` names
+/// the place.
 /// n is the five-point difference of the loss, whose error is of order h^4. `floor` is one thousandth of the largest
 /// gradient: below it, rounding of the loss decides.
 inline double largest_gradient_error(NetUnderTest<double>& t, std::string& where) {
@@ -47,9 +48,12 @@ inline double largest_gradient_error(NetUnderTest<double>& t, std::string& where
     t.loss();
     t.net.backward(t.key, t.gradients);
     double largest = 0.0;
-    for (const double g : t.gradients.values()) largest = std::max(largest, std::abs(g));
+    for (const ParameterInfo& p : t.net.layout().parameters())
+        for (const double g : t.gradients.of(p))
+            if (!p.is_statistic()) largest = std::max(largest, std::abs(g));
     double worst = 0.0;
     for (const ParameterInfo& p : t.net.layout().parameters()) {
+        if (p.is_statistic()) continue;
         const std::size_t stride = std::max<std::size_t>(1, p.count / 60);
         for (std::size_t i = 0; i < p.count; i += stride) {
             double& w = t.parameters.of(p)[i];

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ struct ParameterRequest {
     std::string name;  ///< "weight", "bias"; the full name becomes "<layer>.<name>"
     Shape shape;
     FillerOptions filler;
+    /// Set for a statistics parameter (ParameterInfo says what that is); backward then writes what was measured into
+    /// its place in parameter_diffs. The filler should be the constant 0.
+    std::optional<double> moving_average_fraction{};
 };
 
 /// What setup() answers: the tops the layer will write and the parameters it needs.

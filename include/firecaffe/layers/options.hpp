@@ -27,10 +27,12 @@ struct FillerOptions {
     VarianceNorm variance_norm = VarianceNorm::fan_in;  ///< xavier, msra
 };
 
-/// Per-parameter multipliers; entry 0 of LayerSpec::param is the weight's, entry 1 the bias's.
+/// Multipliers of one parameter, and the name by which layers share it; entry 0 of LayerSpec::param is the weight's,
+/// entry 1 the bias's.
 struct ParamOptions {
     double lr_mult = 1.0;
     double decay_mult = 1.0;
+    std::string name{};  ///< all parameters of one name are one parameter; empty: the layer's own
 };
 
 /// kernel_size, stride and pad set both axes; the _h and _w forms (not zero, or not negative for pad) win.
@@ -66,6 +68,30 @@ struct LrnOptions {
     std::int64_t local_size = 5;
     double alpha = 1.0, beta = 0.75, k = 1.0;  ///< k stays 1 within a channel
     ops::NormRegion norm_region = ops::NormRegion::across_channels;
+};
+
+/// The statistics of the batch (a shard's) in training, the running ones in testing.
+struct BatchNormOptions {
+    bool use_global_stats = false;  ///< the running statistics in training, too; they stay as they are then
+    double moving_average_fraction = 0.999;  ///< what an update leaves of the running statistics
+    double eps = 1e-5;                       ///< added to the variance
+};
+
+/// The axes [axis, axis + num_axes) have a factor of their own for each index; a negative axis counts from the end,
+/// num_axes -1 means all that follow, 0 one factor for everything. With a second bottom, that is the factor.
+struct ScaleOptions {
+    std::int64_t axis = 1;
+    std::int64_t num_axes = 1;
+    bool bias_term = false;
+    FillerOptions filler{.value = 1.0};
+    FillerOptions bias_filler{};
+};
+
+/// As ScaleOptions, with terms instead of factors.
+struct BiasOptions {
+    std::int64_t axis = 1;
+    std::int64_t num_axes = 1;
+    FillerOptions filler{};
 };
 
 struct DropoutOptions {
@@ -130,6 +156,9 @@ using LayerOptions = std::variant<
     InnerProductOptions,
     PoolingOptions,
     LrnOptions,
+    BatchNormOptions,
+    ScaleOptions,
+    BiasOptions,
     ReluOptions,
     DropoutOptions,
     ConcatOptions,
@@ -149,6 +178,9 @@ inline constexpr const char* kLayerTypes[] = {
     "InnerProduct",
     "Pooling",
     "LRN",
+    "BatchNorm",
+    "Scale",
+    "Bias",
     "ReLU",
     "Dropout",
     "Concat",
@@ -168,7 +200,7 @@ struct LayerFacts {
 
     std::size_t least_bottoms = 1, most_bottoms = 1;
     std::size_t least_tops = 1, most_tops = 1;
-    std::size_t parameters = 0;    ///< learned arrays, in the order of LayerSpec::param
+    std::size_t parameters = 0;    ///< most arrays that it has, in the order of LayerSpec::param
     bool reads_labels = false;     ///< the second bottom is labels; a loss or a figure, nothing that a net goes on from
     const char* bottoms = "blob";  ///< what the bottoms are, for messages
 

@@ -35,6 +35,9 @@ class NetBuilder {
     NetBuilder& pooling(std::string name, PoolingOptions options);
     NetBuilder& inner_product(std::string name, InnerProductOptions options);
     NetBuilder& lrn(std::string name, LrnOptions options = {});
+    NetBuilder& batch_norm(std::string name, BatchNormOptions options = {});
+    NetBuilder& scale(std::string name, ScaleOptions options = {});
+    NetBuilder& bias(std::string name, BiasOptions options = {});
     /// In place; named after the blob it works on.
     NetBuilder& relu(ReluOptions options = {});
     NetBuilder& dropout(DropoutOptions options = {});
@@ -53,7 +56,7 @@ class NetBuilder {
 
     /// The next layer reads this blob.
     NetBuilder& from(std::string blob);
-    /// Multipliers of the layer just added: weight, then bias.
+    /// Multipliers and names of the parameters of the layer just added: weight, then bias.
     NetBuilder& param(std::vector<ParamOptions> multipliers);
     /// The layer just added exists in this phase only.
     NetBuilder& only_in(Phase phase);

@@ -37,7 +37,7 @@ struct NetOptions {
 struct LayerSummary {
     std::string name, type;
     std::vector<TensorSpec> bottoms, tops;
-    std::size_t parameter_count = 0;
+    std::size_t parameter_count = 0;  ///< learned values; shared ones count for the first of their layers
     std::vector<Shape> parameters{};
     int number = -1;             ///< position in NetSpec::layers; -1: a copy to plain layout that the net inserted
     bool absorbed = false;       ///< the layer before computes its forward pass
@@ -64,7 +64,8 @@ class Net {
     std::size_t activation_bytes() const;
     std::size_t unshared_activation_bytes() const;
 
-    /// Draws the initial values of all parameters; a function of seed and parameter names.
+    /// Draws the initial values of all parameters; a function of seed and parameter names. A shared one is drawn as the
+    /// first of its layers says.
     void initialize(Arena<T, Device>& parameters, std::uint64_t seed) const;
     /// From now on the net reads these parameters; the arena must stay where it is. Calls parameters_changed(). Throws
     /// UsageError if the net was built without memory.

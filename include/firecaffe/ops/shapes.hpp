@@ -123,6 +123,19 @@ inline Shape lrn_output(const LrnParameters& p, const Shape& input) {
     return input;
 }
 
+/// For ops that have values of their own for each channel (axis 1).
+inline void require_channels(const char* op, const Shape& input) {
+    detail::require_rank(op, input, 2, Shape::kMaxRank);
+}
+
+/// A channel needs an element, or it has no mean.
+inline void require_batch_norm(double eps, const Shape& input) {
+    require_channels("batch norm", input);
+    if (!(eps >= 0)) throw ConfigError("batch norm: eps is ", eps, "; it must be at least 0");
+    if (input[0] * input.count_from(2) == 0)
+        throw ShapeError("batch norm: input ", input, " has no elements, so that there is nothing to measure");
+}
+
 /// The inputs' channels (axis 1) added up; all other extents must agree.
 inline Shape concat_output(std::span<const TensorSpec> inputs) {
     if (inputs.empty()) throw ConfigError("concat: no inputs; give at least one");

@@ -81,8 +81,9 @@ class Optimizer {
     /// Starts an update.
     virtual void begin(const UpdateStep& step) = 0;
     /// Updates the parameters in elements [first, last) of the arenas, of which the sums are there now. The ranges of
-    /// one update do not overlap and together are the whole arena; what was there at one call still is at the next.
-    /// An optimizer may leave a parameter that is cut by a range until the rest of it has come.
+    /// one update do not overlap, hold no statistics parameters (update_parameters in update.hpp sees to that) and
+    /// together are all learned parameters; what was there at one call still is at the next. An optimizer may leave a
+    /// parameter that is cut by a range until the rest of it has come.
     virtual void update(std::span<T> parameters, std::span<const T> gradient_sums, std::size_t first,
                         std::size_t last) = 0;
     virtual std::vector<OptimizerState<T>> state() = 0;
@@ -148,12 +149,14 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
 };
 
 /// The factor of clip_gradients: min(1, limit / norm) for the L2 norm of the gradient, and 1 without a limit. `scale`
-/// turns sums into the gradient that is meant: the mean, or with iter_size, as in Caffe, iter_size times the mean. Summed in double in the order of memory, so that every worker gets the same bits.
+/// turns sums into the gradient that is meant: the mean, or with iter_size, as in Caffe, iter_size times the mean.
+/// Summed in double in the order of memory, so that every worker gets the same bits. Statistics are no gradients and do
+/// not count.
 template <class T>
-double clip_factor(double limit, std::span<const T> gradient_sums, double scale);
+double clip_factor(double limit, const ArenaLayout& layout, std::span<const T> gradient_sums, double scale);
 
-extern template double clip_factor(double, std::span<const float>, double);
-extern template double clip_factor(double, std::span<const double>, double);
+extern template double clip_factor(double, const ArenaLayout&, std::span<const float>, double);
+extern template double clip_factor(double, const ArenaLayout&, std::span<const double>, double);
 
 /// Makes an optimizer for parameters of this layout; a program's own rule comes as one of these.
 template <class T, class Device>

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,23 +23,30 @@ struct ParameterInfo {
     double lr_mult = 1.0, decay_mult = 1.0;
     std::size_t offset = 0;  ///< in elements, from the start of the arena; a multiple of 16
     std::size_t count = 0;
+    /// Set for a statistics parameter, which is measured and not learned: its place in a gradient arena holds what a
+    /// shard measured, and an update makes it moving_average_fraction * value + the mean over all shards.
+    std::optional<double> moving_average_fraction{};
 
     std::size_t end() const { return offset + count; }
+    bool is_statistic() const { return moving_average_fraction.has_value(); }
 };
 
 /// Where every parameter lies. Gaps between parameters, and the tail, hold zeros unless somebody writes them.
 class ArenaLayout {
   public:
     /// Appends a parameter; call in backward order. Throws ConfigError for a name that is already there.
-    void add(std::string name, Shape shape, double lr_mult, double decay_mult);
+    void add(std::string name, Shape shape, double lr_mult, double decay_mult,
+             std::optional<double> moving_average_fraction = {});
 
     const std::vector<ParameterInfo>& parameters() const { return parameters_; }
     /// The parameter of this name, or null.
     const ParameterInfo* find(std::string_view name) const;
     /// Elements up to the end of the last parameter, rounded up to 16.
     std::size_t size() const { return size_; }
-    /// Number of parameter values, without gaps.
+    /// Number of learned values: without gaps, and without statistics.
     std::size_t parameter_count() const;
+    /// Number of values of statistics parameters.
+    std::size_t statistics_count() const;
 
   private:
     std::vector<ParameterInfo> parameters_;

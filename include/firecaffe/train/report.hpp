@@ -58,7 +58,8 @@ struct TrainSummary {
     std::int64_t global_batch = 0;
     double effective_base_lr = 0.0;  ///< base_lr after lr_scaling
     int shards = 1;
-    std::int64_t parameter_count = 0;
+    std::int64_t parameter_count = 0;   ///< learned values
+    std::int64_t statistics_count = 0;  ///< values of statistics parameters, such as batch norm's
     std::string parameters_digest;   ///< SHA-256; see tensor/arena.hpp
     double communication_seconds = 0.0;
     double exposed_communication_seconds = 0.0;

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which parameters a net has, which layers share them, and where they lie in the arena.
+#include <algorithm>
+#include <map>
+
+#include "net/net_state.hpp"
+
+namespace firecaffe {
+
+namespace {
+
+template <class T, class Device>
+class ParameterPlacer {
+  public:
+    using State = typename Net<T, Device>::State;
+    using Node = NetNode<T, Device>;
+    explicit ParameterPlacer(State& state) : state_(state) {}
+
+    void run() {
+        for (Node& node : state_.nodes)
+            for (std::size_t i = 0; i < node.requests.size(); ++i) add_use(node, i);
+        const ArenaLayout* shared = state_.options.layout;
+        if (shared == nullptr)
+            add_to_layout();
+        else
+            state_.layout = *shared;
+        for (Node& node : state_.nodes)
+            for (std::size_t i = 0; i < node.requests.size(); ++i) node.parameters.push_back(place(node, i));
+        mark_ready_prefixes();
+    }
+
+  private:
+    struct Use {
+        Node* node;
+        std::size_t index;  ///< among the node's requests
+        const ParameterRequest& request() const { return node->requests[index]; }
+    };
+
+    static ParamOptions param(const Node& node, std::size_t i) {
+        return node.spec != nullptr && i < node.spec->param.size() ? node.spec->param[i] : ParamOptions{};
+    }
+    static std::string name(const Node& node, std::size_t i) {
+        const std::string given = param(node, i).name;
+        return given.empty() ? node.name + "." + node.requests[i].name : given;
+    }
+
+    void add_use(Node& node, std::size_t i) {
+        const ParameterRequest& request = node.requests[i];
+        const bool stated = node.spec != nullptr && i < node.spec->param.size();
+        if (request.moving_average_fraction.has_value() && stated && param(node, i).lr_mult != 0.0)
+            throw ConfigError(node.place(), ": lr_mult of '", request.name, "' is ", param(node, i).lr_mult,
+                              ", but it is measured and not learned; write 0, or leave param out");
+        const auto [first, is_new] = first_uses_.emplace(name(node, i), Use{&node, i});
+        node.is_first_use.push_back(is_new);
+        if (!is_new) check_agreement(first->first, first->second, {&node, i});
+    }
+
+    /// Layers that share a parameter must mean the same one.
+    static void check_agreement(const std::string& name, const Use& first, const Use& other) {
+        const auto refuse = [&]<class Error>(std::type_identity<Error>, const char* what, const auto& a, const auto& b,
+                                             const char* cure) {
+            throw Error(other.node->place(), ": parameter '", name, "' is shared with layer '",
+                        first.node->name, "', but its ", what, " is ", b, " here and ", a, " there; ", cure);
+        };
+        const ParameterRequest &a = first.request(), &b = other.request();
+        if (a.shape != b.shape)
+            refuse(std::type_identity<ShapeError>(), "shape", a.shape, b.shape,
+                   "give the layers the same sizes, or the parameters different names");
+        const ParamOptions p = param(*first.node, first.index), q = param(*other.node, other.index);
+        constexpr std::type_identity<ConfigError> kConfig;
+        constexpr const char* kCure = "write the same in both layers";
+        if (p.lr_mult != q.lr_mult) refuse(kConfig, "lr_mult", p.lr_mult, q.lr_mult, kCure);
+        if (p.decay_mult != q.decay_mult) refuse(kConfig, "decay_mult", p.decay_mult, q.decay_mult, kCure);
+        const auto fraction = [](const ParameterRequest& r) {
+            return r.moving_average_fraction.has_value() ? std::to_string(*r.moving_average_fraction) : "none";
+        };
+        if (a.moving_average_fraction != b.moving_average_fraction)
+            refuse(kConfig, "moving_average_fraction", fraction(a), fraction(b), kCure);
+    }
+
+    /// In backward order. A shared parameter lies where the backward pass adds the last part to its gradient: at the
+    /// first of its layers.
+    void add_to_layout() {
+        for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node)
+            for (std::size_t i = 0; i < node->requests.size(); ++i) {
+                if (!node->is_first_use[i]) continue;
+                const ParamOptions mult = param(*node, i);
+                const ParameterRequest& request = node->requests[i];
+                state_.layout.add(name(*node, i), request.shape, mult.lr_mult, mult.decay_mult,
+                                  request.moving_average_fraction);
+            }
+    }
+
+    const ParameterInfo& place(const Node& node, std::size_t i) const {
+        const std::string full_name = name(node, i);
+        const ParameterInfo* info = state_.layout.find(full_name);
+        if (info == nullptr)
+            throw ConfigError(node.place(), ": the net it shares parameters with has no '", full_name, "'");
+        if (info->shape != node.requests[i].shape)
+            throw ShapeError(node.place(), ": parameter '", full_name, "' is ", node.requests[i].shape,
+                             " here and ", info->shape, " in the net it shares parameters with");
+        return *info;
+    }
+
+    /// After a layer's backward pass everything is final before the first parameter of the layers that are still to
+    /// run, the gap in front of it included. (A layout that is shared may have another order than this net.)
+    void mark_ready_prefixes() {
+        std::size_t prefix = state_.layout.size();
+        for (Node& node : state_.nodes) {
+            node.ready_prefix = prefix;
+            for (const ParameterInfo& p : node.parameters) prefix = std::min(prefix, p.offset);
+        }
+    }
+
+    State& state_;
+    std::map<std::string, Use> first_uses_;
+};
+
+}  // namespace
+
+template <class T, class Device>
+void place_parameters(typename Net<T, Device>::State& state) {
+    ParameterPlacer<T, Device>(state).run();
+}
+
+template void place_parameters<float, Cpu>(Net<float, Cpu>::State&);
+template void place_parameters<double, Cpu>(Net<double, Cpu>::State&);
+
+}  // namespace firecaffe
