@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "firecaffe/data/idx.hpp"
+#include "firecaffe/data/image_folder.hpp"
 #include "firecaffe/data/shard.hpp"
 #include "firecaffe/data/shuffle.hpp"
 #include "firecaffe/data/synthetic.hpp"
@@ -49,6 +50,8 @@ DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const
                 throw ConfigError("data of type idx: '", options.images.empty() ? "images" : "labels",
                                   "' is missing; name the file");
             return std::make_shared<IdxDataset>(options.images, options.labels, options.classes, options.limit);
+        case DatasetOptions::Type::image_folder:
+            return std::make_shared<ImageFolderDataset>(options);
         case DatasetOptions::Type::synthetic: {
             const std::int64_t count = options.limit > 0 ? std::min(options.limit, options.count) : options.count;
             if (options.shape.size() != 3)
@@ -59,7 +62,7 @@ DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const
         case DatasetOptions::Type::custom:
             return make_custom(options, seed, registry);
     }
-    throw ConfigError("data: unknown type ", static_cast<int>(options.type), "; use idx, synthetic or custom");
+    throw ConfigError("data: unknown type ", static_cast<int>(options.type), "; use idx, image_folder, synthetic or custom");
 }
 
 DatasetPtr decorate(DatasetPtr set, const DataOptions& options, TransformMode mode, std::uint64_t seed) {
