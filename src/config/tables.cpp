@@ -100,6 +100,12 @@ void describe(Visitor& visit, TransformOptions& options) {
     visit.field(Field("mirror", "Flip a training image left-right with probability 1/2."), options.mirror);
     visit.field(Field("mean_value", "Subtracted from each pixel: one value, or one per channel."), options.mean_value);
     visit.field(Field("scale", "Factor on each pixel, after the mean is subtracted."), options.scale);
+    visit.field(Field("test_crops",
+                      "Crops of each test image, of whose probabilities the mean is taken. 1: the centre; 10: the four "
+                      "corners and the centre, and these mirrored.")
+                    .positive()
+                    .below(11),
+                options.test_crops);
 }
 
 void describe(Visitor& visit, SolverOptions& options) {

@@ -32,13 +32,15 @@ inline bool is_absent(const DatasetOptions& options) {
 }
 
 /// What is done to an image, in this order: pad, crop, mirror, subtract the mean, scale. In training the crop offset
-/// and the mirror are drawn per sample; in testing the crop is central and nothing is mirrored (Caffe's rules).
+/// and the mirror are drawn per sample; in testing the crop is central and nothing is mirrored (Caffe's rules), unless
+/// ten crops are asked for.
 struct TransformOptions {
     std::int64_t pad = 0;             ///< zeros added on every side before cropping
     std::int64_t crop_size = 0;       ///< 0: no crop
     bool mirror = false;              ///< flip left-right with probability 1/2
     std::vector<double> mean_value{};  ///< one value, or one per channel
     double scale = 1.0;
+    std::int64_t test_crops = 1;      ///< 10: a test image counts by the mean of its ten crops' probabilities
 };
 
 struct DataOptions {

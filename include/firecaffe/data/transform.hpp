@@ -13,18 +13,27 @@ namespace firecaffe {
 
 enum class TransformMode : std::uint8_t { train, test };
 
+/// The one value of `test_crops` beside 1.
+inline constexpr std::int64_t kTenCrops = 10;
+
 /// What comes out is (x - mean[channel]) * scale; padding counts as x = 0 and is treated so too.
 ///
 /// Train mode: the corner of the crop is uniform over all positions and the image is flipped left-right with
 /// probability 1/2 if `mirror` is set. What is drawn is a function of (seed, epoch, sample id) alone, so neither the
 /// order, nor threads, nor workers matter. Test mode: the corner is (extent - crop_size) / 2, rounded down; no flip.
+///
+/// Test mode with `test_crops` 10 (Krizhevsky et al. 2012, section 4.1): each image makes ten samples in a row, of its
+/// label and id: the crops at the corners (top left, top right, bottom left, bottom right) and at the centre, then the
+/// same five flipped left-right.
 class TransformedDataset : public DatasetDecorator {
   public:
     /// Throws ConfigError for a crop larger than the padded image (with both sizes), a number of means other than 0, 1
-    /// or C, a negative pad or crop, and means or a scale that are not finite.
+    /// or C, a negative pad or crop, means or a scale that are not finite, test_crops other than 1 or 10, and ten crops
+    /// (in test mode) that would all be the whole image.
     TransformedDataset(DatasetPtr set, const TransformOptions& options, std::uint64_t seed, TransformMode mode);
     ~TransformedDataset() override;
 
+    std::size_t size() const override { return inner().size() * crops_; }
     Shape shape() const override { return shape_; }
     /// Does not allocate once each reading thread has called it.
     void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override;
@@ -32,7 +41,7 @@ class TransformedDataset : public DatasetDecorator {
   private:
     class ScratchPool;
     struct Placement;
-    Placement place(std::uint32_t epoch, std::uint64_t id) const;
+    Placement place(std::uint32_t epoch, std::uint64_t id, std::size_t crop) const;
     void finish_row(std::span<float> row, std::int64_t channel, bool flip) const;
 
     Shape source_, shape_;
@@ -42,6 +51,7 @@ class TransformedDataset : public DatasetDecorator {
     float scale_;
     std::uint64_t seed_;
     TransformMode mode_;
+    std::size_t crops_;                     ///< per image
     std::unique_ptr<ScratchPool> scratch_;  ///< source images of the threads that read
 };
 
