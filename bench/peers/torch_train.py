@@ -26,6 +26,11 @@ from tensors import load  # noqa: E402
 from torch_net import TorchNet  # noqa: E402
 
 
+# Those that change nothing here among them: how a batch is divided, what is shown and saved.
+SOLVER_KEYS = {"type", "base_lr", "lr_policy", "momentum", "weight_decay", "max_iter", "global_batch", "shards",
+               "random_seed", "display", "test_interval", "test_batch"}
+
+
 def lists(layer):
     """A layer whose bottoms and tops are lists of names, also where one name stands for a list."""
     return {key: [value] if key in ("bottom", "top") and isinstance(value, str) else value
@@ -110,7 +115,7 @@ def check(config, path):
     transform = config["data"].get("transform", {})
     done_otherwise = [key for key in ("pad", "crop_size", "mirror") if transform.get(key)]
     done_otherwise += ["shuffle"] if config["data"].get("shuffle", True) else []
-    done_otherwise += [key for key in ("clip_gradients", "regularization_type") if key in config["solver"]]
+    done_otherwise += sorted(set(config["solver"]) - SOLVER_KEYS)
     if done_otherwise or config["solver"].get("type", "sgd") != "sgd":
         names = ", ".join(done_otherwise) or "solver.type"
         raise SystemExit(f"{path}: this peer trains otherwise than {names} says; leave it out")

@@ -40,6 +40,13 @@ DatasetPtr make_custom(const DatasetOptions& options, std::uint64_t seed, const 
     return std::make_shared<RangeDataset>(std::move(set), 0, limit);
 }
 
+Shape synthetic_shape(const DatasetOptions& options) {
+    if (options.shape.size() != 3)
+        throw ConfigError("data of type synthetic: 'shape' has ", options.shape.size(),
+                          " values; give channels, height, width");
+    return Shape(std::span(options.shape));
+}
+
 }  // namespace
 
 DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const DatasetRegistry& registry) {
@@ -54,15 +61,20 @@ DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const
             return std::make_shared<ImageFolderDataset>(options);
         case DatasetOptions::Type::synthetic: {
             const std::int64_t count = options.limit > 0 ? std::min(options.limit, options.count) : options.count;
-            if (options.shape.size() != 3)
-                throw ConfigError("data of type synthetic: 'shape' has ", options.shape.size(),
-                                  " values; give channels, height, width");
-            return std::make_shared<SyntheticDataset>(count, Shape(std::span(options.shape)), options.classes, seed);
+            return std::make_shared<SyntheticDataset>(count, synthetic_shape(options), options.classes, seed);
         }
         case DatasetOptions::Type::custom:
             return make_custom(options, seed, registry);
     }
-    throw ConfigError("data: unknown type ", static_cast<int>(options.type), "; use idx, image_folder, synthetic or custom");
+    throw ConfigError("data: unknown type ", static_cast<int>(options.type),
+                      "; use idx, image_folder, synthetic or custom");
+}
+
+std::optional<Shape> stated_shape(const DatasetOptions& options) {
+    if (options.type == DatasetOptions::Type::synthetic) return synthetic_shape(options);
+    if (options.type == DatasetOptions::Type::image_folder && options.warp > 0)
+        return Shape{options.is_color ? 3 : 1, options.warp, options.warp};
+    return std::nullopt;
 }
 
 DatasetPtr decorate(DatasetPtr set, const DataOptions& options, TransformMode mode, std::uint64_t seed) {

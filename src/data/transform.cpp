@@ -85,8 +85,6 @@ struct TransformedDataset::Placement {
     bool flip = false;
 };
 
-namespace {
-
 Shape transformed_shape(const Shape& source, const TransformOptions& options) {
     constexpr std::int64_t kMost = data_detail::kMaxSampleValues;
     if (options.pad < 0 || options.pad > kMost)
@@ -100,6 +98,8 @@ Shape transformed_shape(const Shape& source, const TransformOptions& options) {
                           height, 'x', width, options.pad > 0 ? " (padded)" : "", "; lower crop_size or raise pad");
     return crop > 0 ? Shape{source[0], crop, crop} : Shape{source[0], height, width};
 }
+
+namespace {
 
 /// How many crops a test image has.
 std::int64_t crops_of(const TransformOptions& options, TransformMode mode, const Shape& source, const Shape& crop) {

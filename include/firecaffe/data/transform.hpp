@@ -16,6 +16,10 @@ enum class TransformMode : std::uint8_t { train, test };
 /// The one value of `test_crops` beside 1.
 inline constexpr std::int64_t kTenCrops = 10;
 
+/// Channels, height and width of what comes out, for images of shape `source` (C, H, W).
+/// Throws ConfigError for a crop larger than the padded image (with both sizes) and for a negative pad or crop.
+Shape transformed_shape(const Shape& source, const TransformOptions& options);
+
 /// What comes out is (x - mean[channel]) * scale; padding counts as x = 0 and is treated so too.
 ///
 /// Train mode: the corner of the crop is uniform over all positions and the image is flipped left-right with
@@ -27,9 +31,9 @@ inline constexpr std::int64_t kTenCrops = 10;
 /// same five flipped left-right.
 class TransformedDataset : public DatasetDecorator {
   public:
-    /// Throws ConfigError for a crop larger than the padded image (with both sizes), a number of means other than 0, 1
-    /// or C, a negative pad or crop, means or a scale that are not finite, test_crops other than 1 or 10, and ten crops
-    /// (in test mode) that would all be the whole image.
+    /// Throws what transformed_shape throws, and ConfigError for a number of means other than 0, 1 or C, for means or a
+    /// scale that are not finite, for test_crops other than 1 or 10, and for ten crops (in test mode) that would all be
+    /// the whole image.
     TransformedDataset(DatasetPtr set, const TransformOptions& options, std::uint64_t seed, TransformMode mode);
     ~TransformedDataset() override;
 
