@@ -17,6 +17,7 @@ namespace {
 struct TestArguments {
     ConfigArguments config;
     std::int64_t threads = 0;
+    std::int64_t crops = 0;
     std::string weights, output, json;
 };
 
@@ -36,6 +37,7 @@ std::string find_weights(const TestArguments& a, const TrainOptions& options) {
 int test(const TestArguments& a) {
     TrainOptions options = load_config({a.config.config, a.config.set, {}});
     if (a.threads > 0) options.compute.threads = a.threads;
+    if (a.crops > 0) options.data.transform.test_crops = a.crops;
     if (!a.output.empty()) options.output.directory = a.output;
     options.solver.shards = options.solver.global_batch;  // one image each: any number of threads fits
     options.solver.iter_size = 1;
@@ -45,9 +47,10 @@ int test(const TestArguments& a) {
     trainer.load_model(weights);
     const EvaluationReport report = trainer.evaluate();
     if (!a.json.empty()) write_file_atomically(a.json, evaluation_json(report));
-    write_all(STDOUT_FILENO, fmt::format("{}: top-1 {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images in {:.1f} s\n",
-                                         weights, 100 * report.top1, 100 * report.top5, report.loss, report.images,
-                                         report.seconds));
+    write_all(STDOUT_FILENO,
+              fmt::format("{}: top-1 {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{} in {:.1f} s\n", weights,
+                          100 * report.top1, 100 * report.top5, report.loss, report.images,
+                          report.crops > 1 ? fmt::format(" of {} crops", report.crops) : "", report.seconds));
     return 0;
 }
 
@@ -59,10 +62,16 @@ void add_test(CLI::App& program, Command& chosen) {
     add_config_arguments(*command, a->config);
     command->add_option("--weights", a->weights, "Model file (safetensors)");
     command->add_option("--output", a->output, "Directory of a run: its newest valid checkpoint is tested");
+    command
+        ->add_option("--crops", a->crops,
+                     "1: the centre of each image; 10: its corners and centre, and these mirrored, of whose\n"
+                     "probabilities the mean is taken (data.transform.test_crops)")
+        ->check(CLI::IsMember({1, 10}));
     command->add_option("--threads", a->threads, "Math threads (compute.threads)")->check(CLI::Range(1, 4096));
     command->add_option("--json", a->json, "Write the figures to this file as well");
-    command->footer("Examples:\n  firecaffe test nin.json --output out/nin\n"
-                    "  firecaffe test nin.json --weights out/nin/checkpoints/iter_00003750/model.safetensors");
+    command->footer(
+        "Examples:\n  firecaffe test nin.json --output out/nin\n"
+        "  firecaffe test nin.json --weights out/nin/checkpoints/iter_00003750/model.safetensors");
     command->callback([a, &chosen] { chosen = [a] { return test(*a); }; });
 }
 

@@ -153,6 +153,8 @@ void check_net(const Document& document, const Path& path, const NetSpec& net) {
 void check_train(const Document& document, const TrainOptions& options) {
     check_net(document, {"net"}, options.net);
     check_solver(document, options.solver);
+    if (const std::int64_t crops = options.data.transform.test_crops; crops != 1 && crops != 10)
+        document.fail({"data", "transform", "test_crops"}, text(crops, " crops; use 1 (the centre) or 10"));
     if (options.solver.test_interval > 0 && is_absent(options.data.test))
         document.fail({"solver", "test_interval"}, "there is no data.test to evaluate on; add it, or write 0");
 }

@@ -10,45 +10,73 @@
 
 namespace firecaffe {
 
-/// Buffers for whole source images; there are never more than threads that read at the same time.
+/// Whole source images; there are never more of them than threads that read at the same time.
 class TransformedDataset::ScratchPool {
   public:
     explicit ScratchPool(std::size_t values) : values_(values) {}
 
+    struct Image {
+        std::vector<float> pixels;
+        bool filled = false;
+        std::uint32_t epoch = 0;
+        std::size_t index = 0;
+        std::int64_t label = 0;
+        std::uint64_t id = 0;
+
+        bool holds(std::uint32_t wanted_epoch, std::size_t wanted_index) const {
+            return filled && epoch == wanted_epoch && index == wanted_index;
+        }
+        void read(const Dataset& set, std::uint32_t wanted_epoch, std::size_t wanted_index) {
+            filled = false;  // should the set throw
+            Sample sample{pixels, 0, 0};
+            set.get(wanted_epoch, wanted_index, sample);
+            label = sample.label;
+            id = sample.id;
+            epoch = wanted_epoch;
+            index = wanted_index;
+            filled = true;
+        }
+    };
+
+    /// Memory for an image: where there is one, that which holds sample `index` of `epoch` already.
     class Loan {
       public:
-        explicit Loan(ScratchPool& pool) : pool_(pool), buffer_(pool.take()) {}
-        ~Loan() { pool_.give_back(std::move(buffer_)); }
+        Loan(ScratchPool& pool, std::uint32_t epoch, std::size_t index)
+            : pool_(pool), image_(pool.take(epoch, index)) {}
+        ~Loan() { pool_.give_back(std::move(image_)); }
         Loan(const Loan&) = delete;
         Loan& operator=(const Loan&) = delete;
-        std::span<float> pixels() { return buffer_; }
+        Image& image() { return image_; }
 
       private:
         ScratchPool& pool_;
-        std::vector<float> buffer_;
+        Image image_;
     };
 
   private:
-    std::vector<float> take() {
+    Image take(std::uint32_t epoch, std::size_t index) {
         const std::lock_guard lock(mutex_);
         if (free_.empty()) {
-            // Room for every buffer that is out, so that giving back cannot throw.
+            // Room for every image that is out, so that giving back cannot throw.
             free_.reserve(++made_);
-            return std::vector<float>(values_);
+            return {.pixels = std::vector<float>(values_)};
         }
-        std::vector<float> buffer = std::move(free_.back());
+        const auto found =
+            std::find_if(free_.begin(), free_.end(), [&](const Image& image) { return image.holds(epoch, index); });
+        if (found != free_.end()) std::swap(*found, free_.back());
+        Image image = std::move(free_.back());
         free_.pop_back();
-        return buffer;
+        return image;
     }
-    void give_back(std::vector<float> buffer) noexcept {
+    void give_back(Image image) noexcept {
         const std::lock_guard lock(mutex_);
-        free_.push_back(std::move(buffer));
+        free_.push_back(std::move(image));
     }
 
     const std::size_t values_;
     std::mutex mutex_;
     std::size_t made_ = 0;
-    std::vector<std::vector<float>> free_;
+    std::vector<Image> free_;
 };
 
 /// The corner of the crop in the padded image, and whether the crop is flipped.
@@ -72,6 +100,17 @@ Shape transformed_shape(const Shape& source, const TransformOptions& options) {
 }
 
 namespace {
+
+/// How many crops a test image has.
+std::int64_t crops_of(const TransformOptions& options, TransformMode mode, const Shape& source, const Shape& crop) {
+    if (options.test_crops != 1 && options.test_crops != kTenCrops)
+        throw ConfigError("transform: test_crops ", options.test_crops, "; use 1 (the centre) or 10");
+    if (mode == TransformMode::train) return 1;
+    if (options.test_crops > 1 && crop[1] == source[1] + 2 * options.pad && crop[2] == source[2] + 2 * options.pad)
+        throw ConfigError("transform: test_crops ", options.test_crops, ", but a crop of ", crop[1], 'x', crop[2],
+                          " is the whole image; lower crop_size or use 1");
+    return options.test_crops;
+}
 
 std::vector<float> channel_means(const std::vector<double>& values, std::int64_t channels) {
     const auto count = static_cast<std::size_t>(channels);
@@ -100,6 +139,7 @@ TransformedDataset::TransformedDataset(DatasetPtr set, const TransformOptions& o
       scale_(static_cast<float>(options.scale)),
       seed_(seed),
       mode_(mode),
+      crops_(static_cast<std::size_t>(crops_of(options, mode, source_, shape_))),
       scratch_(std::make_unique<ScratchPool>(static_cast<std::size_t>(source_.count()))) {
     data_detail::check_sample_shape("transform", shape_);
     if (!std::isfinite(options.scale)) throw ConfigError("transform: scale ", options.scale, " is not a finite number");
@@ -107,9 +147,16 @@ TransformedDataset::TransformedDataset(DatasetPtr set, const TransformOptions& o
 
 TransformedDataset::~TransformedDataset() = default;
 
-TransformedDataset::Placement TransformedDataset::place(std::uint32_t epoch, std::uint64_t id) const {
+TransformedDataset::Placement TransformedDataset::place(std::uint32_t epoch, std::uint64_t id, std::size_t crop) const {
     const std::int64_t spare_rows = source_[1] + 2 * pad_ - shape_[1];
     const std::int64_t spare_columns = source_[2] + 2 * pad_ - shape_[2];
+    if (crops_ > 1) {
+        constexpr std::size_t kPlaces = kTenCrops / 2, kCentre = kPlaces - 1;
+        const std::size_t at = crop % kPlaces;
+        const bool flip = crop >= kPlaces;
+        if (at == kCentre) return {spare_rows / 2, spare_columns / 2, flip};
+        return {at / 2 == 0 ? 0 : spare_rows, at % 2 == 0 ? 0 : spare_columns, flip};
+    }
     if (mode_ == TransformMode::test) return {spare_rows / 2, spare_columns / 2, false};
 
     const RandomStream stream(seed_, RandomPurpose::augment, epoch, static_cast<std::uint32_t>(id));
@@ -135,18 +182,20 @@ void TransformedDataset::get(std::uint32_t epoch, std::size_t index, Sample& sam
     };
     if (shape_ == source_ && pad_ == 0) {
         inner().get(epoch, index, sample);
-        const bool flip = place(epoch, sample.id).flip;
+        const bool flip = place(epoch, sample.id, 0).flip;
         for (std::int64_t c = 0; c < shape_[0]; ++c)
             for (std::int64_t h = 0; h < shape_[1]; ++h) finish_row(row_of(c, h), c, flip);
         return;
     }
 
-    ScratchPool::Loan scratch(*scratch_);
-    Sample whole{scratch.pixels(), 0, 0};
-    inner().get(epoch, index, whole);
+    const std::size_t source_index = index / crops_;
+    ScratchPool::Loan loan(*scratch_, epoch, source_index);
+    ScratchPool::Image& whole = loan.image();
+    // All crops of an image are asked for one after the other, so it is decoded once.
+    if (crops_ == 1 || !whole.holds(epoch, source_index)) whole.read(inner(), epoch, source_index);
     sample.label = whole.label;
     sample.id = whole.id;
-    const Placement at = place(epoch, whole.id);
+    const Placement at = place(epoch, whole.id, index % crops_);
     // Columns [begin, end) of the crop lie on the source; the others on padding.
     const std::int64_t begin = std::clamp<std::int64_t>(pad_ - at.left, 0, shape_[2]);
     const std::int64_t end = std::clamp<std::int64_t>(pad_ + source_[2] - at.left, begin, shape_[2]);

@@ -23,11 +23,31 @@ void load_batch(const Batch& batch, Net<T, Device>& net) {
 template void load_batch<float, Cpu>(const Batch&, Net<float, Cpu>&);
 template void load_batch<double, Cpu>(const Batch&, Net<double, Cpu>&);
 
+namespace {
+
+/// Row i of `out` is the mean of rows i * group .. i * group + group - 1 of `in`, added up in double in this order.
+template <class T>
+void mean_of_groups(std::span<const T> in, std::size_t group, std::size_t columns, std::span<T> out) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const T* first = in.data() + i / columns * group * columns + i % columns;
+        double sum = 0.0;
+        for (std::size_t row = 0; row < group; ++row) sum += static_cast<double>(first[row * columns]);
+        out[i] = static_cast<T>(sum / static_cast<double>(group));
+    }
+}
+
+}  // namespace
+
 template <class T, class Device>
 Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, int shards,
                                 const LayerRegistry<T, Device>& layers, const ArenaLayout& layout,
                                 const Arena<T, Device>& parameters, int threads)
-    : options_(options), test_(std::move(test)), shards_(shards), scores_(score_blob(options.net, Phase::test)) {
+    : options_(options),
+      test_(std::move(test)),
+      shards_(shards),
+      crops_(options.data.transform.test_crops),
+      batch_(std::max<std::int64_t>(1, options.solver.test_batch / crops_)),
+      scores_(score_blob(options.net, Phase::test)) {
     if (scores_.empty())
         throw ConfigError("net '", options.net.name, "' has no loss on class scores and no Softmax in the test phase; ",
                           "there is nothing to evaluate. Add SoftmaxWithLoss or Softmax, or leave data.test out");
@@ -36,7 +56,7 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
             scores_are_probabilities_ = true;
     const Shape image = test_->shape();
     NetOptions net_options;
-    net_options.data = Shape{options.solver.test_batch, image[0], image[1], image[2]};
+    net_options.data = Shape{batch_ * crops_, image[0], image[1], image[2]};
     net_options.phase = Phase::test;
     net_options.retain = {scores_};
     net_options.layout = &layout;
@@ -46,9 +66,22 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
         const Shape scores = nets_.back()->blob(scores_).shape();
         if (scores.count() != scores[0] * scores[1])
             throw ShapeError("blob '", scores_, "' is ", scores, "; to be evaluated it must have one score per class, ",
-                             options.solver.test_batch, " x classes");
+                             batch_ * crops_, " x classes");
         probabilities_.emplace_back(scores);
+        means_.emplace_back(Shape{batch_, scores[1]});
+        labels_.emplace_back(Shape{batch_});
     }
+}
+
+template <class T, class Device>
+typename Evaluator<T, Device>::Figures Evaluator<T, Device>::judge(TensorView<const T, Device> scores,
+                                                                   TensorView<const T, Device> probabilities,
+                                                                   const T* first_label) {
+    const TensorView<const T, Device> labels(first_label, {Shape{scores.shape()[0]}, Layout::plain()});
+    const auto hits = [&](std::int64_t k) {
+        return static_cast<double>(ops::count_top_k<T, Device>(scores, labels, std::min(k, scores.shape()[1])));
+    };
+    return {ops::negative_log_likelihood<T, Device>(probabilities, labels, -1).loss, hits(1), hits(5)};
 }
 
 /// The net may have computed more samples than count: the last batch is filled up.
@@ -56,26 +89,28 @@ template <class T, class Device>
 typename Evaluator<T, Device>::Figures Evaluator<T, Device>::score(std::size_t thread, std::int64_t images) {
     Net<T, Device>& net = *nets_[thread];
     const TensorView<const T, Device> all = net.blob(scores_);
-    const TensorView<const T, Device> scores(all.data(), {all.shape().with_batch(images), Layout::plain()});
-    const TensorView<const T, Device> labels(net.labels().data(), {Shape{images}, Layout::plain()});
+    const TensorView<const T, Device> scores(all.data(), {all.shape().with_batch(images * crops_), Layout::plain()});
     const TensorView<T, Device> probabilities(probabilities_[thread].data(), scores.spec());
     if (scores_are_probabilities_) {
         ops::copy<T, Device>(scores.storage(), probabilities.storage());
     } else {
         ops::softmax<T, Device>(scores, probabilities);
     }
-    const auto hits = [&](std::int64_t k) {
-        return static_cast<double>(ops::count_top_k<T, Device>(scores, labels, std::min(k, scores.shape()[1])));
-    };
-    return {ops::negative_log_likelihood<T, Device>(probabilities, labels, -1).loss, hits(1), hits(5)};
+    if (crops_ == 1) return judge(scores, probabilities, net.labels().data());
+
+    const TensorView<T, Device> means(means_[thread].data(), {Shape{images, all.shape()[1]}, Layout::plain()});
+    mean_of_groups<T>(probabilities.storage(), static_cast<std::size_t>(crops_),
+                      static_cast<std::size_t>(all.shape()[1]), means.storage());
+    T* labels = labels_[thread].data();
+    for (std::int64_t i = 0; i < images; ++i) labels[i] = net.labels().data()[i * crops_];
+    return judge(means, means, labels);
 }
 
 template <class T, class Device>
 EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& threads, std::int64_t iteration) {
     const auto start = std::chrono::steady_clock::now();
-    const auto images = static_cast<std::int64_t>(test_->size());
-    const std::int64_t batch = options_.solver.test_batch;
-    const std::int64_t batches = (images + batch - 1) / batch;
+    const auto images = static_cast<std::int64_t>(test_->size()) / crops_;
+    const std::int64_t batches = (images + batch_ - 1) / batch_;
     const std::vector<int> ranks = contributing_ranks(reducer.size(), shards_);
     const auto stride = static_cast<std::int64_t>(ranks.size());
     const auto place = std::find(ranks.begin(), ranks.end(), reducer.rank());
@@ -88,8 +123,8 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
     for (auto& net : nets_) net->parameters_changed();
     {
         PrefetchLoader loader(test_,
-                              [number, batch](std::uint64_t item) {
-                                  return BatchRequest{static_cast<std::uint64_t>(number(item) * batch), batch};
+                              [number, samples = batch_ * crops_](std::uint64_t item) {
+                                  return BatchRequest{static_cast<std::uint64_t>(number(item) * samples), samples};
                               },
                               static_cast<std::uint64_t>(mine),
                               {.threads = options_.data.threads, .depth = options_.data.prefetch + threads.size()});
@@ -101,7 +136,7 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
                 load_batch(*lease, net);
             }
             net.forward({});
-            const Figures f = score(static_cast<std::size_t>(thread), std::min(batch, images - i * batch));
+            const Figures f = score(static_cast<std::size_t>(thread), std::min(batch_, images - i * batch_));
             const auto at = static_cast<std::size_t>(3 * i);
             figures[at] = f.loss;
             figures[at + 1] = f.top1;
@@ -113,6 +148,7 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
     EvaluationReport report;
     report.iteration = iteration;
     report.images = images;
+    report.crops = crops_;
     for (std::size_t i = 0; i < figures.size(); i += 3) {
         report.loss += figures[i];
         report.top1 += figures[i + 1];

@@ -25,7 +25,8 @@ void load_batch(const Batch& batch, Net<T, Device>& net);
 template <class T, class Device>
 class Evaluator {
   public:
-    /// Builds one net per thread, sharing `layout` and bound to `parameters`.
+    /// Builds one net per thread, sharing `layout` and bound to `parameters`. With test_crops K, `test` has K samples
+    /// in a row per image, and a batch holds test_batch / K images (at least one).
     Evaluator(const TrainOptions& options, DatasetPtr test, int shards, const LayerRegistry<T, Device>& layers,
               const ArenaLayout& layout, const Arena<T, Device>& parameters, int threads);
 
@@ -36,16 +37,23 @@ class Evaluator {
     struct Figures {
         double loss = 0.0, top1 = 0.0, top5 = 0.0;
     };
-    /// Figures of the first `images` samples of what the thread's net has just computed; the last batch is filled up.
+    /// Figures of the first `images` images of what the thread's net has just computed; the last batch is filled up.
     Figures score(std::size_t thread, std::int64_t images);
+
+    /// Figures of as many images as `scores` has rows.
+    static Figures judge(TensorView<const T, Device> scores, TensorView<const T, Device> probabilities,
+                         const T* first_label);
 
     TrainOptions options_;
     DatasetPtr test_;
     int shards_;
+    std::int64_t crops_;
+    std::int64_t batch_;  ///< images, not crops
     std::string scores_;
     bool scores_are_probabilities_ = false;
     std::vector<std::unique_ptr<Net<T, Device>>> nets_;
     std::vector<Tensor<T, Device>> probabilities_;
+    std::vector<Tensor<T, Device>> means_, labels_;  ///< of each image over its crops; unused with one crop
 };
 
 }  // namespace firecaffe

@@ -63,6 +63,7 @@ std::string summary_json(const TrainSummary& s) {
 
 std::string evaluation_json(const EvaluationReport& r) {
     const Json json{{"images", r.images},
+                    {"crops", r.crops},
                     {"test_loss", r.loss},
                     {"test_top1", r.top1},
                     {"test_top5", r.top5},

@@ -94,6 +94,13 @@ TEST_CASE("the shape of samples is known without opening a set where the options
     CHECK(stated_shape(synthetic()) == Shape{2, 3, 4});
     CHECK_FALSE(stated_shape(DatasetOptions()));
     CHECK_FALSE(stated_shape(custom("mine")));
+    DatasetOptions folder;
+    folder.type = DatasetOptions::Type::image_folder;
+    CHECK_FALSE(stated_shape(folder));
+    folder.warp = 32;
+    CHECK(stated_shape(folder) == Shape{3, 32, 32});
+    folder.is_color = false;
+    CHECK(stated_shape(folder) == Shape{1, 32, 32});
     DatasetOptions flat = synthetic();
     flat.shape = {3, 4};
     CHECK_THROWS_WITH(stated_shape(flat), Contains("2 values"));

@@ -70,6 +70,50 @@ TEST_CASE("in test mode the crop is central, rounded down, and nothing is mirror
     CHECK(read(transformed(large, {.crop_size = 224}, TransformMode::test), 0).pixels[0] == 16.0f * 256 + 16);
 }
 
+TEST_CASE("ten crops: four corners and the centre, then these mirrored; each image is read once") {
+    const Shape shape{2, 5, 6};
+    const auto base = counting_set(3, shape);
+    for (const std::int64_t pad : {0, 1}) {
+        const TransformOptions options{.pad = pad, .crop_size = 3, .mean_value = {7.0}, .scale = 0.5, .test_crops = 10};
+        const auto set = transformed(base, options, TransformMode::test);
+        REQUIRE(set.size() == 30);
+        CHECK(transformed(base, options, TransformMode::train).size() == 3);
+        const std::int64_t bottom = 2 + 2 * pad, right = 3 + 2 * pad;
+        const std::int64_t corners[5][2] = {{0, 0}, {0, right}, {bottom, 0}, {bottom, right}, {bottom / 2, right / 2}};
+        for (std::size_t i = 0; i < 30; ++i) {
+            const Read source = read(*base, i / 10), crop = read(set, i);
+            const auto& corner = corners[i % 5];
+            CHECK(crop.pixels == expected(source, shape, options, corner[0], corner[1], i % 10 >= 5));
+            CHECK(crop.label == source.label);
+            CHECK(crop.id == i / 10);
+        }
+        for (const std::size_t i : {29u, 3u, 17u}) CHECK(read(set, i, 4).id == i / 10);  // in any order
+    }
+    struct Counted : DatasetDecorator {
+        using DatasetDecorator::DatasetDecorator;
+        void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override {
+            ++reads;
+            inner().get(epoch, index, sample);
+        }
+        mutable int reads = 0;
+    };
+    const auto counted = std::make_shared<Counted>(base);
+    const auto set = transformed(counted, {.crop_size = 3, .test_crops = 10}, TransformMode::test);
+    for (std::size_t i = 0; i < 30; ++i) read(set, i);
+    CHECK(counted->reads == 3);
+}
+
+TEST_CASE("crops that cannot be meant are refused") {
+    const auto base = counting_set(1, {1, 4, 4});
+    for (const std::int64_t crops : {-1, 0, 2, 9, 11})
+        CHECK_THAT(message_of<ConfigError>(
+                       [&] { transformed(base, {.crop_size = 2, .test_crops = crops}, TransformMode::train); }),
+                   Contains("test_crops " + std::to_string(crops)));
+    CHECK_THAT(message_of<ConfigError>([&] { transformed(base, {.test_crops = 10}, TransformMode::test); }),
+               Contains("4x4 is the whole image"));
+    CHECK(transformed(base, {.pad = 1, .crop_size = 4, .test_crops = 10}, TransformMode::test).size() == 10);
+}
+
 TEST_CASE("the mean is subtracted before scaling, per channel or for all, and from padding too") {
     const auto base = counting_set(1, {2, 1, 2});  // 0 1 | 2 3
     const auto pixels = [&](const TransformOptions& options) {

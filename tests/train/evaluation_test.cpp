@@ -2,10 +2,12 @@
 // Evaluation: the whole test set, each image once, whatever the batch, the workers and the threads.
 #include "catch.hpp"
 
+#include <cmath>
 #include <mutex>
 #include <thread>
 
 #include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/data/memory.hpp"
 #include "support/small_run.hpp"
 
 using namespace firecaffe;
@@ -13,7 +15,7 @@ using firecaffe::testing::small_run;
 
 namespace {
 
-EvaluationReport evaluate(const TrainOptions& options, int workers) {
+EvaluationReport evaluate(const TrainOptions& options, int workers, const DatasetRegistry& datasets = {}) {
     const auto transports = comm::make_thread_transports(workers, {.deadline_seconds = 30});
     std::vector<EvaluationReport> reports(static_cast<std::size_t>(workers));
     std::vector<std::thread> team;
@@ -21,6 +23,7 @@ EvaluationReport evaluate(const TrainOptions& options, int workers) {
         team.emplace_back([&, r] {
             TrainEnvironment<double, Cpu> environment;
             environment.transport = transports[r];
+            environment.datasets = datasets;
             Trainer<double, Cpu> trainer(options, environment);
             reports[r] = trainer.evaluate();
         });
@@ -73,6 +76,62 @@ TEST_CASE("a net that ends in probabilities is evaluated as one that ends in a l
     const EvaluationReport same = evaluate(options, 1);
     CHECK(same.loss == Approx(reference.loss).epsilon(1e-12));
     CHECK(same.top1 == reference.top1);
+}
+
+TEST_CASE("with ten crops the mean of their probabilities is judged, for any batch, workers and threads") {
+    // The scores of two classes are the two channels of an image; a crop is one pixel, the centre is the first of four.
+    DatasetRegistry datasets;
+    datasets.add("by_hand", [](const DatasetOptions&, std::uint64_t) {
+        std::vector<float> pixels;
+        for (int image = 0; image < 3; ++image)
+            for (const float v : {1.0f, 0.0f, 0.0f, 0.0f, /**/ 0.0f, 3.0f, 3.0f, 3.0f}) pixels.push_back(v);
+        return std::make_shared<MemoryDataset>(Shape{2, 2, 2}, 2, pixels, std::vector<std::int64_t>{1, 0, 1});
+    });
+    TrainOptions options = small_run();
+    options.data.train = {};
+    options.data.train.type = DatasetOptions::Type::custom;
+    options.data.train.name = "by_hand";
+    options.data.test = options.data.train;
+    options.data.transform = {};
+    options.data.transform.crop_size = 1;
+    FillerOptions one;
+    one.value = 1.0;
+    options.net = NetBuilder("by hand")
+                      .convolution("same", {.num_output = 2, .kernel_size = 1, .group = 2, .weight_filler = one})
+                      .softmax_with_loss()
+                      .build();
+    const EvaluationReport centre = evaluate(options, 1, datasets);
+    CHECK(centre.crops == 1);
+    CHECK(centre.top1 == Approx(1.0 / 3));  // class 0 for all
+
+    options.data.transform.test_crops = 10;
+    const double first = 1 / (1 + std::exp(1.0)), others = 1 / (1 + std::exp(-3.0));  // probabilities of class 1
+    const double mean = (2 * first + 3 * others) / 5;  // a corner and the centre are the first pixel
+    for (const int workers : {1, 2, 3})
+        for (const std::int64_t batch : {1, 10, 25, 100}) {
+            INFO(workers << " workers, batches of " << batch);
+            options.solver.test_batch = batch;
+            options.compute.threads = workers % 2 + 1;
+            const EvaluationReport ten = evaluate(options, workers, datasets);
+            CHECK(ten.images == 3);
+            CHECK(ten.crops == 10);
+            CHECK(ten.top1 == Approx(2.0 / 3));
+            CHECK(ten.loss == Approx(-(2 * std::log(mean) + std::log(1 - mean)) / 3).epsilon(1e-12));
+        }
+}
+
+TEST_CASE("ten crops give the same figures for any number of workers") {
+    TrainOptions options = small_run();
+    options.data.test.count = 23;
+    options.data.transform.test_crops = 10;
+    const EvaluationReport reference = evaluate(options, 1);
+    CHECK(reference.images == 23);
+    for (const int workers : {2, 5, 9}) {
+        const EvaluationReport other = evaluate(options, workers);
+        CHECK(other.loss == reference.loss);
+        CHECK(other.top1 == reference.top1);
+        CHECK(other.top5 == reference.top5);
+    }
 }
 
 TEST_CASE("what cannot be evaluated says why") {

@@ -86,6 +86,7 @@ TEST_CASE("figures that do not exist are null") {
     CHECK(Json::parse(summary_json(summary)).at("test_loss") == 0.0);
     CHECK(Json::parse(summary_json(summary)).at("resumed_from") == 0);
     CHECK(Json::parse(evaluation_json({.images = 7, .top1 = 0.5})).at("test_top1") == 0.5);
+    CHECK(Json::parse(evaluation_json({.images = 7, .crops = 10})).at("crops") == 10);
 }
 
 TEST_CASE("a log goes on where it ended, and takes any bytes") {

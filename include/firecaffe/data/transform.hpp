@@ -13,6 +13,9 @@ namespace firecaffe {
 
 enum class TransformMode : std::uint8_t { train, test };
 
+/// The one value of `test_crops` beside 1.
+inline constexpr std::int64_t kTenCrops = 10;
+
 /// Channels, height and width of what comes out, for images of shape `source` (C, H, W).
 /// Throws ConfigError for a crop larger than the padded image (with both sizes) and for a negative pad or crop.
 Shape transformed_shape(const Shape& source, const TransformOptions& options);
@@ -22,13 +25,19 @@ Shape transformed_shape(const Shape& source, const TransformOptions& options);
 /// Train mode: the corner of the crop is uniform over all positions and the image is flipped left-right with
 /// probability 1/2 if `mirror` is set. What is drawn is a function of (seed, epoch, sample id) alone, so neither the
 /// order, nor threads, nor workers matter. Test mode: the corner is (extent - crop_size) / 2, rounded down; no flip.
+///
+/// Test mode with `test_crops` 10 (Krizhevsky et al. 2012, section 4.1): each image makes ten samples in a row, of its
+/// label and id: the crops at the corners (top left, top right, bottom left, bottom right) and at the centre, then the
+/// same five flipped left-right.
 class TransformedDataset : public DatasetDecorator {
   public:
-    /// Throws what transformed_shape throws, and ConfigError for a number of means other than 0, 1 or C and for means or
-    /// a scale that are not finite.
+    /// Throws what transformed_shape throws, and ConfigError for a number of means other than 0, 1 or C, for means or a
+    /// scale that are not finite, for test_crops other than 1 or 10, and for ten crops (in test mode) that would all be
+    /// the whole image.
     TransformedDataset(DatasetPtr set, const TransformOptions& options, std::uint64_t seed, TransformMode mode);
     ~TransformedDataset() override;
 
+    std::size_t size() const override { return inner().size() * crops_; }
     Shape shape() const override { return shape_; }
     /// Does not allocate once each reading thread has called it.
     void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override;
@@ -36,7 +45,7 @@ class TransformedDataset : public DatasetDecorator {
   private:
     class ScratchPool;
     struct Placement;
-    Placement place(std::uint32_t epoch, std::uint64_t id) const;
+    Placement place(std::uint32_t epoch, std::uint64_t id, std::size_t crop) const;
     void finish_row(std::span<float> row, std::int64_t channel, bool flip) const;
 
     Shape source_, shape_;
@@ -46,6 +55,7 @@ class TransformedDataset : public DatasetDecorator {
     float scale_;
     std::uint64_t seed_;
     TransformMode mode_;
+    std::size_t crops_;                     ///< per image
     std::unique_ptr<ScratchPool> scratch_;  ///< source images of the threads that read
 };
 

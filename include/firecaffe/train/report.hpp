@@ -27,6 +27,7 @@ struct StepReport {
 struct EvaluationReport {
     std::int64_t iteration = 0;
     std::int64_t images = 0;
+    std::int64_t crops = 1;  ///< per image; with more than one, the means of their probabilities were judged
     double loss = 0.0;
     double top1 = 0.0, top5 = 0.0;
     double seconds = 0.0;

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""One epoch of NiN on CIFAR-10, ours beside PyTorch's: the same initial weights, the same images in the same order, the
+same rule of SGD.
+
+The images are JPEG files in class folders, `train/<class>/*.jpg` and `test/<class>/*.jpg`. Both programs read one
+list of them in an order drawn once, without shuffling and mirroring. The initial weights are ours: a first run with a
+rate of zero saves them. Then:
+
+* without dropout the two compute the same, and part only by rounding, which training amplifies: the first steps must
+  agree closely, and the curves must stay together;
+* with dropout each draws its own masks. The peer trains several times; how far its runs lie from each other is the
+  noise, and ours must lie among them.
+
+Needs python3-torch and python3-pil. An epoch takes both together some tens of minutes on two cores.
+Example: python3 bench/campaigns/cifar10_epoch.py build/release/src/cli/firecaffe --images cifar10 --result
+"""
+import argparse
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(ROOT / "bench")]
+
+from common import write_result  # noqa: E402
+
+WINDOW = 20         # steps over which losses are averaged before curves are compared
+FIRST = 5           # steps in which rounding has not grown yet
+FIRST_WITHIN = 1e-3  # relative; without dropout
+CURVE_WITHIN = 0.05  # relative; averaged losses without dropout
+SPREADS = 3         # with dropout: ours may lie so many standard deviations of the peer's runs from their mean,
+AT_LEAST = 0.02     # and this share of the loss in any case, for few runs measure their spread badly
+
+
+def write_list(images, part, path, shuffle):
+    """The files of a part with their labels, in an order that depends on nothing but their names."""
+    classes = sorted(folder for folder in (images / part).iterdir() if folder.is_dir())
+    lines = [f"{file.relative_to(images)} {label}" for label, folder in enumerate(classes)
+             for file in sorted(folder.iterdir())]
+    if shuffle:
+        random.Random(1).shuffle(lines)
+    path.write_text("\n".join(lines) + "\n")
+    return len(lines), len(classes)
+
+
+def make_config(a, folder, dropout):
+    """The example's solver and transformation for one pass over lists, and its net with dropout or without."""
+    example = json.loads((a.example / "author.json").read_text())
+    net = json.loads((a.example / "net.json").read_text())
+    for layer in net["layers"]:
+        if layer["type"] == "Dropout" and not dropout:
+            layer["dropout_ratio"] = 0
+    sets = {}
+    for part in ("train", "test"):
+        count, classes = write_list(a.images, part, folder / f"{part}.txt", part == "train")
+        sets[part] = {"type": "image_folder", "root": str(a.images.resolve()), "list": str(folder / f"{part}.txt"),
+                      "classes": classes, "limit": a.test_images if part == "test" else 0}
+        if part == "train":
+            steps = a.iterations or count // a.batch
+    transform = {key: example["data"]["transform"][key] for key in ("mean_value", "scale")}
+    solver = {**example["solver"], "lr_policy": "fixed", "base_lr": a.base_lr or example["solver"]["base_lr"],
+              "max_iter": steps, "global_batch": a.batch, "shards": a.shards, "display": 1, "test_interval": 0}
+    return {"name": "cifar10_epoch", "data": {**sets, "transform": transform, "shuffle": False}, "net": net,
+            "solver": solver}
+
+
+def ours(a, config, output, *settings):
+    """Runs the program and returns the folder of its run."""
+    command = [a.program, "train", str(config), "--quiet", "--output", str(output), "--threads", str(a.threads)]
+    subprocess.run([*command, *(x for s in settings for x in ("--set", s))], check=True)
+    return output
+
+
+def our_figures(folder):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    summary = json.loads((folder / "summary.json").read_text())
+    return {"losses": [line["loss"] for line in lines if line["event"] == "step"], "seconds": summary["seconds"],
+            "test_loss": summary["test_loss"], "test_top1": summary["test_top1"]}
+
+
+def peer(a, config, weights, output, seed):
+    command = [a.python, str(ROOT / "bench/peers/torch_train.py"), str(config), "--weights", str(weights), "--output",
+               str(output), "--threads", str(a.threads), "--seed", str(seed)]
+    subprocess.run(command, check=True)
+    return json.loads(output.read_text())
+
+
+def averaged(losses):
+    """Means over WINDOW steps each; of all steps where there are fewer."""
+    window = min(WINDOW, len(losses))
+    return [sum(losses[i:i + window]) / window for i in range(0, len(losses) - window + 1, window)]
+
+
+def compare(dropout, mine, peers):
+    """Whether ours is within the noise of the peer's, and the figures that say so."""
+    last = averaged(mine["losses"])[-1]
+    ends = [averaged(p["losses"])[-1] for p in peers]
+    mean = sum(ends) / len(ends)
+    found = {"dropout": dropout, "steps": len(mine["losses"]), "our_last_loss": last, "peer_last_losses": ends}
+    if dropout:
+        spread = (sum((end - mean) ** 2 for end in ends) / max(len(ends) - 1, 1)) ** 0.5
+        allowed = max(SPREADS * spread, AT_LEAST * mean)
+        found |= {"difference": last - mean, "allowed": allowed, "within_noise": abs(last - mean) <= allowed}
+    else:
+        def apart(mine_, theirs):
+            return max(abs(m - t) / t for m, t in zip(mine_, theirs))
+        first = apart(mine["losses"][:FIRST], peers[0]["losses"][:FIRST])
+        curve = apart(averaged(mine["losses"]), averaged(peers[0]["losses"]))
+        found |= {"first_steps_apart": first, "curves_apart": curve,
+                  "within_noise": first <= FIRST_WITHIN and curve <= CURVE_WITHIN}
+    figures = ("seconds", "test_loss", "test_top1")
+    found |= {"ours": {k: mine[k] for k in figures}, "peers": [{k: p[k] for k in figures} for p in peers],
+              "our_curve": averaged(mine["losses"]), "peer_curves": [averaged(p["losses"]) for p in peers]}
+    return found
+
+
+def run(a, folder, dropout):
+    folder.mkdir()
+    config = folder / "config.json"
+    config.write_text(json.dumps(make_config(a, folder, dropout)))
+    start = ours(a, config, folder / "start", "solver.base_lr=0", "solver.max_iter=1", "data.test.limit=1")
+    weights = start / "checkpoints" / "iter_00000001" / "model.safetensors"
+    mine = our_figures(ours(a, config, folder / "ours"))
+    peers = [peer(a, config, weights, folder / f"peer{seed}.json", seed)
+             for seed in range(1, (a.peers if dropout else 1) + 1)]
+    return compare(dropout, mine, peers)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("--images", type=pathlib.Path, required=True, help="folder with train/<class> and test/<class>")
+    parser.add_argument("--example", type=pathlib.Path, default=ROOT / "examples" / "nin_cifar10",
+                        help="folder with net.json and author.json")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--shards", type=int, default=8)
+    parser.add_argument("--base-lr", type=float, help="instead of the example's")
+    parser.add_argument("--iterations", type=int, help="instead of one epoch")
+    parser.add_argument("--test-images", type=int, default=0, help="test on so many only; 0: all")
+    parser.add_argument("--threads", type=int, default=2, help="of each program")
+    parser.add_argument("--peers", type=int, default=3, help="runs of PyTorch with dropout")
+    parser.add_argument("--only", choices=("dropout", "no-dropout"))
+    parser.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has torch")
+    parser.add_argument("--result", action="store_true", help="write a dated JSON under bench/results")
+    a = parser.parse_args()
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, dropout in (("no-dropout", False), ("dropout", True)):
+            if a.only in (None, name):
+                results.append(run(a, pathlib.Path(scratch) / name, dropout))
+                shown = {k: v for k, v in results[-1].items() if not k.endswith(("curve", "curves"))}
+                print(f"{name}: {json.dumps(shown)}", flush=True)
+    if a.result:
+        write_result("cifar10-epoch", {"what": __doc__.split("\n\n")[0].replace("\n", " "), "batch": a.batch,
+                                       "runs": results})
+    return 0 if all(result["within_noise"] for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
