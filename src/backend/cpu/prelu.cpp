@@ -16,27 +16,65 @@ namespace {
 
 constexpr const char* kOp = "prelu";
 
+// What depends on a sign is a factor, because compilers choose between numbers without a branch, but not between
+// computing a product and leaving it.
+
+template <class T>
+double product_where_negative(T x, T dy) {
+    const T factor = x > 0 ? T(0) : x;
+    return static_cast<double>(factor) * static_cast<double>(dy);
+}
+
 /// sums[l] += dy * x where x <= 0, over positions, of which each has `lanes` lanes.
 template <class T>
 void add_products(const T* x, const T* dy, std::int64_t positions, std::int64_t lanes, double* sums) {
     for (std::int64_t s = 0; s < positions; ++s)
+        for (std::int64_t l = 0; l < lanes; ++l) sums[l] += product_where_negative(x[s * lanes + l], dy[s * lanes + l]);
+}
+
+/// to = from where sign > 0, else slope * from, likewise.
+template <class T>
+void scale_negative(const T* sign, const T* from, const T* slopes, T* to, std::int64_t positions, std::int64_t lanes) {
+    for (std::int64_t s = 0; s < positions; ++s)
         for (std::int64_t l = 0; l < lanes; ++l) {
             const std::int64_t i = s * lanes + l;
-            const double product = static_cast<double>(x[i]) * static_cast<double>(dy[i]);
-            sums[l] += x[i] > 0 ? 0.0 : product;
+            to[i] = (sign[i] > 0 ? T(1) : slopes[l]) * from[i];
         }
 }
 
-/// The same for one lane: eight partial sums, because one would make each addition wait for the last.
+/// The same two where the compiler knows the number of lanes, and that nothing else points to what it keeps for them.
+template <std::size_t kLanes, class T>
+void add_products(const T* x, const T* dy, std::int64_t positions, double* sums) {
+    std::array<double, kLanes> local;
+    std::copy_n(sums, kLanes, local.begin());
+    for (std::int64_t s = 0; s < positions; ++s, x += kLanes, dy += kLanes)
+        for (std::size_t l = 0; l < kLanes; ++l) local[l] += product_where_negative(x[l], dy[l]);
+    std::copy_n(local.begin(), kLanes, sums);
+}
+
+template <std::size_t kLanes, class T>
+void scale_negative(const T* sign, const T* from, const T* slopes, T* to, std::int64_t positions) {
+    std::array<T, kLanes> local;
+    std::copy_n(slopes, kLanes, local.begin());
+    for (std::int64_t s = 0; s < positions; ++s, sign += kLanes, from += kLanes, to += kLanes)
+        for (std::size_t l = 0; l < kLanes; ++l) to[l] = (sign[l] > 0 ? T(1) : local[l]) * from[l];
+}
+
+/// Eight partial sums, because one would make each addition wait for the last.
 template <class T>
 double sum_of_products(const T* x, const T* dy, std::int64_t positions) {
     std::array<double, 8> sums{};
     const std::int64_t whole = positions / 8;
-    add_products(x, dy, whole, 8, sums.data());
+    add_products<8>(x, dy, whole, sums.data());
     add_products(x + 8 * whole, dy + 8 * whole, 1, positions % 8, sums.data());
     double sum = 0.0;
     for (const double part : sums) sum += part;
     return sum;
+}
+
+template <class T>
+void scale_negative(const T* sign, const T* from, T slope, T* to, std::int64_t positions) {
+    for (std::int64_t i = 0; i < positions; ++i) to[i] = (sign[i] > 0 ? T(1) : slope) * from[i];
 }
 
 template <class T>
@@ -81,10 +119,20 @@ class CpuPrelu final : public Prelu<T, Cpu> {
         std::fill(sums_.begin(), sums_.end(), 0.0);
         for_each_group([&](std::int64_t offset, std::int64_t channel) {
             double* sums = sums_.data() + channel;
-            if (lanes_ == 1)
-                *sums += sum_of_products(x.data() + offset, dy.data() + offset, positions_);
-            else
-                add_products(x.data() + offset, dy.data() + offset, positions_, lanes_, sums);
+            const T *values = x.data() + offset, *diffs = dy.data() + offset;
+            switch (lanes_) {
+                case 1:
+                    *sums += sum_of_products(values, diffs, positions_);
+                    break;
+                case 8:
+                    add_products<8>(values, diffs, positions_, sums);
+                    break;
+                case 16:
+                    add_products<16>(values, diffs, positions_, sums);
+                    break;
+                default:
+                    add_products(values, diffs, positions_, lanes_, sums);
+            }
         });
         const auto channels = static_cast<std::size_t>(spec_.shape[1]);
         if (!shared_) {
@@ -109,13 +157,20 @@ class CpuPrelu final : public Prelu<T, Cpu> {
         for (std::int64_t c = 0; c < spec_.shape[1]; ++c)
             slopes_[static_cast<std::size_t>(c)] = shared_ ? *slope : slope[c];
         for_each_group([&](std::int64_t offset, std::int64_t channel) {
-            const T *s = sign + offset, *v = from + offset, *k = slopes_.data() + channel;
-            T* out = to + offset;
-            if (lanes_ == 1)
-                for (std::int64_t i = 0; i < positions_; ++i) out[i] = s[i] > 0 ? v[i] : *k * v[i];
-            else
-                for (std::int64_t p = 0; p < positions_; ++p, s += lanes_, v += lanes_, out += lanes_)
-                    for (std::int64_t l = 0; l < lanes_; ++l) out[l] = s[l] > 0 ? v[l] : k[l] * v[l];
+            const T *signs = sign + offset, *values = from + offset, *slopes = slopes_.data() + channel;
+            switch (lanes_) {
+                case 1:
+                    scale_negative(signs, values, *slopes, to + offset, positions_);
+                    break;
+                case 8:
+                    scale_negative<8>(signs, values, slopes, to + offset, positions_);
+                    break;
+                case 16:
+                    scale_negative<16>(signs, values, slopes, to + offset, positions_);
+                    break;
+                default:
+                    scale_negative(signs, values, slopes, to + offset, positions_, lanes_);
+            }
         });
     }
 
