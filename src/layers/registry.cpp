@@ -5,25 +5,46 @@
 #include "firecaffe/layers/concat.hpp"
 #include "firecaffe/layers/convolution.hpp"
 #include "firecaffe/layers/dropout.hpp"
+#include "firecaffe/layers/eltwise.hpp"
+#include "firecaffe/layers/elu.hpp"
+#include "firecaffe/layers/embed.hpp"
 #include "firecaffe/layers/inner_product.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pooling.hpp"
+#include "firecaffe/layers/power.hpp"
+#include "firecaffe/layers/prelu.hpp"
 #include "firecaffe/layers/relu.hpp"
+#include "firecaffe/layers/reshape.hpp"
+#include "firecaffe/layers/sigmoid.hpp"
+#include "firecaffe/layers/slice.hpp"
 #include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/layers/softmax_with_loss.hpp"
+#include "firecaffe/layers/split.hpp"
+#include "firecaffe/layers/tanh.hpp"
 
 namespace firecaffe {
 
 namespace {
 
+template <class Options>
+const Options& options_of(const LayerSpec& spec) {
+    const auto* options = std::get_if<Options>(&spec.options);
+    if (options == nullptr)
+        throw ConfigError("the type is ", spec.type, " but the options are another type's; give it its own");
+    return *options;
+}
+
 /// A factory for a layer class that is constructed from its own alternative of LayerOptions.
 template <class LayerClass, class Options>
 auto from_options() {
+    return [](const LayerSpec& spec) { return std::make_unique<LayerClass>(options_of<Options>(spec)); };
+}
+
+/// The same for a layer that must know how many tops there are.
+template <class LayerClass, class Options>
+auto from_options_and_tops() {
     return [](const LayerSpec& spec) {
-        const auto* options = std::get_if<Options>(&spec.options);
-        if (options == nullptr)
-            throw ConfigError("the type is ", spec.type, " but the options are another type's; give it its own");
-        return std::make_unique<LayerClass>(*options);
+        return std::make_unique<LayerClass>(options_of<Options>(spec), spec.top.size());
     };
 }
 
@@ -35,10 +56,21 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     registry.add("Convolution", from_options<ConvolutionLayer<T, Device>, ConvolutionOptions>());
     registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
     registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
+    registry.add("Sigmoid", from_options<SigmoidLayer<T, Device>, SigmoidOptions>());
+    registry.add("TanH", from_options<TanhLayer<T, Device>, TanhOptions>());
+    registry.add("ELU", from_options<EluLayer<T, Device>, EluOptions>());
+    registry.add("PReLU", from_options<PreluLayer<T, Device>, PreluOptions>());
+    registry.add("Power", from_options<PowerLayer<T, Device>, PowerOptions>());
     registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());
     registry.add("Dropout", from_options<DropoutLayer<T, Device>, DropoutOptions>());
     registry.add("InnerProduct", from_options<InnerProductLayer<T, Device>, InnerProductOptions>());
+    registry.add("Embed", from_options<EmbedLayer<T, Device>, EmbedOptions>());
     registry.add("Concat", from_options<ConcatLayer<T, Device>, ConcatOptions>());
+    registry.add("Eltwise", from_options<EltwiseLayer<T, Device>, EltwiseOptions>());
+    registry.add("Slice", from_options_and_tops<SliceLayer<T, Device>, SliceOptions>());
+    registry.add("Split", from_options_and_tops<SplitLayer<T, Device>, SplitOptions>());
+    registry.add("Flatten", from_options<FlattenLayer<T, Device>, FlattenOptions>());
+    registry.add("Reshape", from_options<ReshapeLayer<T, Device>, ReshapeOptions>());
     registry.add("Softmax", from_options<SoftmaxLayer<T, Device>, SoftmaxOptions>());
     registry.add("SoftmaxWithLoss", from_options<SoftmaxWithLossLayer<T, Device>, SoftmaxWithLossOptions>());
     registry.add("Accuracy", from_options<AccuracyLayer<T, Device>, AccuracyOptions>());

@@ -30,8 +30,16 @@ std::string everything(int variant) {
              "weight_filler": ")",
                 fillers[variant], R"("},
             {"name": "pool", "type": "Pooling", "kernel_size": 2},
-            {"name": "relu", "type": "ReLU"}, {"name": "lrn", "type": "LRN"}, {"name": "drop", "type": "Dropout"},
-            {"name": "concat", "type": "Concat"}, {"name": "fc", "type": "InnerProduct", "num_output": 10},
+            {"name": "relu", "type": "ReLU"}, {"name": "sigmoid", "type": "Sigmoid"}, {"name": "tanh", "type": "TanH"},
+            {"name": "elu", "type": "ELU"}, {"name": "power", "type": "Power"},
+            {"name": "prelu", "type": "PReLU", "filler": ")",
+                fillers[variant], R"("},
+            {"name": "lrn", "type": "LRN"}, {"name": "drop", "type": "Dropout"},
+            {"name": "concat", "type": "Concat"},
+            {"name": "eltwise", "type": "Eltwise", "bottom": ["lrn", "drop"]},
+            {"name": "slice", "type": "Slice"}, {"name": "split", "type": "Split"},
+            {"name": "flatten", "type": "Flatten"}, {"name": "reshape", "type": "Reshape", "shape": [0, -1]},
+            {"name": "embed", "type": "Embed", "input_dim": 3, "num_output": 2}, {"name": "fc", "type": "InnerProduct", "num_output": 10},
             {"name": "softmax", "type": "Softmax"}, {"name": "loss", "type": "SoftmaxWithLoss"},
             {"name": "accuracy", "type": "Accuracy"}]},
         "solver": {"base_lr": 0.1, "max_iter": 10, "global_batch": 16, "lr_policy": )",
@@ -139,6 +147,8 @@ struct Walk {
             CHECK(message.find((at.empty() ? "/" : at.to_string()) + ": missing key '" + key + "'") != message.npos);
         } else if (key == "kernel_size") {
             CHECK(message.find("missing key 'kernel_size'") != message.npos);
+        } else if (key == "bottom" && value["type"] == "Eltwise") {
+            CHECK(message.find("reads at least two blobs") != message.npos);
         } else if (key == "type" && !message.empty()) {  // what is left does not fit the default type
             CHECK((message.find("has no meaning with type '") != message.npos ||
                    message.find(", which type '") != message.npos));
