@@ -60,7 +60,7 @@ LayerFacts facts_of(const SoftmaxOptions&) { return one_to_one(); }
 LayerFacts facts_of(const SoftmaxWithLossOptions&) { return judges(); }
 LayerFacts facts_of(const AccuracyOptions&) { return judges(); }
 LayerFacts facts_of(const CustomLayerOptions&) {
-    LayerFacts facts = joins();
+    LayerFacts facts = joins(0);
     facts.most_tops = facts.parameters = LayerFacts::kAny;
     return facts;
 }

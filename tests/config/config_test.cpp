@@ -212,7 +212,8 @@ TEST_CASE("files: the net's own file, relative paths, what is not there") {
     CHECK(options.data.train.labels == "/l.gz");
     CHECK(options.data.test.images.empty());
     CHECK(options.output.directory == "out");
-    CHECK(load_config({config, {"net.layers.0.negative_slope=0.5"}, {}}).net.layers[0].options.index() == 2);
+    const NetSpec sloped = load_config({config, {"net.layers.0.negative_slope=0.5"}, {}}).net;
+    CHECK(std::get<ReluOptions>(sloped.layers[0].options).negative_slope == 0.5);
 
     const std::string net = folder.at("run/nets/n.json");
     CHECK(load_error(config, {"net.layers.0.slope=1"}).starts_with("--set net.layers.0.slope=1: /net/layers/0/slope"));

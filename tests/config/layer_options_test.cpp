@@ -74,7 +74,7 @@ TEST_CASE("rules between the keys of one layer name file, place and layer") {
     CHECK(message_of(R"("type": "Eltwise", "coeff": [1])") ==
           "n.json:2:1: /layers/0/bottom: layer 'l': Eltwise reads at least two blobs, not 1");
     CHECK(message_of(R"("type": "Eltwise", "bottom": ["data", "data"], "coeff": [1])") ==
-          "n.json:2:70: /layers/0/coeff: layer 'l': 1 values for 2 bottoms; give one for each");
+          "n.json:2:71: /layers/0/coeff: layer 'l': 1 values for 2 bottoms; give one for each");
     CHECK(message_of(R"("type": "Eltwise", "bottom": ["data", "data"], "operation": "max", "coeff": [1, 2])")
               .ends_with("/layers/0/coeff: layer 'l': only a sum has coefficients; remove them"));
     CHECK(message_of(R"("type": "Slice", "top": ["a", "b"], "slice_point": [1, 2])")
