@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
 #include "firecaffe/config/config.hpp"
-#include "firecaffe/core/version.hpp"
 #include "firecaffe/train/run_files.hpp"
 
 namespace firecaffe::cli {
@@ -16,20 +18,42 @@ namespace {
 
 void print(const std::string& s) { write_all(STDOUT_FILENO, s); }
 
-int check(const ConfigArguments& a, bool print_all) {
-    const TrainOptions options = load_config({a.config, a.set, {}});
-    if (print_all) {
+struct CheckArguments {
+    ConfigArguments config;
+    bool print_all = false, without_data = false;
+    std::vector<std::int64_t> image_shape;
+};
+
+Inspection inspect_as_asked(const CheckArguments& a, const TrainOptions& options) {
+    if (a.without_data)
+        return inspect_without_data(
+            options, a.image_shape.empty() ? std::nullopt : std::optional(Shape(std::span(a.image_shape))));
+    try {
+        return inspect(options);
+    } catch (const MissingInputError& error) {
+        throw MissingInputError(error.what(), "; --without-data checks all else");
+    }
+}
+
+int check(const CheckArguments& a) {
+    const TrainOptions options = load_config({a.config.config, a.config.set, {}});
+    if (a.print_all) {
         print(print_config(options) + "\n");
         return 0;
     }
-    const Inspection found = inspect(options);
-    print(fmt::format("{:<22} {:<16} {:<16} {:>12}\n", "layer", "type", "top", "parameters"));
+    const Inspection found = inspect_as_asked(a, options);
+    std::size_t width = 22;
+    for (const LayerSummary& layer : found.layers) width = std::max(width, layer.name.size());
+    print(fmt::format("{:<{}} {:<16} {:<16} {:>12}\n", "layer", width, "type", "top", "parameters"));
     for (const LayerSummary& layer : found.layers)
-        print(fmt::format("{:<22} {:<16} {:<16} {:>12}\n", layer.name, layer.type,
+        print(fmt::format("{:<{}} {:<16} {:<16} {:>12}\n", layer.name, width, layer.type,
                           layer.tops.empty() ? "" : to_string(layer.tops.front().shape), layer.parameter_count));
-    print(fmt::format("{} is fine: {} training and {} test images of {}, {} parameters, {} iterations of {} images\n",
-                      a.config, found.train_images, found.test_images, to_string(found.image), found.parameter_count,
-                      options.solver.max_iter, options.solver.global_batch));
+    const std::string images =
+        a.without_data ? "images (not opened)"
+                       : fmt::format("{} training and {} test images", found.train_images, found.test_images);
+    print(fmt::format("{} is fine: {} of {}, {} parameters, {} iterations of {} images, {}\n", a.config.config, images,
+                      to_string(found.image), found.parameter_count, options.solver.max_iter,
+                      options.solver.global_batch, base_rate_text(options.solver)));
     return 0;
 }
 
@@ -56,13 +80,24 @@ void add_config_arguments(CLI::App& command, ConfigArguments& arguments) {
 }
 
 void add_check(CLI::App& program, Command& chosen) {
-    auto a = std::make_shared<ConfigArguments>();
-    auto print_all = std::make_shared<bool>(false);
+    auto a = std::make_shared<CheckArguments>();
     CLI::App* command = program.add_subcommand("check", "Check a config: keys, files, shapes; train nothing");
-    add_config_arguments(*command, *a);
-    command->add_flag("--print", *print_all, "Print the config with all defaults filled in instead");
-    command->footer("Example:\n  firecaffe check examples/nin/fashion_mnist.json");
-    command->callback([a, print_all, &chosen] { chosen = [a, print_all] { return check(*a, *print_all); }; });
+    add_config_arguments(*command, a->config);
+    command->add_flag("--print", a->print_all, "Print the config with all defaults filled in instead");
+    CLI::Option* without =
+        command->add_flag("--without-data", a->without_data, "Open no data: they may lie on another machine");
+    command
+        ->add_option("--image-shape", a->image_shape,
+                     "Channels, height and width of an image, where the config does not state them")
+        ->delimiter(',')
+        ->expected(3)
+        ->check(CLI::PositiveNumber)
+        ->needs(without);
+    command->footer(
+        "Examples:\n"
+        "  firecaffe check examples/nin/fashion_mnist.json\n"
+        "  firecaffe check examples/nin/fashion_mnist.json --without-data --image-shape 1,28,28");
+    command->callback([a, &chosen] { chosen = [a] { return check(*a); }; });
 }
 
 void add_schema(CLI::App& program, Command& chosen) {
@@ -84,7 +119,7 @@ void add_version(CLI::App& program, Command& chosen) {
     CLI::App* command = program.add_subcommand("version", "Print versions of the program and of what it is built with");
     command->callback([&chosen] {
         chosen = [] {
-            for (const auto& [component, version] : component_versions())
+            for (const auto& [component, version] : run_versions())
                 print(fmt::format("{:<12} {}\n", component, version));
             return 0;
         };

@@ -39,6 +39,13 @@ DatasetPtr make_custom(const DatasetOptions& options, std::uint64_t seed, const 
     return std::make_shared<RangeDataset>(std::move(set), 0, limit);
 }
 
+Shape synthetic_shape(const DatasetOptions& options) {
+    if (options.shape.size() != 3)
+        throw ConfigError("data of type synthetic: 'shape' has ", options.shape.size(),
+                          " values; give channels, height, width");
+    return Shape(std::span(options.shape));
+}
+
 }  // namespace
 
 DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const DatasetRegistry& registry) {
@@ -51,15 +58,17 @@ DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const
             return std::make_shared<IdxDataset>(options.images, options.labels, options.classes, options.limit);
         case DatasetOptions::Type::synthetic: {
             const std::int64_t count = options.limit > 0 ? std::min(options.limit, options.count) : options.count;
-            if (options.shape.size() != 3)
-                throw ConfigError("data of type synthetic: 'shape' has ", options.shape.size(),
-                                  " values; give channels, height, width");
-            return std::make_shared<SyntheticDataset>(count, Shape(std::span(options.shape)), options.classes, seed);
+            return std::make_shared<SyntheticDataset>(count, synthetic_shape(options), options.classes, seed);
         }
         case DatasetOptions::Type::custom:
             return make_custom(options, seed, registry);
     }
     throw ConfigError("data: unknown type ", static_cast<int>(options.type), "; use idx, synthetic or custom");
+}
+
+std::optional<Shape> stated_shape(const DatasetOptions& options) {
+    if (options.type == DatasetOptions::Type::synthetic) return synthetic_shape(options);
+    return std::nullopt;
 }
 
 DatasetPtr decorate(DatasetPtr set, const DataOptions& options, TransformMode mode, std::uint64_t seed) {

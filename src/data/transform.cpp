@@ -57,8 +57,6 @@ struct TransformedDataset::Placement {
     bool flip = false;
 };
 
-namespace {
-
 Shape transformed_shape(const Shape& source, const TransformOptions& options) {
     constexpr std::int64_t kMost = data_detail::kMaxSampleValues;
     if (options.pad < 0 || options.pad > kMost)
@@ -72,6 +70,8 @@ Shape transformed_shape(const Shape& source, const TransformOptions& options) {
                           height, 'x', width, options.pad > 0 ? " (padded)" : "", "; lower crop_size or raise pad");
     return crop > 0 ? Shape{source[0], crop, crop} : Shape{source[0], height, width};
 }
+
+namespace {
 
 std::vector<float> channel_means(const std::vector<double>& values, std::int64_t channels) {
     const auto count = static_cast<std::size_t>(channels);

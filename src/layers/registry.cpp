@@ -4,10 +4,14 @@
 #include "firecaffe/layers/accuracy.hpp"
 #include "firecaffe/layers/concat.hpp"
 #include "firecaffe/layers/convolution.hpp"
+#include "firecaffe/layers/deconvolution.hpp"
 #include "firecaffe/layers/dropout.hpp"
 #include "firecaffe/layers/eltwise.hpp"
 #include "firecaffe/layers/elu.hpp"
 #include "firecaffe/layers/embed.hpp"
+#include "firecaffe/layers/euclidean_loss.hpp"
+#include "firecaffe/layers/hinge_loss.hpp"
+#include "firecaffe/layers/infogain_loss.hpp"
 #include "firecaffe/layers/inner_product.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pooling.hpp"
@@ -16,6 +20,7 @@
 #include "firecaffe/layers/relu.hpp"
 #include "firecaffe/layers/reshape.hpp"
 #include "firecaffe/layers/sigmoid.hpp"
+#include "firecaffe/layers/sigmoid_cross_entropy_loss.hpp"
 #include "firecaffe/layers/slice.hpp"
 #include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/layers/softmax_with_loss.hpp"
@@ -54,6 +59,7 @@ template <class T, class Device>
 LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     LayerRegistry registry;
     registry.add("Convolution", from_options<ConvolutionLayer<T, Device>, ConvolutionOptions>());
+    registry.add("Deconvolution", from_options<DeconvolutionLayer<T, Device>, DeconvolutionOptions>());
     registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
     registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
     registry.add("Sigmoid", from_options<SigmoidLayer<T, Device>, SigmoidOptions>());
@@ -73,6 +79,11 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     registry.add("Reshape", from_options<ReshapeLayer<T, Device>, ReshapeOptions>());
     registry.add("Softmax", from_options<SoftmaxLayer<T, Device>, SoftmaxOptions>());
     registry.add("SoftmaxWithLoss", from_options<SoftmaxWithLossLayer<T, Device>, SoftmaxWithLossOptions>());
+    registry.add("EuclideanLoss", from_options<EuclideanLossLayer<T, Device>, EuclideanLossOptions>());
+    registry.add("HingeLoss", from_options<HingeLossLayer<T, Device>, HingeLossOptions>());
+    registry.add("SigmoidCrossEntropyLoss",
+                 from_options<SigmoidCrossEntropyLossLayer<T, Device>, SigmoidCrossEntropyLossOptions>());
+    registry.add("InfogainLoss", from_options<InfogainLossLayer<T, Device>, InfogainLossOptions>());
     registry.add("Accuracy", from_options<AccuracyLayer<T, Device>, AccuracyOptions>());
     return registry;
 }

@@ -53,10 +53,21 @@ template <class T, class Device>
 std::vector<LayerSummary> Net<T, Device>::summary() const {
     std::vector<LayerSummary> layers;
     for (const NetNode<T, Device>& node : state_->nodes) {
-        LayerSummary layer{node.name, node.spec != nullptr ? node.spec->type : "Reorder", {}, {}, 0};
+        LayerSummary layer;
+        layer.name = node.name;
+        layer.type = node.spec != nullptr ? node.spec->type : "Reorder";
         for (const int v : node.bottoms) layer.bottoms.push_back(state_->values[static_cast<std::size_t>(v)].spec);
         for (const int v : node.tops) layer.tops.push_back(state_->values[static_cast<std::size_t>(v)].spec);
-        for (const ParameterInfo& p : node.parameters) layer.parameter_count += p.count;
+        for (const ParameterInfo& p : node.parameters) {
+            layer.parameter_count += p.count;
+            layer.parameters.push_back(p.shape);
+        }
+        if (node.spec != nullptr) layer.number = static_cast<int>(node.number);
+        layer.absorbed = node.absorbed;
+        layer.runs_backward = node.runs_backward;
+        for (std::size_t i = 0; i < node.bottoms.size(); ++i) layer.gradients.push_back(state_->writes_diff(node, i));
+        layer.backward_reads_bottoms = node.layer->backward_reads_bottoms();
+        layer.backward_reads_tops = node.layer->backward_reads_tops();
         layers.push_back(std::move(layer));
     }
     return layers;
@@ -67,7 +78,7 @@ void Net<T, Device>::initialize(Arena<T, Device>& parameters, std::uint64_t seed
     for (const NetNode<T, Device>& node : state_->nodes)
         for (std::size_t i = 0; i < node.parameters.size(); ++i) {
             const ParameterInfo& p = node.parameters[i];
-            with_layer_name(node.name, [&] {
+            with_layer_name(node.spec, node.name, [&] {
                 fill<T>(node.requests[i].filler, p.shape, filler_stream(seed, p.name), parameters.of(p));
             });
         }
@@ -75,6 +86,9 @@ void Net<T, Device>::initialize(Arena<T, Device>& parameters, std::uint64_t seed
 
 template <class T, class Device>
 void Net<T, Device>::bind(const Arena<T, Device>& parameters) {
+    if (!state_->options.allocate)
+        throw UsageError("net '", state_->spec.name, "' was planned without memory and cannot run; build it with ",
+                         "NetOptions::allocate");
     for (NetNode<T, Device>& node : state_->nodes)
         for (std::size_t i = 0; i < node.parameters.size(); ++i)
             node.parameter_data[i] = parameters.of(node.parameters[i]).data();
@@ -103,7 +117,7 @@ double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
     if (!state_->bound) throw UsageError("a net runs before bind(); bind it to an arena of parameters first");
     for (NetNode<T, Device>& node : state_->nodes) {
         if (node.absorbed) continue;
-        with_layer_name(node.name, [&] {
+        with_layer_name(node.spec, node.name, [&] {
             node.layer->forward(
                 {node.bottom_data, node.top_data, node.parameter_data, key, node.number, state_->options.phase});
         });
@@ -124,7 +138,7 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
             for (std::size_t i = 0; i < node->parameters.size(); ++i)
                 node->parameter_diffs[i] = gradients.of(node->parameters[i]).data();
             for (const TensorView<T, Device>& diff : node->cleared_diffs) ops::clear<T, Device>(diff.storage());
-            with_layer_name(node->name, [&] {
+            with_layer_name(node->spec, node->name, [&] {
                 node->layer->backward({node->bottom_data, node->top_data_read, node->top_diffs, node->bottom_diffs,
                                        node->parameter_data, node->parameter_diffs, key, node->number});
             });

@@ -21,6 +21,7 @@ class MemoryPlacer {
         assign_data_buffers();
         if (state_.options.phase == Phase::train) assign_diff_buffers();
         state_.plan = plan_memory(lifetimes_);
+        if (!state_.options.allocate) return;
         state_.memory = Memory<Device>(state_.plan.bytes);
         make_views();
     }
@@ -79,11 +80,6 @@ class MemoryPlacer {
         }
     }
 
-    /// True if node `n` writes the gradient of its bottom number `i`.
-    bool writes_diff(const Node& n, std::size_t i) {
-        return n.runs_backward && n.layer->differentiates_bottom(i) && value(n.bottoms[i]).needs_diff;
-    }
-
     void assign_diff_buffers() {
         for (int i = layers_ - 1; i >= 0; --i) {
             Node& n = node(i);
@@ -101,7 +97,7 @@ class MemoryPlacer {
             }
             const bool in_place = runs_in_place(n);
             for (std::size_t b = 0; b < n.bottoms.size(); ++b) {
-                if (!writes_diff(n, b)) continue;
+                if (!state_.writes_diff(n, b)) continue;
                 NetValue& v = value(n.bottoms[b]);
                 if (v.diff_buffer < 0) {
                     v.diff_buffer = in_place ? value(n.tops[0]).diff_buffer
@@ -129,9 +125,10 @@ class MemoryPlacer {
                 if (value(top).is_loss && n.runs_backward)
                     *diff_view(top).data() = static_cast<T>(value(top).loss_weight);
             }
-            for (std::size_t b = 0; b < n.bottoms.size(); ++b)
-                n.bottom_diffs.push_back(writes_diff(n, b) ? diff_view(n.bottoms[b])
-                                                           : TensorView<T, Device>(nullptr, value(n.bottoms[b]).spec));
+            for (std::size_t b = 0; b < n.bottoms.size(); ++b) {
+                const TensorView<T, Device> nothing(nullptr, value(n.bottoms[b]).spec);
+                n.bottom_diffs.push_back(state_.writes_diff(n, b) ? diff_view(n.bottoms[b]) : nothing);
+            }
             n.parameter_data.resize(n.parameters.size());
             n.parameter_diffs.resize(n.parameters.size());
         }

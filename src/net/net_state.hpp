@@ -11,6 +11,7 @@
 #include "firecaffe/net/graph.hpp"
 #include "firecaffe/net/memory_plan.hpp"
 #include "firecaffe/net/net.hpp"
+#include "net/layer_name.hpp"
 
 namespace firecaffe {
 
@@ -74,24 +75,16 @@ struct Net<T, Device>::State {
         const NetValue& v = values[static_cast<std::size_t>(value)];
         return {buffer(v.data_buffer), v.spec};
     }
+    /// True if node `n` writes the gradient of its bottom number `i`.
+    bool writes_diff(const NetNode<T, Device>& n, std::size_t i) const {
+        return n.runs_backward && n.layer->differentiates_bottom(i) &&
+               values[static_cast<std::size_t>(n.bottoms[i])].needs_diff;
+    }
     T* buffer(int index) {
+        if (!options.allocate) return nullptr;
         return reinterpret_cast<T*>(memory.data() + plan.offsets[static_cast<std::size_t>(index)]);
     }
 };
-
-/// Runs `f`; an error in it gets the layer's name in front.
-template <class F>
-void with_layer_name(const std::string& name, F&& f) {
-    try {
-        f();
-    } catch (const ShapeError& e) {
-        throw ShapeError("layer '", name, "': ", e.what());
-    } catch (const ConfigError& e) {
-        throw ConfigError("layer '", name, "': ", e.what());
-    } catch (const DataError& e) {
-        throw DataError("layer '", name, "': ", e.what());
-    }
-}
 
 /// Layers, shapes, parameters: everything but memory. Then memory.
 template <class T, class Device>

@@ -8,8 +8,11 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/core/version.hpp"
+#include "firecaffe/ops/backend.hpp"
 
 namespace firecaffe {
 
@@ -21,6 +24,12 @@ std::string as_text(const Json& json, int indent) {
     return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> run_versions() {
+    auto versions = component_versions();
+    for (auto& library : ops::backend_versions()) versions.push_back(std::move(library));
+    return versions;
+}
 
 std::string summary_json(const TrainSummary& s) {
     Json json{{"name", s.name},
@@ -37,6 +46,7 @@ std::string summary_json(const TrainSummary& s) {
     json["threads"] = s.threads;
     json["reducer"] = s.reducer;
     json["global_batch"] = s.global_batch;
+    json["effective_base_lr"] = s.effective_base_lr;
     json["shards"] = s.shards;
     json["parameter_count"] = s.parameter_count;
     json["parameters_digest"] = s.parameters_digest;

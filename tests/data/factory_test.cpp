@@ -90,6 +90,15 @@ TEST_CASE("the program's own sets are built by name") {
     CHECK_THROWS_AS(registry.add("empty", nullptr), UsageError);
 }
 
+TEST_CASE("the shape of samples is known without opening a set where the options state it") {
+    CHECK(stated_shape(synthetic()) == Shape{2, 3, 4});
+    CHECK_FALSE(stated_shape(DatasetOptions()));
+    CHECK_FALSE(stated_shape(custom("mine")));
+    DatasetOptions flat = synthetic();
+    flat.shape = {3, 4};
+    CHECK_THROWS_WITH(stated_shape(flat), Contains("2 values"));
+}
+
 TEST_CASE("training sets are shuffled if asked for, test sets never") {
     DataOptions options;
     options.transform.scale = 0.5;

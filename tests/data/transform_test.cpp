@@ -145,6 +145,13 @@ TEST_CASE("a draw is a function of seed, epoch and sample id, whatever the order
     CHECK(same_seed < 10);
 }
 
+TEST_CASE("the shape of what comes out is known without a set") {
+    CHECK(transformed_shape({3, 20, 24}, {}) == Shape{3, 20, 24});
+    CHECK(transformed_shape({3, 20, 24}, {.pad = 2}) == Shape{3, 24, 28});
+    CHECK(transformed_shape({3, 20, 24}, {.pad = 2, .crop_size = 24}) == Shape{3, 24, 24});
+    CHECK_THROWS_WITH(transformed_shape({3, 20, 24}, {.crop_size = 24}), Contains("24x24") && Contains("20x24"));
+}
+
 TEST_CASE("transformations that cannot be meant are refused") {
     const auto base = counting_set(1, {3, 4, 5});
     const auto message = [&](const TransformOptions& options) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -26,6 +27,27 @@ TEST_CASE("memory is aligned and zero, whatever was there before") {
             std::fill_n(memory.data(), bytes, std::byte{0xff});
         }
     }
+}
+
+TEST_CASE("large memory is aligned and zero, too, at its edges and when it is used again") {
+    constexpr std::size_t kBytes = (std::size_t{3} << 20) + 100;
+    for (int again = 0; again < 3; ++again) {
+        const Memory<Cpu> memory(kBytes);
+        CHECK(reinterpret_cast<std::uintptr_t>(memory.data()) % kAlignment == 0);
+        CHECK(std::all_of(memory.data(), memory.data() + kBytes, [](std::byte b) { return b == std::byte{0}; }));
+        std::fill_n(memory.data(), kBytes, std::byte{0xff});
+    }
+}
+
+TEST_CASE("memory that nobody touches is not taken from the system") {
+    const auto resident_pages = [] {
+        std::size_t size = 0, resident = 0;
+        std::ifstream("/proc/self/statm") >> size >> resident;
+        return resident;
+    };
+    const std::size_t before = resident_pages();
+    const Memory<Cpu> memory(std::size_t{256} << 20);
+    CHECK(resident_pages() < before + (std::size_t{64} << 20) / 4096);
 }
 
 TEST_CASE("no memory is an ordinary amount") {

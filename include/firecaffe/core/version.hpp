@@ -14,7 +14,7 @@ namespace firecaffe {
 
 inline constexpr const char* kVersion = "0.1.0";
 
-/// Pairs of component and version ("compiler", "oneDNN", ...), for `firecaffe version` and summary.json.
+/// Pairs of component and version ("compiler", "OpenSSL"): what this library was built with.
 std::vector<std::pair<std::string, std::string>> component_versions();
 
 }  // namespace firecaffe

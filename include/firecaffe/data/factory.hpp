@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "firecaffe/data/dataset.hpp"
@@ -33,6 +34,11 @@ class DatasetRegistry {
 /// set and the test set different seeds. `options.limit` holds for every type.
 /// Throws ConfigError for values that cannot be meant, and what the set's constructor throws.
 DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const DatasetRegistry& registry = {});
+
+/// Channels, height and width of the set's samples, as far as `options` state them: nothing is opened. None where only
+/// the files, or the program that registered the set, know.
+/// Throws ConfigError for a shape that is not three extents.
+std::optional<Shape> stated_shape(const DatasetOptions& options);
 
 /// Puts the transformation around `set` and, in train mode and if `options.shuffle` is set, the shuffle around that.
 DatasetPtr decorate(DatasetPtr set, const DataOptions& options, TransformMode mode, std::uint64_t seed);

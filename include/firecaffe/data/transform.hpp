@@ -13,6 +13,10 @@ namespace firecaffe {
 
 enum class TransformMode : std::uint8_t { train, test };
 
+/// Channels, height and width of what comes out, for images of shape `source` (C, H, W).
+/// Throws ConfigError for a crop larger than the padded image (with both sizes) and for a negative pad or crop.
+Shape transformed_shape(const Shape& source, const TransformOptions& options);
+
 /// What comes out is (x - mean[channel]) * scale; padding counts as x = 0 and is treated so too.
 ///
 /// Train mode: the corner of the crop is uniform over all positions and the image is flipped left-right with
@@ -20,8 +24,8 @@ enum class TransformMode : std::uint8_t { train, test };
 /// order, nor threads, nor workers matter. Test mode: the corner is (extent - crop_size) / 2, rounded down; no flip.
 class TransformedDataset : public DatasetDecorator {
   public:
-    /// Throws ConfigError for a crop larger than the padded image (with both sizes), a number of means other than 0, 1
-    /// or C, a negative pad or crop, and means or a scale that are not finite.
+    /// Throws what transformed_shape throws, and ConfigError for a number of means other than 0, 1 or C and for means or
+    /// a scale that are not finite.
     TransformedDataset(DatasetPtr set, const TransformOptions& options, std::uint64_t seed, TransformMode mode);
     ~TransformedDataset() override;
 

@@ -9,7 +9,8 @@
 //   net.forward(key);  net.backward(key, gradients);
 //
 // Several nets may be bound to one arena of parameters (one per thread, or one for training and one for testing).
-// A net is used by one thread at a time. After construction nothing allocates.
+// A net is used by one thread at a time. After construction nothing allocates. With NetOptions::allocate = false a net
+// of any size is planned on any machine: it answers what layout(), summary() and activation_bytes() ask.
 #pragma once
 
 #include <memory>
@@ -29,6 +30,7 @@ struct NetOptions {
     Phase phase = Phase::train;
     std::vector<std::string> retain{};   ///< blobs that can be read by blob() after forward
     const ArenaLayout* layout = nullptr; ///< parameters of another net to share; null: a layout of its own
+    bool allocate = true;                ///< false: shapes and plans only; such a net cannot run
 };
 
 /// What the net knows about one of its layers, for reports.
@@ -36,6 +38,12 @@ struct LayerSummary {
     std::string name, type;
     std::vector<TensorSpec> bottoms, tops;
     std::size_t parameter_count = 0;
+    std::vector<Shape> parameters{};
+    int number = -1;             ///< position in NetSpec::layers; -1: a copy to plain layout that the net inserted
+    bool absorbed = false;       ///< the layer before computes its forward pass
+    bool runs_backward = false;
+    std::vector<bool> gradients{};  ///< per bottom: backward writes its gradient
+    bool backward_reads_bottoms = false, backward_reads_tops = false;
 };
 
 template <class T, class Device>
@@ -58,12 +66,14 @@ class Net {
 
     /// Draws the initial values of all parameters; a function of seed and parameter names.
     void initialize(Arena<T, Device>& parameters, std::uint64_t seed) const;
-    /// From now on the net reads these parameters; the arena must stay where it is. Calls parameters_changed().
+    /// From now on the net reads these parameters; the arena must stay where it is. Calls parameters_changed(). Throws
+    /// UsageError if the net was built without memory.
     void bind(const Arena<T, Device>& parameters);
     /// To be called after every update of the parameters, by the thread that uses the net.
     void parameters_changed();
 
-    /// The net's inputs, plain; labels are class numbers as T. To be filled before forward.
+    /// The net's inputs, plain; labels are class numbers as T. To be filled before forward. Without memory these views
+    /// have no data.
     TensorView<T, Device> data();
     TensorView<T, Device> labels();
 
@@ -82,8 +92,8 @@ class Net {
     std::unique_ptr<State> state_;
 };
 
-/// Name of the blob of class scores that the net's last SoftmaxWithLoss reads, or that its last Softmax writes, in
-/// this phase; empty if there is neither.
+/// Name of the blob of class scores that the net's last SoftmaxWithLoss, InfogainLoss or HingeLoss reads, or that its
+/// last Softmax writes, in this phase; empty if there is none.
 std::string score_blob(const NetSpec& spec, Phase phase);
 
 extern template class Net<float, Cpu>;

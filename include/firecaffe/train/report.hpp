@@ -38,6 +38,9 @@ struct CheckpointReport {
     double seconds = 0.0;
 };
 
+/// Pairs of component and version: what the program and its figures were made with.
+std::vector<std::pair<std::string, std::string>> run_versions();
+
 /// The outcome of a run; the fields are those of summary.json.
 struct TrainSummary {
     std::string name;
@@ -53,6 +56,7 @@ struct TrainSummary {
     std::int64_t threads = 1;        ///< math threads of each worker
     std::string reducer;
     std::int64_t global_batch = 0;
+    double effective_base_lr = 0.0;  ///< base_lr after lr_scaling
     int shards = 1;
     std::int64_t parameter_count = 0;
     std::string parameters_digest;   ///< SHA-256; see tensor/arena.hpp

@@ -5,6 +5,18 @@
 
 #include <string>
 
+#include "firecaffe/core/text.hpp"
+#include "firecaffe/ops/backend.hpp"
+
+namespace firecaffe::ops {
+
+std::vector<std::pair<std::string, std::string>> backend_versions() {
+    const dnnl::version_t* version = dnnl::version();
+    return {{"oneDNN", text(version->major, ".", version->minor, ".", version->patch)}};
+}
+
+}  // namespace firecaffe::ops
+
 namespace firecaffe::ops::onednn {
 
 OneMathThread::OneMathThread() : before_(omp_get_max_threads()) {
