@@ -35,7 +35,8 @@ class LayerCheck {
         if (!facts_.fits_bottoms(layer_.bottom.size()))
             fail("bottom", text(layer_.type, " reads ", facts_.bottoms_text(), ", not ", layer_.bottom.size()));
         if (!facts_.fits_tops(layer_.top.size()))
-            fail("top", text(layer_.type, " writes one blob, not ", layer_.top.size()));
+            fail("top", text(layer_.type, " writes ", facts_.most_tops > 1 ? "at least " : "", "one blob, not ",
+                             layer_.top.size()));
     }
 
     template <class Options>
@@ -59,6 +60,26 @@ class LayerCheck {
     void check(const InnerProductOptions& o) const {
         check(o.weight_filler, "weight_filler");
         check(o.bias_filler, "bias_filler");
+    }
+
+    void check(const EmbedOptions& o) const {
+        check(o.weight_filler, "weight_filler");
+        check(o.bias_filler, "bias_filler");
+    }
+
+    void check(const PreluOptions& o) const { check(o.filler, "filler"); }
+
+    void check(const EltwiseOptions& o) const {
+        if (o.coeff.empty()) return;
+        if (o.operation != ops::EltwiseOperation::sum) fail("coeff", "only a sum has coefficients; remove them");
+        if (o.coeff.size() != layer_.bottom.size())
+            fail("coeff", text(o.coeff.size(), " values for ", layer_.bottom.size(), " bottoms; give one for each"));
+    }
+
+    void check(const SliceOptions& o) const {
+        if (!o.slice_point.empty() && o.slice_point.size() + 1 != layer_.top.size())
+            fail("slice_point", text(o.slice_point.size(), " points for ", layer_.top.size(),
+                                     " tops; give one point less than tops, or none for equal parts"));
     }
 
     template <class Window>

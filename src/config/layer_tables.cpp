@@ -15,6 +15,7 @@ constexpr Choice kFillerTypes[] = {{"constant"}, {"gaussian"}, {"uniform"},     
                                    {"msra"},     {"bilinear"}, {"positive_unitball"}};
 constexpr Choice kVarianceNorms[] = {{"fan_in", "FAN_IN"}, {"fan_out", "FAN_OUT"}, {"average", "AVERAGE"}};
 constexpr Choice kPoolMethods[] = {{"max", "MAX"}, {"average", "AVE"}};
+constexpr Choice kEltwiseOperations[] = {{"prod"}, {"sum"}, {"max"}};
 constexpr Choice kRoundModes[] = {{"ceil", "CEIL"}, {"floor", "FLOOR"}};
 constexpr Choice kNormalizations[] = {
     {"valid", "VALID"}, {"full", "FULL"}, {"batch_size", "BATCH_SIZE"}, {"none", "NONE"}};
@@ -88,6 +89,26 @@ void describe(Visitor& visit, ReluOptions& options) {
     visit.field(Field("negative_slope", "Slope below zero."), options.negative_slope);
 }
 
+void describe(Visitor&, SigmoidOptions&) {}
+void describe(Visitor&, TanhOptions&) {}
+
+void describe(Visitor& visit, EluOptions& options) {
+    visit.field(Field("alpha", "Limit below zero, negated: y = alpha * (exp(x) - 1) there.").nonnegative(),
+                options.alpha);
+}
+
+void describe(Visitor& visit, PreluOptions& options) {
+    visit.field(Field("channel_shared", "One slope for all channels, instead of one each."), options.channel_shared);
+    visit.object(Field("filler", "Initial slopes."),
+                 {"slope_filler", [&options](Visitor& nested) { describe(nested, options.filler); }, Shorthand::type});
+}
+
+void describe(Visitor& visit, PowerOptions& options) {
+    visit.field(Field("power", "Exponent: y = (shift + scale * x)^power."), options.power);
+    visit.field(Field("scale", "Factor of x."), options.scale);
+    visit.field(Field("shift", "What is added to scale * x."), options.shift);
+}
+
 void describe(Visitor& visit, LrnOptions& options) {
     visit.choice_of(Field("norm_region",
                           "What a value is divided by: the squares of neighbouring channels (across_channels), or of "
@@ -143,7 +164,47 @@ void describe(Visitor& visit, InnerProductOptions& options) {
     describe_fillers(visit, options.weight_filler, options.bias_filler);
 }
 
-void describe(Visitor&, ConcatOptions&) {}
+void describe(Visitor& visit, EmbedOptions& options) {
+    visit.field(Field("input_dim", "Indices are whole numbers from 0 to one less.").required().positive(),
+                options.input_dim);
+    visit.field(Field("num_output", "Number of outputs per index.").required().positive(), options.num_output);
+    visit.field(Field("bias_term", "Add a learned value per output."), options.bias_term);
+    describe_fillers(visit, options.weight_filler, options.bias_filler);
+}
+
+void describe(Visitor& visit, ConcatOptions& options) {
+    visit.field(Field("axis", "The axis that is joined; a negative one counts from the last, which is -1."),
+                options.axis);
+}
+
+void describe(Visitor& visit, EltwiseOptions& options) {
+    visit.choice_of(Field("operation", "What is computed of the bottoms, element by element."), kEltwiseOperations,
+                    options.operation);
+    visit.field(Field("coeff", "Factors of a sum, one per bottom; none: ones."), options.coeff);
+}
+
+void describe(Visitor& visit, SliceOptions& options) {
+    visit.field(Field("axis", "The axis that is cut; a negative one counts from the last, which is -1."), options.axis);
+    visit.field(Field("slice_point", "Where on the axis all tops but the first begin; none: equal parts.").positive(),
+                options.slice_point);
+}
+
+void describe(Visitor&, SplitOptions&) {}
+
+void describe(Visitor& visit, FlattenOptions& options) {
+    visit.field(Field("axis", "First of the axes that become one; a negative one counts from the last, which is -1."),
+                options.axis);
+    visit.field(Field("end_axis", "Last of these axes."), options.end_axis);
+}
+
+void describe(Visitor& visit, ReshapeOptions& options) {
+    visit.field(Field("shape", "The new extents; 0: the bottom's own, -1: what remains.").required().at_least(-1),
+                options.shape);
+    visit.field(Field("axis", "First axis that is replaced; a negative one counts from behind the last, which is -1."),
+                options.axis);
+    visit.field(Field("num_axes", "How many axes are replaced; -1: all that follow.").at_least(-1), options.num_axes);
+}
+
 void describe(Visitor&, SoftmaxOptions&) {}
 
 void describe_loss_weight(Visitor& visit, double& loss_weight) {

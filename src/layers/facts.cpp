@@ -38,6 +38,12 @@ LayerFacts measures(std::size_t statistics) {
     return facts;
 }
 
+LayerFacts distributes() {
+    LayerFacts facts;
+    facts.most_tops = LayerFacts::kAny;
+    return facts;
+}
+
 LayerFacts judges(const char* bottoms = "the scores and the labels", std::size_t most_bottoms = 2) {
     LayerFacts facts;
     facts.least_bottoms = 2;
@@ -50,14 +56,25 @@ LayerFacts judges(const char* bottoms = "the scores and the labels", std::size_t
 LayerFacts facts_of(const ConvolutionOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const DeconvolutionOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const InnerProductOptions& o) { return weighted(o.bias_term); }
+LayerFacts facts_of(const EmbedOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const PoolingOptions&) { return one_to_one(); }
 LayerFacts facts_of(const LrnOptions&) { return one_to_one(); }
 LayerFacts facts_of(const BatchNormOptions&) { return measures(3); }
 LayerFacts facts_of(const ScaleOptions& o) { return combines(o.bias_term ? 2 : 1); }
 LayerFacts facts_of(const BiasOptions&) { return combines(1); }
 LayerFacts facts_of(const ReluOptions&) { return one_to_one(); }
+LayerFacts facts_of(const SigmoidOptions&) { return one_to_one(); }
+LayerFacts facts_of(const TanhOptions&) { return one_to_one(); }
+LayerFacts facts_of(const EluOptions&) { return one_to_one(); }
+LayerFacts facts_of(const PreluOptions&) { return weighted(false); }
+LayerFacts facts_of(const PowerOptions&) { return one_to_one(); }
 LayerFacts facts_of(const DropoutOptions&) { return one_to_one(); }
 LayerFacts facts_of(const ConcatOptions&) { return joins(); }
+LayerFacts facts_of(const EltwiseOptions&) { return joins(2); }
+LayerFacts facts_of(const SliceOptions&) { return distributes(); }
+LayerFacts facts_of(const SplitOptions&) { return distributes(); }
+LayerFacts facts_of(const FlattenOptions&) { return one_to_one(); }
+LayerFacts facts_of(const ReshapeOptions&) { return one_to_one(); }
 LayerFacts facts_of(const SoftmaxOptions&) { return one_to_one(); }
 LayerFacts facts_of(const SoftmaxWithLossOptions&) { return judges(); }
 LayerFacts facts_of(const EuclideanLossOptions&) { return judges("the predictions and the targets"); }

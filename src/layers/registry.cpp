@@ -7,34 +7,59 @@
 #include "firecaffe/layers/convolution.hpp"
 #include "firecaffe/layers/deconvolution.hpp"
 #include "firecaffe/layers/dropout.hpp"
+#include "firecaffe/layers/eltwise.hpp"
+#include "firecaffe/layers/elu.hpp"
+#include "firecaffe/layers/embed.hpp"
 #include "firecaffe/layers/euclidean_loss.hpp"
 #include "firecaffe/layers/hinge_loss.hpp"
 #include "firecaffe/layers/infogain_loss.hpp"
 #include "firecaffe/layers/inner_product.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pooling.hpp"
+#include "firecaffe/layers/power.hpp"
+#include "firecaffe/layers/prelu.hpp"
 #include "firecaffe/layers/relu.hpp"
+#include "firecaffe/layers/reshape.hpp"
+#include "firecaffe/layers/sigmoid.hpp"
 #include "firecaffe/layers/sigmoid_cross_entropy_loss.hpp"
 #include "firecaffe/layers/scale.hpp"
+#include "firecaffe/layers/slice.hpp"
 #include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/layers/softmax_with_loss.hpp"
+#include "firecaffe/layers/split.hpp"
+#include "firecaffe/layers/tanh.hpp"
 
 namespace firecaffe {
 
 namespace {
 
-/// A factory for a layer class that is constructed from its own alternative of LayerOptions, and from the number of its
-/// bottoms where that decides what it is.
+template <class Options>
+const Options& options_of(const LayerSpec& spec) {
+    const auto* options = std::get_if<Options>(&spec.options);
+    if (options == nullptr)
+        throw ConfigError("the type is ", spec.type, " but the options are another type's; give it its own");
+    return *options;
+}
+
+/// A factory for a layer class that is constructed from its own alternative of LayerOptions.
 template <class LayerClass, class Options>
 auto from_options() {
+    return [](const LayerSpec& spec) { return std::make_unique<LayerClass>(options_of<Options>(spec)); };
+}
+
+/// The same for a layer that must know how many tops there are.
+template <class LayerClass, class Options>
+auto from_options_and_tops() {
     return [](const LayerSpec& spec) {
-        const auto* options = std::get_if<Options>(&spec.options);
-        if (options == nullptr)
-            throw ConfigError("the type is ", spec.type, " but the options are another type's; give it its own");
-        if constexpr (std::is_constructible_v<LayerClass, Options, std::size_t>)
-            return std::make_unique<LayerClass>(*options, spec.bottom.size());
-        else
-            return std::make_unique<LayerClass>(*options);
+        return std::make_unique<LayerClass>(options_of<Options>(spec), spec.top.size());
+    };
+}
+
+/// The same for a layer to which the number of its bottoms says what it is.
+template <class LayerClass, class Options>
+auto from_options_and_bottoms() {
+    return [](const LayerSpec& spec) {
+        return std::make_unique<LayerClass>(options_of<Options>(spec), spec.bottom.size());
     };
 }
 
@@ -47,13 +72,24 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     registry.add("Deconvolution", from_options<DeconvolutionLayer<T, Device>, DeconvolutionOptions>());
     registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
     registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
+    registry.add("Sigmoid", from_options<SigmoidLayer<T, Device>, SigmoidOptions>());
+    registry.add("TanH", from_options<TanhLayer<T, Device>, TanhOptions>());
+    registry.add("ELU", from_options<EluLayer<T, Device>, EluOptions>());
+    registry.add("PReLU", from_options<PreluLayer<T, Device>, PreluOptions>());
+    registry.add("Power", from_options<PowerLayer<T, Device>, PowerOptions>());
     registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());
     registry.add("BatchNorm", from_options<BatchNormLayer<T, Device>, BatchNormOptions>());
-    registry.add("Scale", from_options<ScaleLayer<T, Device>, ScaleOptions>());
-    registry.add("Bias", from_options<BiasLayer<T, Device>, BiasOptions>());
+    registry.add("Scale", from_options_and_bottoms<ScaleLayer<T, Device>, ScaleOptions>());
+    registry.add("Bias", from_options_and_bottoms<BiasLayer<T, Device>, BiasOptions>());
     registry.add("Dropout", from_options<DropoutLayer<T, Device>, DropoutOptions>());
     registry.add("InnerProduct", from_options<InnerProductLayer<T, Device>, InnerProductOptions>());
+    registry.add("Embed", from_options<EmbedLayer<T, Device>, EmbedOptions>());
     registry.add("Concat", from_options<ConcatLayer<T, Device>, ConcatOptions>());
+    registry.add("Eltwise", from_options<EltwiseLayer<T, Device>, EltwiseOptions>());
+    registry.add("Slice", from_options_and_tops<SliceLayer<T, Device>, SliceOptions>());
+    registry.add("Split", from_options_and_tops<SplitLayer<T, Device>, SplitOptions>());
+    registry.add("Flatten", from_options<FlattenLayer<T, Device>, FlattenOptions>());
+    registry.add("Reshape", from_options<ReshapeLayer<T, Device>, ReshapeOptions>());
     registry.add("Softmax", from_options<SoftmaxLayer<T, Device>, SoftmaxOptions>());
     registry.add("SoftmaxWithLoss", from_options<SoftmaxWithLossLayer<T, Device>, SoftmaxWithLossOptions>());
     registry.add("EuclideanLoss", from_options<EuclideanLossLayer<T, Device>, EuclideanLossOptions>());

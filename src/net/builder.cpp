@@ -45,6 +45,26 @@ NetBuilder& NetBuilder::relu(ReluOptions options) {
     return add_in_place("relu", "ReLU", options);
 }
 
+NetBuilder& NetBuilder::sigmoid() {
+    return add_in_place("sigmoid", "Sigmoid", SigmoidOptions{});
+}
+
+NetBuilder& NetBuilder::tanh() {
+    return add_in_place("tanh", "TanH", TanhOptions{});
+}
+
+NetBuilder& NetBuilder::elu(EluOptions options) {
+    return add_in_place("elu", "ELU", options);
+}
+
+NetBuilder& NetBuilder::prelu(PreluOptions options) {
+    return add_in_place("prelu", "PReLU", options);
+}
+
+NetBuilder& NetBuilder::power(PowerOptions options) {
+    return add_in_place("power", "Power", options);
+}
+
 NetBuilder& NetBuilder::dropout(DropoutOptions options) {
     return add_in_place("dropout", "Dropout", options);
 }
@@ -53,10 +73,32 @@ NetBuilder& NetBuilder::softmax(std::string name) {
     return add(std::move(name), "Softmax", SoftmaxOptions{});
 }
 
-NetBuilder& NetBuilder::concat(std::string name, std::vector<std::string> bottoms) {
-    add(std::move(name), "Concat", ConcatOptions{});
-    spec_.layers.back().bottom = std::move(bottoms);
-    return *this;
+NetBuilder& NetBuilder::embed(std::string name, EmbedOptions options) {
+    return add(std::move(name), "Embed", options);
+}
+
+NetBuilder& NetBuilder::concat(std::string name, std::vector<std::string> bottoms, ConcatOptions options) {
+    return add_join(std::move(name), "Concat", std::move(bottoms), options);
+}
+
+NetBuilder& NetBuilder::eltwise(std::string name, std::vector<std::string> bottoms, EltwiseOptions options) {
+    return add_join(std::move(name), "Eltwise", std::move(bottoms), std::move(options));
+}
+
+NetBuilder& NetBuilder::slice(std::string name, std::vector<std::string> tops, SliceOptions options) {
+    return add_cut(std::move(name), "Slice", std::move(tops), std::move(options));
+}
+
+NetBuilder& NetBuilder::split(std::string name, std::vector<std::string> tops) {
+    return add_cut(std::move(name), "Split", std::move(tops), SplitOptions{});
+}
+
+NetBuilder& NetBuilder::flatten(std::string name, FlattenOptions options) {
+    return add(std::move(name), "Flatten", options);
+}
+
+NetBuilder& NetBuilder::reshape(std::string name, ReshapeOptions options) {
+    return add(std::move(name), "Reshape", std::move(options));
 }
 
 NetBuilder& NetBuilder::softmax_with_loss(std::string name, SoftmaxWithLossOptions options) {
@@ -116,6 +158,21 @@ NetBuilder& NetBuilder::add(std::string name, std::string type, LayerOptions opt
     layer.options = std::move(options);
     spec_.layers.push_back(std::move(layer));
     current_ = std::move(name);
+    return *this;
+}
+
+NetBuilder& NetBuilder::add_join(std::string name, std::string type, std::vector<std::string> bottoms,
+                                 LayerOptions options) {
+    add(std::move(name), std::move(type), std::move(options));
+    spec_.layers.back().bottom = std::move(bottoms);
+    return *this;
+}
+
+NetBuilder& NetBuilder::add_cut(std::string name, std::string type, std::vector<std::string> tops,
+                                LayerOptions options) {
+    add(std::move(name), std::move(type), std::move(options));
+    if (!tops.empty()) current_ = tops.front();
+    spec_.layers.back().top = std::move(tops);
     return *this;
 }
 

@@ -75,6 +75,10 @@ class NodeBuilder {
             node.bottoms.push_back(node.layer->accepts_any_layout() ? known : plain(known));
         }
         check_bottoms(node, spec);
+        if (node.layer->renames_bottom()) {
+            for (const int top : graph_node.tops) net_value_[static_cast<std::size_t>(top)] = node.bottoms[0];
+            return;
+        }
         const int first_top = static_cast<int>(state_.values.size());
         append(std::move(node), graph_node.tops.size());
         for (std::size_t i = 0; i < graph_node.tops.size(); ++i) {

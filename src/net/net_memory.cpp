@@ -54,7 +54,8 @@ class MemoryPlacer {
         const NetValue& bottom = value(n.bottoms[0]);
         const NetValue& top = value(n.tops[0]);
         if (bottom.producer < 0 || bottom.retained || bottom.is_loss || bottom.consumers.size() != 1) return false;
-        if (top.is_loss || !(bottom.spec == top.spec)) return false;
+        if (top.is_loss || bottom.spec.layout != top.spec.layout || bottom.spec.storage() != top.spec.storage())
+            return false;
         const Node& producer = node(bottom.producer);
         return !(producer.runs_backward && producer.layer->backward_reads_tops());
     }

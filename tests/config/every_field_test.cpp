@@ -32,10 +32,18 @@ std::string everything(int variant) {
              "weight_filler": ")",
                 fillers[variant % 7], R"("},
             {"name": "pool", "type": "Pooling", "kernel_size": 2},
-            {"name": "relu", "type": "ReLU"}, {"name": "lrn", "type": "LRN"},
-            {"name": "norm", "type": "BatchNorm"}, {"name": "scale", "type": "Scale"}, {"name": "bias", "type": "Bias"},
-            {"name": "drop", "type": "Dropout"},
-            {"name": "concat", "type": "Concat"}, {"name": "fc", "type": "InnerProduct", "num_output": 10},
+            {"name": "relu", "type": "ReLU"}, {"name": "sigmoid", "type": "Sigmoid"}, {"name": "tanh", "type": "TanH"},
+            {"name": "elu", "type": "ELU"}, {"name": "power", "type": "Power"},
+            {"name": "prelu", "type": "PReLU", "filler": ")",
+                fillers[variant % 7], R"("},
+            {"name": "lrn", "type": "LRN"}, {"name": "norm", "type": "BatchNorm"},
+            {"name": "scale", "type": "Scale"}, {"name": "bias", "type": "Bias"}, {"name": "drop", "type": "Dropout"},
+            {"name": "concat", "type": "Concat"},
+            {"name": "eltwise", "type": "Eltwise", "bottom": ["lrn", "drop"]},
+            {"name": "slice", "type": "Slice"}, {"name": "split", "type": "Split"},
+            {"name": "flatten", "type": "Flatten"}, {"name": "reshape", "type": "Reshape", "shape": [0, -1]},
+            {"name": "embed", "type": "Embed", "input_dim": 3, "num_output": 2},
+            {"name": "fc", "type": "InnerProduct", "num_output": 10},
             {"name": "up", "type": "Deconvolution", "num_output": 4, "kernel_size": 3, "param": [{}, {}]},
             {"name": "softmax", "type": "Softmax"}, {"name": "loss", "type": "SoftmaxWithLoss"},
             {"name": "far", "type": "EuclideanLoss"}, {"name": "hinge", "type": "HingeLoss"},
@@ -146,6 +154,8 @@ struct Walk {
             CHECK(message.find((at.empty() ? "/" : at.to_string()) + ": missing key '" + key + "'") != message.npos);
         } else if (key == "kernel_size") {
             CHECK(message.find("missing key 'kernel_size'") != message.npos);
+        } else if (key == "bottom" && value["type"] == "Eltwise") {
+            CHECK(message.find("reads at least two blobs") != message.npos);
         } else if (key == "type" && !message.empty()) {  // what is left does not fit the default type
             CHECK((message.find("has no meaning with type '") != message.npos ||
                    message.find(", which type '") != message.npos));

@@ -76,6 +76,73 @@ TEST_CASE("gradients of ReLU") {
     check(finish(leaky.relu({.negative_slope = 0.2})));
 }
 
+TEST_CASE("gradients of sigmoid, tanh and ELU") {
+    check(finish(stem().sigmoid()));
+    check(finish(stem().tanh()));
+    check(finish(stem().elu()));
+    check(finish(stem().elu({.alpha = 0.3})));
+}
+
+TEST_CASE("gradients of PReLU, of its slopes too") {
+    check(finish(stem().prelu()));
+    check(finish(stem().prelu({.channel_shared = true, .filler = constant(-0.4)})));
+    auto rows = stem();
+    rows.inner_product("ip1", {.num_output = 7, .weight_filler = xavier()}).prelu({.filler = gaussian(0.5)});
+    check(finish(rows));
+}
+
+TEST_CASE("gradients of powers") {
+    check(finish(stem().power({.scale = -0.7, .shift = 0.2})));
+    check(finish(stem().power({.power = 2, .scale = 0.3, .shift = 1})));
+    check(finish(stem().power({.power = 3, .scale = 0.3, .shift = 1})));
+    check(finish(stem().sigmoid().power({.power = -1.5, .scale = 2, .shift = 0.5})));
+}
+
+TEST_CASE("gradients of products and sums") {
+    for (const auto operation : {ops::EltwiseOperation::prod, ops::EltwiseOperation::sum}) {
+        auto b = stem();
+        b.convolution("left", {.num_output = 3, .kernel_size = 1, .weight_filler = xavier()});
+        b.from("conv").convolution("right", {.num_output = 3, .kernel_size = 3, .pad = 1, .weight_filler = xavier()});
+        b.from("conv").convolution("third", {.num_output = 3, .kernel_size = 1, .weight_filler = xavier()});
+        b.eltwise("meet", {"left", "right", "third"}, {.operation = operation});
+        check(finish(b));
+    }
+    auto weighted = stem();
+    weighted.tanh().convolution("c", {.num_output = 4, .kernel_size = 1, .weight_filler = xavier()});
+    check(finish(weighted.eltwise("meet", {"conv", "c"}, {.coeff = {-0.5, 2}})));
+    check(finish(stem().eltwise("square", {"conv", "conv"}, {.operation = ops::EltwiseOperation::prod})));
+}
+
+TEST_CASE("gradients of slice, split and concat along each axis") {
+    for (const std::int64_t axis : {1, 2, -1}) {
+        auto b = stem();
+        b.slice("cut", {"a", "b"}, {.axis = axis, .slice_point = {1}}).tanh();
+        b.from("b").sigmoid().concat("join", {"b", "a"}, {.axis = axis});
+        check(finish(b));
+    }
+    auto unused = stem();
+    unused.slice("cut", {"a", "b"}).from("b");
+    check(finish(unused));
+    auto split = stem();
+    split.split("split", {"a", "b", "c"}).relu().from("b").tanh();
+    check(finish(split.eltwise("sum", {"a", "b", "c"}, {.coeff = {1, 0.5, 2}})));
+}
+
+TEST_CASE("gradients of flatten and reshape") {
+    check(finish(stem().flatten("flat").tanh()));
+    check(finish(stem().relu().reshape("shape", {.shape = {0, 7, -1, 6}}).pooling("pool", {.kernel_size = 2})));
+    check(finish(stem().sigmoid().flatten("flat", {.axis = 2})));
+}
+
+TEST_CASE("gradients of embed") {
+    for (const bool bias : {true, false}) {
+        NetBuilder b("check");
+        b.from("label").embed("table", {.input_dim = 5, .num_output = 4, .bias_term = bias,
+                                        .weight_filler = gaussian(1), .bias_filler = gaussian(0.1)});
+        check(finish(b.tanh()), Shape{9, 2});
+    }
+}
+
 TEST_CASE("gradients of LRN") {
     auto b = stem();
     check(finish(b.lrn("norm", {.local_size = 3, .alpha = 0.7, .beta = 0.6, .k = 1.5})));

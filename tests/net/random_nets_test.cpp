@@ -57,7 +57,7 @@ class RandomNet {
     void layer() {
         const std::string bottom = below(2) == 0 ? blobs.back() : pick();
         const std::string top = below(2) == 0 ? bottom : "";
-        switch (below(smooth_ ? 6 : 8)) {
+        switch (below(smooth_ ? 13 : 15)) {
             case 0:
                 convolution(bottom);
                 return;
@@ -78,6 +78,27 @@ class RandomNet {
                 add("Softmax", {bottom}, "", SoftmaxOptions{});
                 break;
             case 6:
+                add("Sigmoid", {bottom}, top, SigmoidOptions{});
+                break;
+            case 7:
+                add("TanH", {bottom}, top, TanhOptions{});
+                break;
+            case 8:
+                add("Power", {bottom}, top, PowerOptions{.power = 1.0 + below(2), .scale = 0.25, .shift = 0.1});
+                break;
+            case 9:
+                add("Reshape", {bottom}, top, ReshapeOptions{.shape = {0, 0, 6, -1}});
+                break;
+            case 10:
+                split_and_meet(bottom);
+                break;
+            case 11:
+                cut_and_join(bottom);
+                break;
+            case 12:
+                add("Eltwise", {bottom, bottom}, "", EltwiseOptions{.coeff = {0.75, -0.5}});
+                break;
+            case 13:
                 add("Pooling", {bottom}, "", PoolingOptions{.kernel_size = 3, .pad = 1});
                 break;
             default:
@@ -86,6 +107,25 @@ class RandomNet {
         }
         keep_last();
     }
+    /// One top of a split is worked on, in place or not, and then combined with the other.
+    void split_and_meet(const std::string& bottom) {
+        const std::string name = "split" + std::to_string(spec.layers.size()), first = name + "a", second = name + "b";
+        add("Split", {bottom}, first, SplitOptions{});
+        spec.layers.back().top.push_back(second);
+        add("TanH", {first}, below(2) == 0 ? first : "", TanhOptions{});
+        const std::string changed = spec.layers.back().top[0];
+        const auto operation = below(2) == 0 ? ops::EltwiseOperation::sum : ops::EltwiseOperation::prod;
+        add("Eltwise", {second, changed}, "", EltwiseOptions{.operation = operation});
+    }
+
+    /// Upper and lower half change places.
+    void cut_and_join(const std::string& bottom) {
+        const std::string name = "cut" + std::to_string(spec.layers.size()), upper = name + "u", lower = name + "l";
+        add("Slice", {bottom}, upper, SliceOptions{.axis = 2});
+        spec.layers.back().top.push_back(lower);
+        add("Concat", {lower, upper}, "", ConcatOptions{.axis = -2});
+    }
+
     void loss() {
         add("InnerProduct", {pick()}, "", InnerProductOptions{.num_output = 3, .weight_filler = xavier()});
         const std::string scores = spec.layers.back().top[0];

@@ -159,6 +159,21 @@ def elementwise():
         convolution = {"name": "y", "type": "Convolution", "num_output": 12, "kernel_size": 3, "pad": 1}
         yield Case(f"ReLU: in place after a convolution, slope {slope}", [source("x", 6), convolution, relu, *SCORES],
                    one_hot(2, 8, 7), ["y", "scores"])
+    for name, options in (("Sigmoid", {}), ("TanH", {}), ("ELU", {}), ("ELU", {"alpha": 0.3}), ("PReLU", {}),
+                          ("PReLU", {"channel_shared": True}), ("Power", {"scale": -2.0, "shift": 0.5}),
+                          ("Power", {"power": 2, "scale": 0.5, "shift": 1}), ("Power", {"power": 3}),
+                          ("Power", {"power": 0})):
+        for shape in ((2, 6, 9, 7), (4, 21)):
+            yield of_layer(f"{name}: {options}, of {shape}", {"type": name, **options}, shape)
+    yield Case("Power: the root of a sigmoid", [
+        source("x", 6), {"name": "s", "type": "Sigmoid"},
+        {"name": "y", "type": "Power", "power": 0.5, "scale": 2, "shift": 0.25}, *SCORES], one_hot(2, 8, 7), ["y"])
+    for name in ("Sigmoid", "PReLU", "Power"):
+        convolution = {"name": "c", "type": "Convolution", "num_output": 12, "kernel_size": 3, "pad": 1}
+        activation = {"name": "y", "type": name, **({"power": 2, "shift": 1} if name == "Power" else {})}
+        after = {"name": "d", "type": "Convolution", "num_output": 9, "kernel_size": 3}
+        yield Case(f"{name}: between convolutions", [source("x", 6), convolution, activation, after, *SCORES],
+                   one_hot(2, 8, 7), ["y", "d"])
     for name, options in (("the defaults", {}), ("AlexNet's", {"alpha": 1e-4}),
                           ("5 of 6 channels", {"alpha": 2.0, "k": 2.0}),
                           ("3 channels, beta 0.5", {"local_size": 3, "beta": 0.5, "k": 0.7}),
@@ -215,6 +230,43 @@ def joins():
     yield Case("concat: rows", [row_source("a", 3), row_source("b", 4), *concat("b", "a")], one_hot_rows(3),
                ["y", "scores"])
     yield Case("concat: one map twice", [source("a", 3), *concat("a", "a")], one_hot(2, 4, 5), ["y", "scores"])
+    for axis in (0, 2, -1):
+        yield Case(f"concat: along axis {axis}", [
+            source("a", 3), source("b", 3), {"name": "y", "type": "Concat", "axis": axis, "bottom": ["a", "b"]},
+            {"name": "back", "type": "Slice", "axis": axis, "top": ["first", "second"]},
+            {"name": "sum", "type": "Eltwise", "bottom": ["first", "second"], "coeff": [1, 3]}, *SCORES],
+                   one_hot(2, 4, 5), ["y", "sum"])
+    for operation in ({}, {"coeff": [0.5, -1, 2]}, {"operation": "PROD"}, {"operation": "max"}):
+        def eltwise(*bottoms):
+            return [{"name": "y", "type": "Eltwise", "bottom": list(bottoms), **operation}, *SCORES]
+
+        yield Case(f"eltwise: {operation}, of maps", [source("a", 6), source("b", 6), source("c", 6),
+                                                      *eltwise("a", "b", "c")], one_hot(2, 7, 6), ["y", "scores"])
+        yield Case(f"eltwise: {operation}, of rows", [row_source("a", 6), row_source("b", 6), row_source("c", 6),
+                                                      *eltwise("c", "a", "b")], one_hot_rows(3), ["y", "scores"])
+        yield Case(f"eltwise: {operation}, of convolutions and an input", [
+            source("x", 6), {"name": "c3", "type": "Convolution", "num_output": 6, "kernel_size": 3, "pad": 1},
+            {"name": "s", "type": "Sigmoid"}, *eltwise("x", "c3", "s")], one_hot(2, 7, 6), ["y", "scores"])
+    for options in ({}, {"slice_point": [1, 3]}, {"axis": 2, "slice_point": [2, 5]}, {"axis": -1}, {"axis": 0}):
+        yield Case(f"slice: {options}", [
+            source("x", 6), {"name": "cut", "type": "Slice", "top": ["a", "b", "c"], **options},
+            {"name": "b2", "type": "TanH", "bottom": ["b"], "top": ["b"]},
+            {"name": "y", "type": "Concat", "axis": options.get("axis", 1), "bottom": ["c", "b", "a"]}, *SCORES],
+                   one_hot(3, 7, 6), ["a", "c", "y"])
+    yield Case("split: one top overwritten", [
+        source("x", 6), {"name": "split", "type": "Split", "top": ["a", "b", "c"]},
+        {"name": "relu", "type": "ReLU", "bottom": ["a"], "top": ["a"]},
+        {"name": "y", "type": "Eltwise", "bottom": ["a", "b", "c"], "coeff": [1, 2, 3]}, *SCORES],
+        one_hot(2, 7, 6), ["a", "b", "y"])
+    for options in ({}, {"axis": 2}, {"axis": 1, "end_axis": 2}, {"axis": -2}):
+        yield of_layer(f"flatten: {options}", {"type": "Flatten", **options})
+    for options in ({"shape": [0, -1]}, {"shape": [0, 0, 63]}, {"shape": [3, -1], "axis": 1, "num_axes": 1},
+                    {"shape": [1], "axis": -1, "num_axes": 0}):
+        yield of_layer(f"reshape: {options}", {"type": "Reshape", **options})
+    for bias in (True, False):
+        embed = {"name": "y", "type": "Embed", "bottom": ["label"], "input_dim": CLASSES, "num_output": 7,
+                 "bias_term": bias}
+        yield Case(f"embed: bias {bias}", [embed, *SCORES], one_hot_rows(12), ["y", "scores"])
     branch = {"type": "Convolution", "bottom": ["x"]}
     yield Case("concat: four branches of one map", [
         source("x", 6), {"name": "b1", **branch, "num_output": 4, "kernel_size": 1},

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A net of our JSON, computed by PyTorch. Where the two differ in convention, a comment says what agrees with what."""
+import functools
 import math
 
 import torch
@@ -66,7 +67,7 @@ class TorchNet:
             if observe:
                 observe(layer, bottoms)
             top = getattr(self, "run_" + layer["type"].lower())(layer, bottoms, get)
-            blobs[layer["top"][0]] = top
+            blobs.update(zip(layer["top"], top if isinstance(top, (list, tuple)) else [top]))
             if layer["type"].endswith("Loss"):
                 loss = loss + layer.get("loss_weight", 1.0) * top
         return loss, blobs
@@ -167,6 +168,22 @@ class TorchNet:
     def run_relu(self, layer, bottoms, _):
         return F.leaky_relu(bottoms[0], layer.get("negative_slope", 0.0))
 
+    def run_sigmoid(self, layer, bottoms, _):
+        return torch.sigmoid(bottoms[0])
+
+    def run_tanh(self, layer, bottoms, _):
+        return torch.tanh(bottoms[0])
+
+    def run_elu(self, layer, bottoms, _):
+        return F.elu(bottoms[0], layer.get("alpha", 1.0))
+
+    def run_prelu(self, layer, bottoms, get):
+        channels = 1 if layer.get("channel_shared", False) else bottoms[0].shape[1]
+        return F.prelu(bottoms[0], get(layer["name"] + ".slope", (channels,)))
+
+    def run_power(self, layer, bottoms, _):
+        return (layer.get("shift", 0.0) + layer.get("scale", 1.0) * bottoms[0]) ** layer.get("power", 1.0)
+
     def run_lrn(self, layer, bottoms, _):
         """Both divide alpha by the window's full size, at the edges too. Within a channel torch has no such layer; its
         average pooling with count_include_pad=True is Caffe's."""
@@ -184,7 +201,36 @@ class TorchNet:
         return bottoms[0] * self.masks[layer["name"]] / (1 - ratio)
 
     def run_concat(self, layer, bottoms, _):
-        return torch.cat(bottoms, 1)
+        return torch.cat(bottoms, layer.get("axis", 1))
+
+    def run_eltwise(self, layer, bottoms, _):
+        """Where bottoms are equal, torch's maximum shares the gradient and Caffe's gives it to one; not compared."""
+        operation = layer.get("operation", "sum").lower()
+        if operation == "sum":
+            return sum(c * x for c, x in zip(layer.get("coeff", [1.0] * len(bottoms)), bottoms))
+        return functools.reduce({"prod": torch.mul, "max": torch.maximum}[operation], bottoms)
+
+    def run_slice(self, layer, bottoms, _):
+        axis, points = layer.get("axis", 1), layer.get("slice_point", [])
+        return torch.tensor_split(bottoms[0], points if points else len(layer["top"]), axis)
+
+    def run_split(self, layer, bottoms, _):
+        return bottoms * len(layer["top"])
+
+    def run_flatten(self, layer, bottoms, _):
+        return bottoms[0].flatten(layer.get("axis", 1), layer.get("end_axis", -1))
+
+    def run_reshape(self, layer, bottoms, _):
+        """Caffe's 0 and -1 are resolved by hand, its axis and num_axes too."""
+        shape, axis, count = list(bottoms[0].shape), layer.get("axis", 0), layer.get("num_axes", -1)
+        start = axis if axis >= 0 else len(shape) + axis + 1
+        end = len(shape) if count == -1 else start + count
+        wanted = [shape[start + i] if extent == 0 else extent for i, extent in enumerate(layer["shape"])]
+        return bottoms[0].reshape(shape[:start] + wanted + shape[end:])
+
+    def run_embed(self, layer, bottoms, get):
+        y = F.embedding(bottoms[0].long(), get(layer["name"] + ".weight", (layer["input_dim"], layer["num_output"])))
+        return y + get(layer["name"] + ".bias", (layer["num_output"],)) if layer.get("bias_term", True) else y
 
     def run_softmax(self, layer, bottoms, _):
         return F.softmax(bottoms[0], 1)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The library's layers without the promises by which a net saves memory: none runs in place, none is absorbed, and each
-// says that its backward pass reads everything. A net of them is what a net with planned memory is compared to.
+// says that its backward pass reads everything. A net of them is what a net with planned memory is compared to. (Only a
+// layer that renames its bottom still does so: a copy would make the net add up gradients in another order.)
 #pragma once
 
 #include <memory>
@@ -17,6 +18,7 @@ class PlainLayer final : public Layer<T, Cpu> {
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase phase) override { return layer_->setup(bottoms, phase); }
     bool accepts_any_layout() const override { return layer_->accepts_any_layout(); }
+    bool renames_bottom() const override { return layer_->renames_bottom(); }
     bool differentiates_bottom(std::size_t i) const override { return layer_->differentiates_bottom(i); }
     double loss_weight(std::size_t i) const override { return layer_->loss_weight(i); }
     void parameters_changed(std::span<const T* const> parameters) override { layer_->parameters_changed(parameters); }

@@ -1,35 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-// Concat: joins its bottoms along the channels.
+// Concat: joins its bottoms along one axis, as a rule the channels.
 #pragma once
 
 #include <memory>
+#include <vector>
 
+#include "firecaffe/layers/axes.hpp"
 #include "firecaffe/layers/layer.hpp"
 #include "firecaffe/ops/ops.hpp"
+#include "firecaffe/ops/rows.hpp"
 
 namespace firecaffe {
 
-/// One or more bottoms that agree in all but the channels, one top.
+/// One or more bottoms that agree in all axes but `axis`, one top. Channels (axis 1) are joined in any layout; along
+/// other axes bottoms and top are plain.
 template <class T, class Device>
 class ConcatLayer final : public Layer<T, Device> {
   public:
-    explicit ConcatLayer(ConcatOptions) {}
+    explicit ConcatLayer(ConcatOptions options) : options_(options) {}
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
-        op_ = ops::make_concat<T, Device>(bottoms);
-        return {{op_->output()}, {}};
+        if (joins_channels()) {
+            op_ = ops::make_concat<T, Device>(bottoms);
+            return {{op_->output()}, {}};
+        }
+        const std::size_t axis = axis_of(bottoms[0].shape, options_.axis, "axis");
+        const Shape top = concatenated(bottoms, axis);
+        count_ = count_before(top, axis);
+        step_ = top.count_from(axis);
+        for (const TensorSpec& bottom : bottoms) lengths_.push_back(bottom.shape.count_from(axis));
+        return {{{top, Layout::plain()}}, {}};
     }
-    bool accepts_any_layout() const override { return true; }
+    bool accepts_any_layout() const override { return joins_channels(); }
     bool backward_reads_bottoms() const override { return false; }
     bool backward_reads_tops() const override { return false; }
 
-    void forward(const ForwardPass<T, Device>& pass) override { op_->forward(pass.bottoms, pass.tops[0]); }
+    void forward(const ForwardPass<T, Device>& pass) override {
+        if (joins_channels()) return op_->forward(pass.bottoms, pass.tops[0]);
+        T* to = pass.tops[0].data();
+        for (std::size_t i = 0; i < lengths_.size(); to += lengths_[i++])
+            ops::copy_rows<T, Device>({pass.bottoms[i].data(), lengths_[i]}, {to, step_}, lengths_[i], count_);
+    }
     void backward(const BackwardPass<T, Device>& pass) override {
-        op_->backward(pass.top_diffs[0], pass.bottom_diffs);
+        if (joins_channels()) return op_->backward(pass.top_diffs[0], pass.bottom_diffs);
+        const T* from = pass.top_diffs[0].data();
+        for (std::size_t i = 0; i < lengths_.size(); from += lengths_[i++])
+            if (T* to = pass.bottom_diffs[i].data(); to != nullptr)
+                ops::copy_rows<T, Device>({from, step_}, {to, lengths_[i]}, lengths_[i], count_);
     }
 
   private:
-    std::unique_ptr<ops::Concat<T, Device>> op_;
+    bool joins_channels() const { return options_.axis == 1; }
+
+    ConcatOptions options_;
+    std::unique_ptr<ops::Concat<T, Device>> op_;  ///< for channels
+    std::int64_t count_ = 0, step_ = 0;           ///< otherwise: rows of the top, and elements of each
+    std::vector<std::int64_t> lengths_;           ///< elements of a row of each bottom
 };
 
 }  // namespace firecaffe

@@ -72,8 +72,12 @@ class Layer {
 
     /// True if the layer reads bottoms in any layout; otherwise the net hands it plain ones.
     virtual bool accepts_any_layout() const { return false; }
-    /// True if a top may share the bottom's memory. Such a layer's backward may not read its bottoms.
+    /// True if a top of the bottom's layout and size may share its memory. Such a layer's backward may not read its
+    /// bottoms.
     virtual bool can_run_in_place() const { return false; }
+    /// True if every top equals the only bottom. The net takes the tops for other names of the bottom then, and never
+    /// runs the layer.
+    virtual bool renames_bottom() const { return false; }
     /// True if bottom `i` takes part in differentiation (labels do not).
     virtual bool differentiates_bottom(std::size_t) const { return true; }
     /// Weight of top `i` in the total loss; zero for everything that is not a loss.

@@ -64,6 +64,22 @@ struct ReluOptions {
     double negative_slope = 0.0;
 };
 
+struct SigmoidOptions {};
+struct TanhOptions {};
+
+struct EluOptions {
+    double alpha = 1.0;
+};
+
+struct PreluOptions {
+    bool channel_shared = false;  ///< one slope for all channels
+    FillerOptions filler{.value = 0.25};
+};
+
+struct PowerOptions {
+    double power = 1.0, scale = 1.0, shift = 0.0;
+};
+
 struct LrnOptions {
     std::int64_t local_size = 5;
     double alpha = 1.0, beta = 0.75, k = 1.0;  ///< k stays 1 within a channel
@@ -105,7 +121,40 @@ struct InnerProductOptions {
     FillerOptions bias_filler{};
 };
 
-struct ConcatOptions {};
+struct EmbedOptions {
+    std::int64_t input_dim = 0;  ///< indices are 0..input_dim-1
+    std::int64_t num_output = 0;
+    bool bias_term = true;
+    FillerOptions weight_filler{};
+    FillerOptions bias_filler{};
+};
+
+/// A negative axis counts from the last one, here and below.
+struct ConcatOptions {
+    std::int64_t axis = 1;
+};
+
+struct EltwiseOptions {
+    ops::EltwiseOperation operation = ops::EltwiseOperation::sum;
+    std::vector<double> coeff{};  ///< of a sum: one per bottom, or none for ones
+};
+
+struct SliceOptions {
+    std::int64_t axis = 1;
+    std::vector<std::int64_t> slice_point{};  ///< where all tops but the first begin; none: equal parts
+};
+
+struct SplitOptions {};
+
+struct FlattenOptions {
+    std::int64_t axis = 1, end_axis = -1;
+};
+
+struct ReshapeOptions {
+    std::vector<std::int64_t> shape{};  ///< 0: the bottom's extent; -1: what remains
+    std::int64_t axis = 0, num_axes = -1;
+};
+
 struct SoftmaxOptions {};
 
 /// How a loss divides its sum: by the number of scores that count (valid), by all (full), by the batch, or not at all.
@@ -154,14 +203,25 @@ using LayerOptions = std::variant<
     ConvolutionOptions,
     DeconvolutionOptions,
     InnerProductOptions,
+    EmbedOptions,
     PoolingOptions,
     LrnOptions,
     BatchNormOptions,
     ScaleOptions,
     BiasOptions,
     ReluOptions,
+    SigmoidOptions,
+    TanhOptions,
+    EluOptions,
+    PreluOptions,
+    PowerOptions,
     DropoutOptions,
     ConcatOptions,
+    EltwiseOptions,
+    SliceOptions,
+    SplitOptions,
+    FlattenOptions,
+    ReshapeOptions,
     SoftmaxOptions,
     SoftmaxWithLossOptions,
     EuclideanLossOptions,
@@ -176,14 +236,25 @@ inline constexpr const char* kLayerTypes[] = {
     "Convolution",
     "Deconvolution",
     "InnerProduct",
+    "Embed",
     "Pooling",
     "LRN",
     "BatchNorm",
     "Scale",
     "Bias",
     "ReLU",
+    "Sigmoid",
+    "TanH",
+    "ELU",
+    "PReLU",
+    "Power",
     "Dropout",
     "Concat",
+    "Eltwise",
+    "Slice",
+    "Split",
+    "Flatten",
+    "Reshape",
     "Softmax",
     "SoftmaxWithLoss",
     "EuclideanLoss",

@@ -40,10 +40,23 @@ class NetBuilder {
     NetBuilder& bias(std::string name, BiasOptions options = {});
     /// In place; named after the blob it works on.
     NetBuilder& relu(ReluOptions options = {});
+    NetBuilder& sigmoid();
+    NetBuilder& tanh();
+    NetBuilder& elu(EluOptions options = {});
+    NetBuilder& prelu(PreluOptions options = {});
+    NetBuilder& power(PowerOptions options = {});
     NetBuilder& dropout(DropoutOptions options = {});
     NetBuilder& softmax(std::string name);
-    /// Joins blobs along the channels.
-    NetBuilder& concat(std::string name, std::vector<std::string> bottoms);
+    NetBuilder& embed(std::string name, EmbedOptions options);
+    /// Joins blobs, along the channels unless the options say otherwise.
+    NetBuilder& concat(std::string name, std::vector<std::string> bottoms, ConcatOptions options = {});
+    /// Combines blobs of one shape, by a sum unless the options say otherwise.
+    NetBuilder& eltwise(std::string name, std::vector<std::string> bottoms, EltwiseOptions options = {});
+    /// Cuts the current blob into `tops`; the first of them becomes the current blob. So for split.
+    NetBuilder& slice(std::string name, std::vector<std::string> tops, SliceOptions options = {});
+    NetBuilder& split(std::string name, std::vector<std::string> tops);
+    NetBuilder& flatten(std::string name, FlattenOptions options = {});
+    NetBuilder& reshape(std::string name, ReshapeOptions options);
     /// A loss on the current blob and the labels; the current blob stays the same.
     NetBuilder& softmax_with_loss(std::string name = "loss", SoftmaxWithLossOptions options = {});
     NetBuilder& euclidean_loss(std::string name = "loss", EuclideanLossOptions options = {});
@@ -65,6 +78,8 @@ class NetBuilder {
 
   private:
     NetBuilder& add(std::string name, std::string type, LayerOptions options);
+    NetBuilder& add_join(std::string name, std::string type, std::vector<std::string> bottoms, LayerOptions options);
+    NetBuilder& add_cut(std::string name, std::string type, std::vector<std::string> tops, LayerOptions options);
     NetBuilder& add_in_place(const char* prefix, std::string type, LayerOptions options);
     NetBuilder& add_head(std::string name, std::string type, LayerOptions options);
 

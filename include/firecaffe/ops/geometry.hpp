@@ -31,6 +31,7 @@ constexpr std::int64_t convolved_extent(std::int64_t in, std::int64_t kernel, st
     return reach < 0 ? 0 : reach / stride + 1;
 }
 
+enum class EltwiseOperation : std::uint8_t { prod, sum, max };
 enum class PoolMethod : std::uint8_t { max, average };
 enum class RoundMode : std::uint8_t { ceil, floor };
 
