@@ -70,6 +70,7 @@
 #include "firecaffe/ops/element_loss.hpp"
 #include "firecaffe/ops/geometry.hpp"
 #include "firecaffe/ops/loss.hpp"
+#include "firecaffe/ops/multiply_adds.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
 #include "firecaffe/optim/adam.hpp"
