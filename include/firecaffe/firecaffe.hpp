@@ -3,6 +3,7 @@
 // tests/architecture/umbrella.sh, which a test runs; do not edit by hand.
 #pragma once
 
+#include "firecaffe/analysis/costs.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/shard_tree.hpp"
