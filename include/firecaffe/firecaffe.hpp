@@ -4,6 +4,7 @@
 #pragma once
 
 #include "firecaffe/analysis/costs.hpp"
+#include "firecaffe/analysis/drawing.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/shard_tree.hpp"
