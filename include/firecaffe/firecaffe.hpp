@@ -3,6 +3,9 @@
 // tests/architecture/umbrella.sh, which a test runs; do not edit by hand.
 #pragma once
 
+#include "firecaffe/analysis/costs.hpp"
+#include "firecaffe/analysis/drawing.hpp"
+#include "firecaffe/analysis/timing.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/shard_tree.hpp"
@@ -87,6 +90,7 @@
 #include "firecaffe/ops/eltwise.hpp"
 #include "firecaffe/ops/geometry.hpp"
 #include "firecaffe/ops/loss.hpp"
+#include "firecaffe/ops/multiply_adds.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/prelu.hpp"
 #include "firecaffe/ops/rows.hpp"

@@ -44,6 +44,8 @@ int run(int argc, char** argv) {
     cli::add_train(program, {argv, argv + argc}, chosen);
     cli::add_test(program, chosen);
     cli::add_check(program, chosen);
+    cli::add_analyze(program, chosen);
+    cli::add_time(program, chosen);
     cli::add_schema(program, chosen);
     cli::add_version(program, chosen);
     try {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/config/config.hpp"
 
+#include <utility>
+
 #include "config/document.hpp"
 #include "config/read.hpp"
 
@@ -25,6 +27,18 @@ TrainOptions parse_config(std::string_view text, const std::string& path, const 
 
 NetSpec parse_net(std::string_view text, const std::string& path, const std::vector<std::string>& custom_layers) {
     return config::read_net(config::Document{std::string(text), path}, custom_layers);
+}
+
+Model load_model(const ConfigSource& source) {
+    const std::string text = config::read_file(source.path);
+    config::Document document{text, source.path};
+    if (!document.root().is_object() || !document.root().contains("layers")) {
+        TrainOptions options = parse_config(text, source.path, source.overrides, source.custom_layers);
+        NetSpec net = options.net;
+        return {std::move(net), std::move(options)};
+    }
+    for (const std::string& assignment : source.overrides) document.apply_override(assignment);
+    return {config::read_net(document, source.custom_layers), std::nullopt};
 }
 
 }  // namespace firecaffe

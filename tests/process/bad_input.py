@@ -195,6 +195,25 @@ class CommandLine(BadInput):
         self.assertIn("154186 parameters", found.out)
 
 
+    def test_models(self):
+        net = EXAMPLE.parent / "net.json"
+        for command in ("analyze", "time"):
+            with self.subTest(command=command):
+                self.check(run(command), USAGE, "model")
+                self.check(run(command, self.directory / "none.json"), MISSING, "none.json", "check the path")
+                self.check(run(command, EXAMPLE, "--set", "data.train.images=/none.gz"), MISSING, "none.gz", "--input")
+                self.check(run(command, net, "--set", "layers.0.num_output=0"), BAD_CONFIG, "/layers/0/num_output")
+                self.check(run(command, net, "--input", "1x2x2"), BAD_CONFIG, "2x2", "layer")
+                self.check(run(command, net, "--batch", "0"), USAGE, "--batch")
+                for shape in ("28x28", "1x28x28x", "1x28x-28", "0x28x28", "one", "1x28x28x1"):
+                    self.check(run(command, net, "--input", shape), USAGE, f"--input '{shape}'", "3x224x224")
+        self.check(run("analyze", net, "--phase", "tset"), USAGE, "--phase", "tset")
+        self.check(run("analyze", net, "--rule", "mine"), USAGE, "--rule", "mine")
+        self.check(run("analyze", net, "--svg", self.directory / "nowhere" / "net.svg"), IO, "net.svg")
+        self.check(run("time", net, "--iterations", "0"), USAGE, "--iterations")
+        self.check(run("time", net, "--threads", "none"), USAGE, "--threads")
+
+
 class Data(BadInput):
     def cut(self, name, size, unpack=False):
         path = self.directory / name.replace(".gz", "" if unpack else ".gz")

@@ -7,6 +7,7 @@
 // override that caused it. `//` and `/* */` comments are allowed. All functions are pure and thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,15 @@ TrainOptions parse_config(std::string_view text, const std::string& path = "conf
 /// The `net` part alone, as it stands in a net file.
 NetSpec parse_net(std::string_view text, const std::string& path = "net",
                   const std::vector<std::string>& custom_layers = {});
+
+/// A net, and the config that it stands in if there is one.
+struct Model {
+    NetSpec net;
+    std::optional<TrainOptions> config;
+};
+
+/// Reads a file that is a net or a config; `layers` as a key of the whole tells a net. Throws as load_config.
+Model load_model(const ConfigSource& source);
 
 /// Canonical strict JSON: keys in the order of the reference page, all defaults filled in, the net inline, and only the
 /// keys that the chosen `type`s use. parse_config(print_config(x)) equals x for every x that was read.

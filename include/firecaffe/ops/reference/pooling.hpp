@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <vector>
 
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
@@ -23,7 +22,7 @@ class ReferencePooling : public Pooling<T, Cpu> {
         require_plain(kOp, "input", input);
         if (input.shape.count_from(2) > std::numeric_limits<std::int32_t>::max())
             throw ShapeError(kOp, ": planes of input ", input, " have more than 2^31 - 1 elements; use smaller images");
-        if (geometry.method == PoolMethod::max) winners_.resize(static_cast<std::size_t>(output_.shape.count()));
+        if (geometry.method == PoolMethod::max) winners_ = Tensor<std::int32_t, Cpu>(output_);
     }
 
     TensorSpec output() const override { return output_; }
@@ -47,7 +46,7 @@ class ReferencePooling : public Pooling<T, Cpu> {
                     for (std::int64_t w = columns.begin; w < columns.end; ++w)
                         if (image[h * width + w] > image[best]) best = h * width + w;
                 y.data()[out] = image[best];
-                winners_[static_cast<std::size_t>(out)] = static_cast<std::int32_t>(best);
+                winners_.data()[out] = static_cast<std::int32_t>(best);
             });
         has_winners_ = true;
     }
@@ -63,7 +62,7 @@ class ReferencePooling : public Pooling<T, Cpu> {
             [&](std::int64_t plane, std::int64_t out, const PoolingWindow& rows, const PoolingWindow& columns) {
                 T* image = dx.data() + plane;
                 if (geometry_.method == PoolMethod::max) {
-                    image[winners_[static_cast<std::size_t>(out)]] += dy.data()[out];
+                    image[winners_.data()[out]] += dy.data()[out];
                     return;
                 }
                 const T share = dy.data()[out] / static_cast<T>(rows.divisor * columns.divisor);
@@ -91,7 +90,7 @@ class ReferencePooling : public Pooling<T, Cpu> {
 
     PoolingGeometry geometry_;
     TensorSpec input_, output_;
-    std::vector<std::int32_t> winners_;
+    Tensor<std::int32_t, Cpu> winners_;
     bool has_winners_ = false;
 };
 

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long each layer takes on this machine, and how far that is from what the machine can do at most.
+//
+//   const Timing t = time_net(spec, {.data = Shape{32, 3, 32, 32}, .iterations = 10}, registry);
+//
+// Every math thread runs a net of its own on a batch of its own, as in training; the data are made up.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "firecaffe/analysis/costs.hpp"
+
+namespace firecaffe {
+
+struct TimingOptions {
+    Shape data;  ///< of each thread: batch x C x H x W
+    std::int64_t iterations = 10;
+    std::int64_t warm_up = 2;  ///< iterations before the clock counts
+    int threads = 1;
+};
+
+/// Seconds of one pass over one thread's batch: the median over iterations and threads.
+struct LayerTime {
+    std::string name, type;
+    double forward = 0, backward = 0;
+    LayerWork work;         ///< of one thread's batch; none where the net inserted a copy
+    bool absorbed = false;  ///< the layer before computes its forward pass
+};
+
+struct Timing {
+    std::string net;
+    TimingOptions options;
+    std::vector<LayerTime> layers;  ///< in forward order; copies between memory layouts stand among them
+    LayerTime total;                ///< medians of whole passes, which are not the sums of the layers' medians
+    double packing = 0;             ///< seconds that the net takes to note an update of the parameters; once a step
+    /// Operations per second of all threads together in the fastest loop of ops::multiply_adds().
+    double peak = 0;
+    std::string peak_instructions;
+
+    double images_per_second() const;
+    /// The share of the peak that `operations` of each thread in so many seconds are; 0 without time.
+    double share_of_peak(std::int64_t operations, double seconds) const;
+};
+
+/// Throws what building the net throws, and UsageError for less than one iteration or thread.
+Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<float, Cpu>& registry);
+
+/// All of it as JSON; ends in a newline.
+std::string timing_json(const Timing& timing);
+
+}  // namespace firecaffe

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catch.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "firecaffe/analysis/timing.hpp"
+#include "firecaffe/net/builder.hpp"
+#include "firecaffe/ops/multiply_adds.hpp"
+
+using namespace firecaffe;
+
+namespace {
+
+NetSpec small() {
+    return NetBuilder("small")
+        .convolution("conv1", {.num_output = 16, .kernel_size = 5, .pad = 2, .weight_filler = xavier()})
+        .relu()
+        .pooling("pool1", {.kernel_size = 2, .stride = 2})
+        .inner_product("ip1", {.num_output = 10, .weight_filler = xavier()})
+        .softmax_with_loss()
+        .build();
+}
+
+Timing timed(TimingOptions options) {
+    return time_net(small(), options, LayerRegistry<float, Cpu>::with_builtin());
+}
+
+const LayerTime& layer(const Timing& timing, const std::string& name) {
+    const auto found =
+        std::find_if(timing.layers.begin(), timing.layers.end(), [&](const auto& l) { return l.name == name; });
+    REQUIRE(found != timing.layers.end());
+    return *found;
+}
+
+}  // namespace
+
+TEST_CASE("every layer is timed, and the parts do not exceed the whole") {
+    for (const int threads : {1, 2}) {
+        const Timing t = timed({.data = Shape{4, 1, 28, 28}, .iterations = 5, .threads = threads});
+        CHECK(layer(t, "conv1").forward > 0);
+        CHECK(layer(t, "conv1").backward > 0);
+        CHECK(layer(t, "conv1").work.macs == 4 * 16 * 28 * 28 * 25);
+        CHECK(layer(t, "relu_conv1").absorbed);
+        CHECK(layer(t, "relu_conv1").forward == 0);  // conv1 does it
+        CHECK(layer(t, "relu_conv1").backward > 0);
+        CHECK(layer(t, "loss").forward > 0);
+        double slowest = 0;
+        for (const LayerTime& l : t.layers) slowest = std::max(slowest, l.backward);
+        CHECK(slowest < t.total.backward);
+        CHECK(t.total.work.macs == layer(t, "conv1").work.macs + layer(t, "ip1").work.macs);
+        CHECK(t.images_per_second() == Approx(4 * threads / (t.packing + t.total.forward + t.total.backward)));
+        CHECK(t.peak > 1e8);
+        CHECK_FALSE(t.peak_instructions.empty());
+        CHECK(t.share_of_peak(static_cast<std::int64_t>(t.peak), 2.0) == Approx(0.5 * threads).epsilon(1e-6));
+        CHECK(t.share_of_peak(1, 0.0) == 0.0);
+    }
+}
+
+TEST_CASE("the loops of multiply-adds count what they do") {
+    const auto loops = ops::multiply_adds();
+    REQUIRE_FALSE(loops.empty());
+    for (const ops::MultiplyAdds& loop : loops) {
+        INFO(loop.instructions);
+        const std::int64_t ten = loop.run(10);
+        CHECK(ten > 0);
+        CHECK(ten % (10 * 2 * 12) == 0);  // a multiplication and an addition in twelve chains
+        CHECK(loop.run(1000) == 100 * ten);
+    }
+}
+
+TEST_CASE("the times as JSON") {
+    const auto json = nlohmann::json::parse(timing_json(timed({.data = Shape{2, 1, 12, 12}, .iterations = 1})));
+    CHECK(json["net"] == "small");
+    CHECK(json["input"] == nlohmann::json({2, 1, 12, 12}));
+    CHECK(json["layers"][0]["name"] == "conv1");
+    CHECK(json["layers"][0]["forward_seconds"].get<double>() > 0);
+    CHECK(json["total"]["forward_operations"].get<std::int64_t>() > 0);
+    CHECK(json["peak_operations_per_second"].get<double>() > 0);
+}
+
+TEST_CASE("nothing to time is refused") {
+    CHECK_THROWS_AS(timed({.data = Shape{1, 1, 12, 12}, .iterations = 0}), UsageError);
+    CHECK_THROWS_AS(timed({.data = Shape{1, 1, 12, 12}, .threads = 0}), UsageError);
+}
