@@ -253,7 +253,7 @@ constexpr Case kCases[] = {
     {R"("type": "gaussian", "std": 0.05)", R"("type": "gaussian", "std": -0.05)",
      "16:109: /net/layers/4/weight_filler/std: -0.05 is too small; it must be at least 0"},
     {R"("type": "gaussian", "std": 0.05)", R"("type": "gausian")",
-     "16:90: /net/layers/4/weight_filler/type: unknown value 'gausian'; write constant, gaussian, uniform, xavier or msra; did you mean 'gaussian'?"},
+     "16:90: /net/layers/4/weight_filler/type: unknown value 'gausian'; write constant, gaussian, uniform, xavier, "},
     {R"("type": "SoftmaxWithLoss")", R"("type": "SoftmaxWithLoss", "bottom": "fc")",
      "17:61: /net/layers/5/bottom: layer 'loss': SoftmaxWithLoss reads two blobs, the scores and the labels, not 1"},
     {R"("type": "SoftmaxWithLoss")", R"("type": "SoftmaxWithLoss", "normalization": "mean")",
@@ -338,6 +338,16 @@ TEST_CASE("bad configs are refused with place, pointer and cure in one line") {
         CHECK(message.starts_with(std::string("c.json:") + c.message));
         CHECK(message.find('\n') == message.npos);
     }
+}
+
+TEST_CASE("lists of words end with the one that may be meant") {
+    const auto ends = [](const char* what, const char* by, const char* hint) {
+        CHECK(message_of(base_with(what, by)).ends_with(hint));
+    };
+    ends(R"("type": "Convolution")", R"("type": "Convolutoin")", " or Accuracy; did you mean 'Convolution'?");
+    ends(R"("type": "SoftmaxWithLoss")", R"("type": "EuclidianLoss")", "; did you mean 'EuclideanLoss'?");
+    ends(R"("type": "gaussian", "std": 0.05)", R"("type": "gausian")", "; did you mean 'gaussian'?");
+    ends(R"("local_size": 5)", R"("norm_region": "WITHIN_CHANEL")", "; did you mean 'within_channel'?");
 }
 
 TEST_CASE("positions survive comments, escapes and wide characters") {

@@ -137,6 +137,28 @@ TEST_CASE("words in any case, Caffe's words, short forms") {
     CHECK(base({"solver.random_seed=18446744073709551615"}).solver.random_seed == ~std::uint64_t{0});
 }
 
+TEST_CASE("losses, deconvolution and norm_region in Caffe's words") {
+    const NetSpec net = parse_net(R"({"layers": [
+        {"name": "up", "type": "Deconvolution", "num_output": 2, "kernel_size": 4, "weight_filler": "bilinear"},
+        {"name": "norm", "type": "LRN", "norm_region": "WITHIN_CHANNEL"},
+        {"name": "hinge", "type": "HingeLoss", "norm": "L2", "loss_weight": 0.5},
+        {"name": "cross", "type": "SigmoidCrossEntropyLoss"},
+        {"name": "gain", "type": "InfogainLoss", "infogain_matrix": [1, 0, 0.5, 2], "normalization": "FULL"},
+        {"name": "far", "type": "EuclideanLoss", "bottom": ["up", "norm"]}]})");
+    const auto& up = std::get<DeconvolutionOptions>(net.layers[0].options);
+    CHECK(up.num_output == 2);
+    CHECK(up.weight_filler.type == FillerOptions::Type::bilinear);
+    CHECK(std::get<LrnOptions>(net.layers[1].options).norm_region == ops::NormRegion::within_channel);
+    CHECK(std::get<HingeLossOptions>(net.layers[2].options).norm == ops::HingeNorm::l2);
+    CHECK(std::get<HingeLossOptions>(net.layers[2].options).loss_weight == 0.5);
+    CHECK(std::get<SigmoidCrossEntropyLossOptions>(net.layers[3].options).normalization ==
+          LossNormalization::batch_size);
+    const auto& gain = std::get<InfogainLossOptions>(net.layers[4].options);
+    CHECK(gain.infogain_matrix == std::vector<double>{1, 0, 0.5, 2});
+    CHECK(gain.normalization == LossNormalization::full);
+    for (std::size_t i = 2; i < 5; ++i) CHECK(net.layers[i].bottom == std::vector<std::string>{"norm", "label"});
+}
+
 TEST_CASE("layer types of the user's own take all scalar keys") {
     const std::string text = R"({"layers": [{"name": "x", "type": "Mine", "gain": 2, "mode": "fast", "on": true,
                                              "bottom": [], "param": [{}, {}, {}]}]})";
@@ -245,10 +267,10 @@ TEST_CASE("every layer knows where it is stated") {
                                                 "\"ReLU\"}"})
                                               .net.layers;
     REQUIRE(inside.size() == 7);
-    CHECK(inside[0].origin == "c.json:14:7: /net/layers/0");  // one of its keys was set; the layer stands in the file
-    CHECK(inside[1].origin == "c.json:15:7: /net/layers/1");
+    CHECK(inside[0].origin == "c.json:12:7: /net/layers/0");  // one of its keys was set; the layer stands in the file
+    CHECK(inside[1].origin == "c.json:13:7: /net/layers/1");
     CHECK(inside[4].origin == "--set net.layers.4={\"name\":\"fc\",\"type\":\"ReLU\"}: /net/layers/4");
-    CHECK(inside[6].origin == "c.json:20:7: /net/layers/6");
+    CHECK(inside[6].origin == "c.json:18:7: /net/layers/6");
 
     const NetSpec alone = parse_net(
         "// a comment with [1, 2]\n{\"name\": \"x\", \"layers\": [ // first\n"

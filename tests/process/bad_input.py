@@ -89,7 +89,8 @@ class Configs(BadInput):
 
 
 class Nets(BadInput):
-    """Errors that only show when the net is built: the layer, both shapes, and its place in the net's own file."""
+    """Errors that only show when the net is built: the layer, both shapes, and its place in the net's own file.
+    The batch is 1 where only a look is taken and a shard's where it is trained."""
     CONFIG = {"data": {"train": {"type": "synthetic", "shape": [3, 8, 8], "count": 32, "classes": 10}},
               "net": "net.json", "solver": {"base_lr": 0.1, "max_iter": 2, "global_batch": 4, "shards": 2}}
     CONV = '{"name": "conv", "type": "Convolution", "num_output": 4, "kernel_size": 3}'
@@ -114,19 +115,19 @@ class Nets(BadInput):
                 self.assertIn(f": /layers/{index}", found.errors()[0])
 
     def test_shapes_that_do_not_fit(self):
-        self.check_layers(0, "11x11", "1x3x8x8", "smaller kernel",
+        self.check_layers(0, "11x11", "x3x8x8", "smaller kernel",
                           layers=[self.CONV.replace('"kernel_size": 3', '"kernel_size": 11'), self.LOSS])
-        self.check_layers(0, "group 2", "3 channels", "1x3x8x8", "num_output 4", "divisor of both",
+        self.check_layers(0, "group 2", "3 channels", "x3x8x8", "num_output 4", "divisor of both",
                           layers=[self.CONV.replace("}", ', "group": 2}'), self.LOSS])
-        self.check_layers(1, "1x4x6x6", "1x3x8x8", "must agree",
+        self.check_layers(1, "x4x6x6", "x3x8x8", "must agree",
                           layers=[self.CONV, '{"name": "join", "type": "Concat", "bottom": ["conv", "data"]}', self.FC,
                                   self.LOSS])
-        self.check_layers(1, "1x4x6x6", "labels 1;", "36 predictions", layers=[self.CONV, self.LOSS])
-        self.check_layers(1, "predictions are 1x10", "targets 1;",
+        self.check_layers(1, "x4x6x6", "labels ", "one label for each", layers=[self.CONV, self.LOSS])
+        self.check_layers(1, "predictions are ", "x10", "targets ",
                           layers=[self.FC, '{"name": "far", "type": "EuclideanLoss"}', self.LOSS])
         self.check_layers(1, "has 4 elements", "10 classes need 100",
                           layers=[self.FC, '{"name": "gain", "type": "InfogainLoss", "infogain_matrix": [1, 0, 0, 1]}'])
-        self.check_layers(0, "group 2", "1x3x8x8", "num_output 4",
+        self.check_layers(0, "group 2", "x3x8x8", "num_output 4",
                           layers=['{"name": "up", "type": "Deconvolution", "num_output": 4, "kernel_size": 2, '
                                   '"group": 2}', self.FC, self.LOSS])
 
@@ -147,7 +148,7 @@ class Nets(BadInput):
         config, _ = self.write([self.CONV, self.FC, self.LOSS])
         layer = self.CONV.replace('"kernel_size": 3', '"kernel_size": 11')
         self.check(run("check", config, "--set", "net.layers.0=" + layer), BAD_CONFIG, "--set net.layers.0=",
-                   ": /net/layers/0: layer 'conv'", "1x3x8x8")
+                   ": /net/layers/0: layer 'conv'", "x3x8x8")
 
     def test_a_label_out_of_range(self):
         for loss in ("SoftmaxWithLoss", "HingeLoss"):

@@ -291,7 +291,7 @@ struct LayerSpec {
     std::vector<ParamOptions> param;
     LayerOptions options;
     bool in_train = true, in_test = true;  ///< the phases in which the layer exists
-    std::string origin;                    ///< where it is stated, "net.json:7:5: /layers/2"; for messages, may be empty
+    std::string origin;                    ///< where it is stated, "net.json:7:5: /layers/2", or empty; for messages
 };
 
 }  // namespace firecaffe
