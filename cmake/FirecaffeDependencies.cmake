@@ -5,6 +5,7 @@ find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
 find_package(ZLIB REQUIRED)
+find_package(JPEG REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 if(FIRECAFFE_WITH_ONEDNN)
   find_package(OneDNN 2.6 REQUIRED)
@@ -19,7 +20,7 @@ endif()
 
 # All private: no public header of ours includes any of them.
 function(firecaffe_link_dependencies target)
-  target_link_libraries(${target} PRIVATE Threads::Threads fmt::fmt OpenSSL::Crypto ZLIB::ZLIB
+  target_link_libraries(${target} PRIVATE Threads::Threads fmt::fmt OpenSSL::Crypto ZLIB::ZLIB JPEG::JPEG
                         $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
   if(FIRECAFFE_WITH_ONEDNN)
     target_link_libraries(${target} PRIVATE OneDNN::OneDNN OpenMP::OpenMP_CXX)

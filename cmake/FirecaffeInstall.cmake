@@ -22,7 +22,7 @@ install(FILES ${PROJECT_BINARY_DIR}/package/firecaffeConfig.cmake
         DESTINATION ${firecaffe_package_dir})
 
 # pkg-config. A static library's users must link what it stands on; a shared one's need not.
-set(firecaffe_pc_libs "-lcrypto -lz -lfmt -pthread")
+set(firecaffe_pc_libs "-lcrypto -lz -ljpeg -lfmt -pthread")
 if(FIRECAFFE_WITH_ONEDNN)
   string(APPEND firecaffe_pc_libs " -ldnnl ${OpenMP_CXX_FLAGS}")
 endif()
@@ -58,6 +58,6 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
   set(CPACK_DEBIAN_PACKAGE_SECTION science)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libfmt-dev, libssl-dev, zlib1g-dev, libdnnl-dev")
+  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libfmt-dev, libssl-dev, zlib1g-dev, libjpeg62-turbo-dev, libdnnl-dev")
   include(CPack)
 endif()

@@ -27,6 +27,7 @@
 #include "firecaffe/data/decorator.hpp"
 #include "firecaffe/data/factory.hpp"
 #include "firecaffe/data/idx.hpp"
+#include "firecaffe/data/image_folder.hpp"
 #include "firecaffe/data/memory.hpp"
 #include "firecaffe/data/options.hpp"
 #include "firecaffe/data/prefetch.hpp"

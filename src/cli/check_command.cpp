@@ -88,7 +88,7 @@ void add_check(CLI::App& program, Command& chosen) {
         command->add_flag("--without-data", a->without_data, "Open no data: they may lie on another machine");
     command
         ->add_option("--image-shape", a->image_shape,
-                     "Channels, height and width of an image, where the config does not state them")
+                     "CxHxW of an image, where the config does not state them")
         ->delimiter('x')
         ->expected(3)
         ->check(CLI::PositiveNumber)

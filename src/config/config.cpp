@@ -17,8 +17,8 @@ TrainOptions parse_config(std::string_view text, const std::string& path, const 
     document.load_net();
     TrainOptions options = config::read_train(document, custom_layers);
     for (DatasetOptions* set : {&options.data.train, &options.data.test}) {
-        set->images = config::resolved(path, set->images);
-        set->labels = config::resolved(path, set->labels);
+        for (std::string* named : {&set->images, &set->labels, &set->root, &set->list})
+            *named = config::resolved(path, *named);
     }
     return options;
 }

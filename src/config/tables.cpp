@@ -5,7 +5,8 @@ namespace firecaffe::config {
 
 namespace {
 // In the order of the enums.
-constexpr Choice kDatasetTypes[] = {{"idx"}, {"synthetic"}, {"custom"}};
+constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"custom"}};
+constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kSolverTypes[] = {{"sgd", "SGD"}};
@@ -38,7 +39,7 @@ void describe(Visitor& visit, DataOptions& options) {
 void describe(Visitor& visit, DatasetOptions& options) {
     using enum DatasetOptions::Type;
     visit.choice_of(Field("type",
-                          "idx: the files of MNIST and its relatives; synthetic: images made from random numbers; "
+                          "idx: the files of MNIST and its relatives; image_folder: JPEG files; synthetic: images made from random numbers; "
                           "custom: a data set that the program registered."),
                     kDatasetTypes, options.type);
     visit.field(Field("images", "IDX file of images, plain or gzip; a relative path counts from the config file.")
@@ -51,12 +52,39 @@ void describe(Visitor& visit, DatasetOptions& options) {
                     .required()
                     .sized(1),
                 options.labels);
+    visit.field(Field("root",
+                      "The folder that holds one folder of JPEG files per class; labels follow the order of the "
+                      "folders' names. A relative path counts from the config file.")
+                    .only(image_folder)
+                    .required()
+                    .sized(1),
+                options.root);
+    visit.field(Field("list",
+                      "A text file with a line `path label` per image, in place of a folder per class; paths count from "
+                      "root. A relative path of the file itself counts from the config file.")
+                    .only(image_folder),
+                options.list);
+    visit.field(Field("warp",
+                      "Side of the square to which each image is stretched or shrunk, bilinearly; 0: the images have "
+                      "one size already.")
+                    .only(image_folder)
+                    .nonnegative(),
+                options.warp);
+    visit.field(Field("is_color", "Three channels, also of grey images; false: one channel, also of colour images.")
+                    .only(image_folder),
+                options.is_color);
+    visit.choice_of(Field("channel_order",
+                          "bgr: blue, green, red, as Caffe reads images and its nets and mean values expect them; rgb: "
+                          "red, green, blue.")
+                        .only(image_folder),
+                    kChannelOrders, options.channel_order);
     visit.field(Field("limit", "Use the first samples only; 0: all.").nonnegative(), options.limit);
     visit.field(Field("count", "Number of samples.").only(synthetic).positive(), options.count);
     visit.field(
         Field("shape", "Channels, height and width of a sample.").only(synthetic).required().sized(3, 3).positive(),
         options.shape);
-    visit.field(Field("classes", "Labels lie in [0, classes).").only(idx, synthetic).positive(), options.classes);
+    visit.field(Field("classes", "Labels lie in [0, classes). A folder per class says by itself how many there are.")
+                    .only(idx, image_folder, synthetic).positive(), options.classes);
     visit.field(
         Field("name", "The name under which the program registered the data set.").only(custom).required().sized(1),
         options.name);

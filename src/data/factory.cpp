@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "firecaffe/data/idx.hpp"
+#include "firecaffe/data/image_folder.hpp"
 #include "firecaffe/data/shard.hpp"
 #include "firecaffe/data/shuffle.hpp"
 #include "firecaffe/data/synthetic.hpp"
@@ -56,6 +57,8 @@ DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const
                 throw ConfigError("data of type idx: '", options.images.empty() ? "images" : "labels",
                                   "' is missing; name the file");
             return std::make_shared<IdxDataset>(options.images, options.labels, options.classes, options.limit);
+        case DatasetOptions::Type::image_folder:
+            return std::make_shared<ImageFolderDataset>(options);
         case DatasetOptions::Type::synthetic: {
             const std::int64_t count = options.limit > 0 ? std::min(options.limit, options.count) : options.count;
             return std::make_shared<SyntheticDataset>(count, synthetic_shape(options), options.classes, seed);
@@ -63,11 +66,13 @@ DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const
         case DatasetOptions::Type::custom:
             return make_custom(options, seed, registry);
     }
-    throw ConfigError("data: unknown type ", static_cast<int>(options.type), "; use idx, synthetic or custom");
+    throw ConfigError("data: unknown type ", static_cast<int>(options.type), "; use idx, image_folder, synthetic or custom");
 }
 
 std::optional<Shape> stated_shape(const DatasetOptions& options) {
     if (options.type == DatasetOptions::Type::synthetic) return synthetic_shape(options);
+    if (options.type == DatasetOptions::Type::image_folder && options.warp > 0)
+        return Shape{options.is_color ? 3 : 1, options.warp, options.warp};
     return std::nullopt;
 }
 

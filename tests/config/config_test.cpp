@@ -211,6 +211,11 @@ TEST_CASE("files: the net's own file, relative paths, what is not there") {
     CHECK(options.data.train.images == folder.at("run/../data/i.gz"));
     CHECK(options.data.train.labels == "/l.gz");
     CHECK(options.data.test.images.empty());
+    const TrainOptions listed = load_config(
+        {config, {R"(data.test={"type": "image_folder", "root": "photos", "list": "../l.txt", "warp": 8})"}, {}});
+    CHECK(listed.data.test.root == folder.at("run/photos"));
+    CHECK(listed.data.test.list == folder.at("run/../l.txt"));
+    CHECK(listed.data.test.warp == 8);
     CHECK(options.output.directory == "out");
     CHECK(load_config({config, {"net.layers.0.negative_slope=0.5"}, {}}).net.layers[0].options.index() == 2);
 

@@ -23,8 +23,9 @@ std::string everything(int variant) {
                               R"({"type": "sigmoid", "stepsize": 5})"};
     const char* fillers[] = {"constant", "gaussian", "uniform", "xavier", "msra", "constant", "gaussian"};
     const char* sets[] = {R"({"images": "i", "labels": "l"})", R"({"type": "synthetic", "shape": [1, 2, 3]})",
+                          R"({"type": "image_folder", "root": "r"})",
                           R"({"type": "custom", "name": "mine"})"};
-    return text(R"({"data": {"train": )", sets[variant % 3], R"(, "test": )", sets[(variant + 1) % 3], R"(},
+    return text(R"({"data": {"train": )", sets[variant % 4], R"(, "test": )", sets[(variant + 1) % 4], R"(},
         "net": {"layers": [
             {"name": "conv", "type": "Convolution", "num_output": 4, "kernel_size": 3, "param": [{}, {}],
              "weight_filler": ")",

@@ -94,6 +94,13 @@ TEST_CASE("the shape of samples is known without opening a set where the options
     CHECK(stated_shape(synthetic()) == Shape{2, 3, 4});
     CHECK_FALSE(stated_shape(DatasetOptions()));
     CHECK_FALSE(stated_shape(custom("mine")));
+    DatasetOptions images;
+    images.type = DatasetOptions::Type::image_folder;
+    CHECK_FALSE(stated_shape(images));
+    images.warp = 256;
+    CHECK(stated_shape(images) == Shape{3, 256, 256});
+    images.is_color = false;
+    CHECK(stated_shape(images) == Shape{1, 256, 256});
     DatasetOptions flat = synthetic();
     flat.shape = {3, 4};
     CHECK_THROWS_WITH(stated_shape(flat), Contains("2 values"));

@@ -10,13 +10,19 @@ namespace firecaffe {
 
 /// One data set.
 struct DatasetOptions {
-    enum class Type : std::uint8_t { idx, synthetic, custom };
+    enum class Type : std::uint8_t { idx, image_folder, synthetic, custom };
+    enum class ChannelOrder : std::uint8_t { bgr, rgb };
     Type type = Type::idx;
     std::string images{}, labels{};   ///< idx: files, plain or gzip; relative paths count from the config file
+    std::string root{};               ///< image_folder: holds a folder of JPEG files per class; counts as above
+    std::string list{};               ///< image_folder: file of lines `path label` instead; paths count from root
+    std::int64_t warp = 0;            ///< image_folder: side to which each image is warped; 0: all have one size
+    bool is_color = true;             ///< image_folder: three channels; false: one, of grey
+    ChannelOrder channel_order = ChannelOrder::bgr;  ///< image_folder: of colour images; Caffe's nets expect bgr
     std::int64_t limit = 0;           ///< use the first `limit` samples only; 0: all
     std::int64_t count = 1024;        ///< synthetic: number of samples
     std::vector<std::int64_t> shape{};  ///< synthetic: channels, height, width
-    std::int64_t classes = 10;        ///< synthetic, idx: labels lie in [0, classes)
+    std::int64_t classes = 10;        ///< synthetic, idx, list: labels lie in [0, classes)
     std::string name{};               ///< custom: the name under which the program registered its data set
 };
 
