@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program of its own that trains with FireCaffe as a library: its own layer (Swish), data set (Stripes), reduction
-// scheme (StarReducer) and update rule (Nesterov). Three workers with the star end with the same bits as one alone.
+// scheme (StarReducer) and update rule (Lion). Three workers with the star end with the same bits as one alone.
 #include <cstdio>
 
 #include "firecaffe/net/builder.hpp"
 #include "firecaffe/train/trainer.hpp"
-#include "nesterov.hpp"
+#include "lion.hpp"
 #include "star_reducer.hpp"
 #include "stripes.hpp"
 #include "swish.hpp"
@@ -28,8 +28,9 @@ firecaffe::TrainOptions options() {
                 .inner_product("scores", {.num_output = 4, .weight_filler = firecaffe::xavier()})
                 .softmax_with_loss()
                 .build();
-    o.solver.base_lr = 0.05;
+    o.solver.base_lr = 0.002;
     o.solver.momentum = 0.9;
+    o.solver.momentum2 = 0.99;
     o.solver.global_batch = 48;
     o.solver.shards = 6;
     o.solver.max_iter = 120;
@@ -49,8 +50,8 @@ firecaffe::TrainEnvironment<float, Cpu> environment() {
             std::make_unique<embed::StarReducer>(std::move(transport), shards));
     });
     e.optimizer = [](const firecaffe::SolverOptions& solver, const firecaffe::ArenaLayout& layout) {
-        return std::make_unique<firecaffe::PolicyOptimizer<float, Cpu, embed::Nesterov>>(
-            embed::Nesterov{solver.momentum}, layout, solver);
+        return std::make_unique<firecaffe::PolicyOptimizer<float, Cpu, embed::Lion>>(
+            embed::Lion{solver.momentum, solver.momentum2}, layout, solver);
     };
     return e;
 }

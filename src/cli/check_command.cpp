@@ -51,9 +51,9 @@ int check(const CheckArguments& a) {
     const std::string images =
         a.without_data ? "images (not opened)"
                        : fmt::format("{} training and {} test images", found.train_images, found.test_images);
-    print(fmt::format("{} is fine: {} of {}, {} parameters, {} iterations of {} images\n", a.config.config, images,
+    print(fmt::format("{} is fine: {} of {}, {} parameters, {} iterations of {} images, {}\n", a.config.config, images,
                       to_string(found.image), found.parameter_count, options.solver.max_iter,
-                      options.solver.global_batch));
+                      options.solver.global_batch, base_rate_text(options.solver)));
     return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/inspection.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include "firecaffe/data/factory.hpp"
 #include "firecaffe/data/transform.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
+#include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/reducer/factory.hpp"
 #include "firecaffe/train/run_files.hpp"
 #include "firecaffe/train/trainer.hpp"
@@ -22,7 +24,7 @@ namespace {
 
 /// What is stated about the run itself.
 void inspect_run(const TrainOptions& options, int workers) {
-    check_lr_policy(options.solver);
+    check_solver(options.solver);
     const auto shards = static_cast<int>(logical_shards(options, workers));
     ReducerRegistry().make(options.reducer, comm::make_thread_transports(workers).front(), shards);
 }
@@ -67,6 +69,14 @@ Inspection inspect_without_data(const TrainOptions& options, std::optional<Shape
     found.image = transformed_shape(*image, options.data.transform);
     inspect_net(options, found);
     return found;
+}
+
+std::string base_rate_text(const SolverOptions& s) {
+    const std::string rate = fmt::format("base rate {:.6g}", effective_base_lr(s));
+    if (s.lr_scaling == LrScaling::none) return rate;
+    const std::string k = fmt::format("{} / {}", s.global_batch, s.base_batch);
+    return fmt::format("{} ({:.6g} x {})", rate, s.base_lr,
+                       s.lr_scaling == LrScaling::linear ? k : fmt::format("sqrt({})", k));
 }
 
 void check_outputs(const std::string& directory, const std::string& json) {

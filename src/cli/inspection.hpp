@@ -25,6 +25,8 @@ Inspection inspect(const TrainOptions& options, int workers = 1);
 /// As inspect, but opens no data: they may lie on another machine. `image` is the shape of an image (C, H, W) before it is
 /// transformed; none: as the options state it. Throws ConfigError if neither says it.
 Inspection inspect_without_data(const TrainOptions& options, std::optional<Shape> image = std::nullopt);
+/// The base rate and, if it is scaled with the batch, how: "base rate 0.4 (0.1 x 1024 / 256)".
+std::string base_rate_text(const SolverOptions& solver);
 
 /// Throws IoError if the output directory cannot be made, or if it or the directory of the file `json` cannot be written
 /// to: what a run would find out when it is too late. Either may be empty.

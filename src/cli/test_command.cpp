@@ -38,6 +38,7 @@ int test(const TestArguments& a) {
     if (a.threads > 0) options.compute.threads = a.threads;
     if (!a.output.empty()) options.output.directory = a.output;
     options.solver.shards = options.solver.global_batch;  // one image each: any number of threads fits
+    options.solver.iter_size = 1;
     if (!is_absent(options.data.test)) options.data.train = options.data.test;  // who tests need not have the other
     const std::string weights = find_weights(a, options);
     Trainer<float, Cpu> trainer(options, {});

@@ -116,9 +116,10 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
         if (files != nullptr) environment.listeners.push_back(files.get());
     }
     Trainer<float, Cpu> trainer(options, std::move(environment));
-    console.note(fmt::format("{}: {} parameters; batch {} = {} workers x {:.4g} images; seed {}", options.name,
+    console.note(fmt::format("{}: {} parameters; batch {} = {} workers x {:.4g} images; {}; seed {}", options.name,
                              trainer.layout().parameter_count(), options.solver.global_batch, size,
-                             static_cast<double>(options.solver.global_batch) / size, options.solver.random_seed));
+                             static_cast<double>(options.solver.global_batch) / size, base_rate_text(options.solver),
+                             options.solver.random_seed));
     TrainSummary summary;
     try {
         summary = trainer.train();

@@ -54,6 +54,8 @@ class LayerCheck {
         check(o.bias_filler, "bias_filler");
     }
 
+    void check(const DeconvolutionOptions& o) const { check(static_cast<const ConvolutionOptions&>(o)); }
+
     void check(const InnerProductOptions& o) const {
         check(o.weight_filler, "weight_filler");
         check(o.bias_filler, "bias_filler");
@@ -90,6 +92,8 @@ class LayerCheck {
     void check(const LrnOptions& o) const {
         if (o.local_size % 2 == 0)
             fail("local_size", text("local_size ", o.local_size, " must be odd, so that it has a middle"));
+        if (o.norm_region == ops::NormRegion::within_channel && o.k != 1.0)
+            fail("k", text("k ", o.k, " has no meaning within a channel, where the constant is 1; remove it"));
     }
 
     const Document& document_;
@@ -102,8 +106,26 @@ void check_solver(const Document& document, const SolverOptions& solver) {
     if (solver.shards > 0 && solver.global_batch % solver.shards != 0)
         document.fail({"solver", "shards"},
                       text("shards ", solver.shards, " does not divide global_batch ", solver.global_batch));
+    const std::int64_t all_shards = std::max<std::int64_t>(solver.shards, 1) * solver.iter_size;
+    if (solver.global_batch % all_shards != 0)
+        document.fail({"solver", "iter_size"},
+                      text("iter_size ", solver.iter_size, " times shards ", std::max<std::int64_t>(solver.shards, 1),
+                           " does not divide global_batch ", solver.global_batch));
     if (solver.clip_gradients == 0.0)
         document.fail({"solver", "clip_gradients"}, "0 would stop the training; write -1 for no clipping");
+    using Type = SolverOptions::Type;
+    if ((solver.type == Type::adagrad || solver.type == Type::rmsprop) && solver.momentum != 0.0)
+        document.fail(
+            {"solver", "momentum"},
+            text(solver.momentum, ", but adagrad and rmsprop have no momentum; write 0, or take another type"));
+    if (solver.type == Type::lars && solver.regularization_type == Regularization::l1)
+        document.fail({"solver", "regularization_type"}, "lars is defined with l2 only; write l2, or take type lamb");
+    if (solver.lr_scaling != LrScaling::none && solver.base_batch == 0)
+        document.fail({"solver", "lr_scaling"},
+                      "the factor needs base_batch, the images per update for which base_lr was found; add it");
+    if (solver.warmup_iter > solver.max_iter)
+        document.fail({"solver", "warmup_iter"},
+                      text("a warm-up of ", solver.warmup_iter, " is longer than the run, max_iter ", solver.max_iter));
     const auto& steps = solver.lr_policy.stepvalue;
     const auto fault = std::adjacent_find(steps.begin(), steps.end(), std::greater_equal<>());
     if (fault != steps.end())

@@ -124,17 +124,46 @@ void Document::load_net() {
     if (!root_["net"].is_object()) fail({"net"}, "expected an object, found " + shown(root_["net"]));
 }
 
-Document::Place Document::place(const Path& path, Spot spot) const {
+const Document::Override* Document::override_of(const Path& path) const {
     for (std::size_t i = overrides_.size(); i-- > 0;)
-        if (is_prefix(overrides_[i].path, path)) return {"--set " + printable(overrides_[i].assignment, 80), 0};
+        if (is_prefix(overrides_[i].path, path)) return &overrides_[i];
+    return nullptr;
+}
+
+std::string Document::stated_by(const Override& o) {
+    return "--set " + printable(o.assignment, 80);
+}
+
+Document::Source Document::source_of(const Path& path) const {
     const bool in_net = !net_.file.empty() && !path.empty() && path.front() == "net";
-    const Text& source = in_net ? net_ : main_;
     const std::size_t skip = in_net ? 1 : 0;
-    Path inner(path.begin() + static_cast<std::ptrdiff_t>(skip), path.end());
+    return {in_net ? net_ : main_, skip, Path(path.begin() + static_cast<std::ptrdiff_t>(skip), path.end())};
+}
+
+Document::Place Document::place(const Path& path, Spot spot) const {
+    if (const Override* o = override_of(path)) return {stated_by(*o), 0};
+    auto [source, skip, inner] = source_of(path);
     // What an override made inside has no place of its own in the text: take what surrounds it.
     std::optional<std::size_t> offset;
     while (!(offset = locate(source.text, inner, spot == Spot::key)) && !inner.empty()) inner.pop_back();
     return {text(source.file, ":", line_and_column(source.text, offset.value_or(0))), skip};
+}
+
+std::vector<std::string> Document::places_of_elements(const Path& path, std::size_t count) const {
+    const auto [source, skip, inner] = source_of(path);
+    const std::vector<std::size_t> offsets = locate_elements(source.text, inner);
+    std::vector<std::string> places;
+    Path element = path;
+    element.emplace_back();
+    for (std::size_t i = 0; i < count; ++i) {
+        element.back() = std::to_string(i);
+        if (const Override* o = override_of(element))
+            places.push_back(text(stated_by(*o), ": ", pointer(element)));
+        else
+            places.push_back(
+                text(source.file, ":", line_and_column(source.text, offsets.at(i)), ": ", pointer(element, skip)));
+    }
+    return places;
 }
 
 void Document::fail(const Path& path, const std::string& what, Spot spot) const {

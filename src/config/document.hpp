@@ -35,6 +35,10 @@ class Document {
     /// Throws ConfigError with the place of `path` in whichever text stated it.
     [[noreturn]] void fail(const Path& path, const std::string& what, Spot spot = Spot::value) const;
 
+    /// Places of the `count` elements of the array at `path`: "file:line:column: /layers/0" and so on, as fail() states
+    /// them.
+    std::vector<std::string> places_of_elements(const Path& path, std::size_t count) const;
+
   private:
     struct Text {
         std::string file, text;
@@ -49,6 +53,16 @@ class Document {
         std::size_t skip;   ///< parts of the path that lie outside of that file
     };
 
+    /// The text that stated `path` unless an override did, and the path inside of that text.
+    struct Source {
+        const Text& text;
+        std::size_t skip;  ///< parts of the whole path that lie outside
+        Path path;
+    };
+
+    const Override* override_of(const Path& path) const;  ///< null if there is none
+    static std::string stated_by(const Override& o);
+    Source source_of(const Path& path) const;
     Place place(const Path& path, Spot spot) const;
 
     Text main_, net_;  ///< net_.file is empty while `net` is inline

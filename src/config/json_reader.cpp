@@ -38,7 +38,8 @@ class Tape {
     const char** reached_;
 };
 
-/// Builds the document and knows where it is; with a target it stops there.
+/// Builds the document and knows where it is; with a target it stops there, or, if the target is an array whose
+/// elements are wanted, notes where each of them begins.
 class Builder final : public nlohmann::json_sax<Json> {
   public:
     Builder(std::string_view text, const std::string& file, const Path* target, bool target_key)
@@ -53,6 +54,8 @@ class Builder final : public nlohmann::json_sax<Json> {
 
     Json root;
     std::optional<std::size_t> found;
+    std::vector<std::size_t> elements;
+    bool wants_elements = false;  ///< the target is the array
 
     bool null() override { return add(nullptr); }
     bool boolean(bool value) override { return add(value); }
@@ -130,9 +133,9 @@ class Builder final : public nlohmann::json_sax<Json> {
         return at;
     }
 
-    bool at_target() const {
-        if (target_ == nullptr || target_->size() != levels_.size()) return false;
-        for (std::size_t i = levels_.size(); i-- > 0;) {
+    bool at_target(std::size_t below = 0) const {
+        if (target_ == nullptr || target_->size() + below != levels_.size()) return false;
+        for (std::size_t i = target_->size(); i-- > 0;) {
             const Level& level = levels_[i];
             if ((*target_)[i] != (level.container->is_array() ? std::to_string(level.index) : level.key)) return false;
         }
@@ -148,6 +151,10 @@ class Builder final : public nlohmann::json_sax<Json> {
     }
 
     bool arrived() {
+        if (wants_elements) {
+            if (at_target(1) && levels_.back().container->is_array()) elements.push_back(token_start());
+            return false;
+        }
         if (!at_target()) return false;
         found = token_start();
         return true;
@@ -225,6 +232,14 @@ std::optional<std::size_t> locate(std::string_view text, const Path& path, bool 
     Builder builder(text, nameless, &path, key);
     builder.run();
     return builder.found;
+}
+
+std::vector<std::size_t> locate_elements(std::string_view text, const Path& path) {
+    const std::string nameless;
+    Builder builder(text, nameless, &path, false);
+    builder.wants_elements = true;
+    builder.run();
+    return std::move(builder.elements);
 }
 
 std::string line_and_column(std::string_view text, std::size_t offset) {

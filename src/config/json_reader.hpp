@@ -27,6 +27,9 @@ Json parse_json(std::string_view text, const std::string& file);
 /// positions are wanted only once, for the message of an error.
 std::optional<std::size_t> locate(std::string_view text, const Path& path, bool key);
 
+/// Byte offsets of the elements of the array at `path`, all found by parsing once.
+std::vector<std::size_t> locate_elements(std::string_view text, const Path& path);
+
 /// "line:column" of a byte offset, both from 1, the column in characters.
 std::string line_and_column(std::string_view text, std::size_t offset);
 

@@ -11,17 +11,23 @@ namespace firecaffe::config {
 namespace {
 
 // In the order of the enums; the second word is Caffe's.
-constexpr Choice kFillerTypes[] = {{"constant"}, {"gaussian"}, {"uniform"}, {"xavier"}, {"msra"}};
+constexpr Choice kFillerTypes[] = {{"constant"}, {"gaussian"}, {"uniform"},          {"xavier"},
+                                   {"msra"},     {"bilinear"}, {"positive_unitball"}};
 constexpr Choice kVarianceNorms[] = {{"fan_in", "FAN_IN"}, {"fan_out", "FAN_OUT"}, {"average", "AVERAGE"}};
 constexpr Choice kPoolMethods[] = {{"max", "MAX"}, {"average", "AVE"}};
 constexpr Choice kRoundModes[] = {{"ceil", "CEIL"}, {"floor", "FLOOR"}};
 constexpr Choice kNormalizations[] = {
     {"valid", "VALID"}, {"full", "FULL"}, {"batch_size", "BATCH_SIZE"}, {"none", "NONE"}};
+constexpr Choice kHingeNorms[] = {{"l1", "L1"}, {"l2", "L2"}};
+constexpr Choice kNormRegions[] = {{"across_channels", "ACROSS_CHANNELS"}, {"within_channel", "WITHIN_CHANNEL"}};
 constexpr Choice kPhases[] = {{"both"}, {"train", "TRAIN"}, {"test", "TEST"}};
 
 void describe(Visitor& visit, FillerOptions& options) {
     using enum FillerOptions::Type;
-    visit.choice_of(Field("type", "The distribution; xavier is uniform and msra gaussian, both scaled by the fan."),
+    visit.choice_of(Field("type",
+                          "The distribution; xavier is uniform and msra gaussian, both scaled by the fan. bilinear "
+                          "makes a Deconvolution enlarge maps by interpolation; positive_unitball is uniform and "
+                          "positive, each output's weights having the sum 1."),
                     kFillerTypes, options.type);
     visit.field(Field("value", "Value of all elements.").only(constant), options.value);
     visit.field(Field("mean", "Mean of the distribution.").only(gaussian), options.mean);
@@ -64,6 +70,10 @@ void describe(Visitor& visit, ConvolutionOptions& options) {
     describe_fillers(visit, options.weight_filler, options.bias_filler);
 }
 
+void describe(Visitor& visit, DeconvolutionOptions& options) {
+    describe(visit, static_cast<ConvolutionOptions&>(options));
+}
+
 void describe(Visitor& visit, PoolingOptions& options) {
     visit.choice_of(Field("pool", "What is taken of each window."), kPoolMethods, options.pool);
     describe_window(visit, options);
@@ -78,10 +88,16 @@ void describe(Visitor& visit, ReluOptions& options) {
 }
 
 void describe(Visitor& visit, LrnOptions& options) {
-    visit.field(Field("local_size", "Number of neighbouring channels; odd.").positive(), options.local_size);
+    visit.choice_of(Field("norm_region",
+                          "What a value is divided by: the squares of neighbouring channels (across_channels), or of "
+                          "neighbouring positions of its own channel (within_channel)."),
+                    kNormRegions, options.norm_region);
+    visit.field(
+        Field("local_size", "Number of neighbouring channels, or side of the square of positions; odd.").positive(),
+        options.local_size);
     visit.field(Field("alpha", "Weight of the sum of squares."), options.alpha);
     visit.field(Field("beta", "Exponent of the divisor."), options.beta);
-    visit.field(Field("k", "Constant in the divisor.").positive(), options.k);
+    visit.field(Field("k", "Constant in the divisor; 1 within a channel.").positive(), options.k);
 }
 
 void describe(Visitor& visit, DropoutOptions& options) {
@@ -98,14 +114,55 @@ void describe(Visitor& visit, InnerProductOptions& options) {
 void describe(Visitor&, ConcatOptions&) {}
 void describe(Visitor&, SoftmaxOptions&) {}
 
+void describe_loss_weight(Visitor& visit, double& loss_weight) {
+    visit.field(Field("loss_weight", "Factor of this loss in the sum that is minimised."), loss_weight);
+}
+
+void describe_ignore_label(Visitor& visit, std::int64_t& ignore_label) {
+    visit.field(Field("ignore_label", "Samples with this label do not count; -1: all count.").at_least(-1),
+                ignore_label);
+}
+
 void describe(Visitor& visit, SoftmaxWithLossOptions& options) {
-    visit.field(Field("loss_weight", "Factor of this loss in the sum that is minimised."), options.loss_weight);
+    describe_loss_weight(visit, options.loss_weight);
     visit.choice_of(Field("normalization",
                           "The loss is divided by the number of labels that count (valid), of all "
                           "labels (full), of samples (batch_size), or by one (none)."),
                     kNormalizations, options.normalization);
-    visit.field(Field("ignore_label", "Samples with this label do not count; -1: all count.").at_least(-1),
+    describe_ignore_label(visit, options.ignore_label);
+}
+
+void describe(Visitor& visit, EuclideanLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+}
+
+void describe(Visitor& visit, HingeLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+    visit.choice_of(Field("norm", "A margin that is not kept counts as it is (l1) or squared (l2)."), kHingeNorms,
+                    options.norm);
+}
+
+void describe(Visitor& visit, SigmoidCrossEntropyLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+    visit.choice_of(Field("normalization",
+                          "The loss is divided by the number of targets that count (valid), of all targets (full), of "
+                          "samples (batch_size), or by one (none)."),
+                    kNormalizations, options.normalization);
+    visit.field(Field("ignore_label", "Targets of this value do not count; -1: all count.").at_least(-1),
                 options.ignore_label);
+}
+
+void describe(Visitor& visit, InfogainLossOptions& options) {
+    describe_loss_weight(visit, options.loss_weight);
+    visit.choice_of(Field("normalization",
+                          "The loss is divided by the number of labels that count (valid), of all labels (full), of "
+                          "samples (batch_size), or by one (none)."),
+                    kNormalizations, options.normalization);
+    describe_ignore_label(visit, options.ignore_label);
+    visit.field(Field("infogain_matrix",
+                      "H, classes x classes numbers row by row: row l says what each class is worth where the label is "
+                      "l. Empty: H is the third bottom."),
+                options.infogain_matrix);
 }
 
 void describe(Visitor& visit, AccuracyOptions& options) {
@@ -140,7 +197,7 @@ void describe(Visitor& visit, LayerSpec& layer) {
     visit.layer_type(Field("type", "What the layer computes.").required(), layer);
     visit.field(Field("bottom",
                       "Blobs read. Missing: the first top of the nearest layer before that is no loss and no "
-                      "accuracy, or data; for SoftmaxWithLoss and Accuracy that one and label."),
+                      "accuracy, or data; for losses and Accuracy that one and label."),
                 layer.bottom);
     visit.field(Field("top", "Blobs written. Missing: one of the layer's name."), layer.top);
     visit.params(Field("param", "Multipliers of the rate and the decay: of the weight, then of the bias."),

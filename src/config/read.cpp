@@ -133,9 +133,11 @@ class Reader final : public Visitor {
 
     void layers(const Field& f, std::vector<LayerSpec>& member) override {
         list(f, member, [&](const Path& path, const Json& value) { return read<LayerSpec>(path, value); });
+        const std::vector<std::string> places = document_.places_of_elements(below(f.key), member.size());
         std::string flowing = "data";  // what a layer reads that does not say what it reads
         for (std::size_t i = 0; i < member.size(); ++i) {
             LayerSpec& layer = member[i];
+            layer.origin = places[i];
             const Json& stated = object_[f.key][i];
             const bool judges = layer_facts(layer.options).reads_labels;
             if (!stated.contains("bottom"))

@@ -9,7 +9,9 @@ constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
-constexpr Choice kSolverTypes[] = {{"sgd", "SGD"}};
+constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
+constexpr Choice kSolverTypes[] = {{"sgd"},  {"nesterov"}, {"adagrad"}, {"rmsprop"}, {"adadelta"},
+                                   {"adam"}, {"adamw"},    {"lars"},    {"lamb"}};
 }  // namespace
 
 void describe(Visitor& visit, TrainOptions& options) {
@@ -103,17 +105,64 @@ void describe(Visitor& visit, TransformOptions& options) {
 }
 
 void describe(Visitor& visit, SolverOptions& options) {
-    visit.choice_of(Field("type", "The update rule."), kSolverTypes, options.type);
+    using enum SolverOptions::Type;
+    visit.choice_of(
+        Field("type",
+              "The update rule. sgd, nesterov, adagrad, rmsprop, adadelta, adam: Caffe's; adamw: Adam with "
+              "the decay beside the gradient; lars, lamb: SGD and adamw with a rate per parameter, for large "
+              "batches."),
+        kSolverTypes, options.type);
     visit.field(Field("base_lr", "The learning rate from which the policy starts.").required().nonnegative(),
                 options.base_lr);
+    visit.choice_of(Field("lr_scaling",
+                          "Factor on base_lr, with k = global_batch / base_batch. none: 1; linear: k; sqrt: the root "
+                          "of k."),
+                    kScalings, options.lr_scaling);
+    visit.field(
+        Field("base_batch", "Images per update for which base_lr was found; lr_scaling needs it.").nonnegative(),
+        options.base_batch);
     visit.object(Field("lr_policy", "How the learning rate changes with the iteration."),
                  group("lr_policy", options.lr_policy, Shorthand::type));
-    visit.field(Field("momentum", "Share of the last update that is added to the next one.").nonnegative().below(1.0),
+    visit.field(Field("warmup_iter",
+                      "Iterations over which the rate rises in a straight line from warmup_start_lr to that of the "
+                      "policy, which counts from iteration 0 as ever; 0: no warm-up.")
+                    .nonnegative(),
+                options.warmup_iter);
+    visit.field(Field("warmup_start_lr", "The rate of the warm-up's first iteration; lr_scaling leaves it alone.")
+                    .nonnegative(),
+                options.warmup_start_lr);
+    visit.field(Field("momentum",
+                      "Share of the last update that is added to the next one; with adam, adamw and lamb b1, the "
+                      "share of the old mean gradient; with adadelta that of the old mean squares; 0 with adagrad and "
+                      "rmsprop.")
+                    .nonnegative()
+                    .below(1.0),
                 options.momentum);
+    visit.field(Field("momentum2", "b2, the share of the old mean of squared gradients in the new one.")
+                    .only(adam, adamw, lamb)
+                    .nonnegative()
+                    .below(1.0),
+                options.momentum2);
+    visit.field(Field("rms_decay", "Share of the old mean of squared gradients in the new one.")
+                    .only(rmsprop)
+                    .nonnegative()
+                    .below(1.0),
+                options.rms_decay);
+    visit.field(Field("delta", "What keeps a divisor from zero; papers say 1e-6 for adadelta and lamb.")
+                    .only(adagrad, rmsprop, adadelta, adam, adamw, lamb)
+                    .positive(),
+                options.delta);
+    visit.field(Field("trust_coefficient",
+                      "The rate of a parameter is multiplied by this times the ratio of its norm to its gradient's.")
+                    .only(lars)
+                    .positive(),
+                options.trust_coefficient);
     visit.field(Field("weight_decay", "Strength of the regularization.").nonnegative(), options.weight_decay);
     visit.choice_of(Field("regularization_type", "l2: decay towards zero; l1: steps of one size towards zero."),
                     kRegularizations, options.regularization_type);
-    visit.field(Field("clip_gradients", "Largest L2 norm of the whole gradient; negative: no clipping."),
+    visit.field(Field("clip_gradients",
+                      "Largest L2 norm of the whole gradient, or, as in Caffe, of iter_size times the gradient; "
+                      "negative: no clipping."),
                 options.clip_gradients);
     visit.field(Field("max_iter", "Number of updates.").required().positive(), options.max_iter);
     visit.field(Field("global_batch", "Images per update, over all workers.").required().positive(),
@@ -123,6 +172,11 @@ void describe(Visitor& visit, SolverOptions& options) {
                       "global_batch; 0: one per worker thread.")
                     .nonnegative(),
                 options.shards);
+    visit.field(Field("iter_size",
+                      "Passes over that many shards in one update, each of fewer images, to save memory. Only the "
+                      "product iter_size * shards, which must divide global_batch, counts for the sum.")
+                    .positive(),
+                options.iter_size);
     visit.field(Field("random_seed", "Names all random numbers of the run."), options.random_seed);
     visit.field(Field("display", "Iterations between progress lines; 0: none.").nonnegative(), options.display);
     visit.field(Field("test_interval", "Iterations between evaluations; 0: at the end only.").nonnegative(),

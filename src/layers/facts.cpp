@@ -24,15 +24,17 @@ LayerFacts joins(std::size_t least_bottoms = 1) {
     return facts;
 }
 
-LayerFacts judges() {
+LayerFacts judges(const char* bottoms = "the scores and the labels", std::size_t most_bottoms = 2) {
     LayerFacts facts;
-    facts.least_bottoms = facts.most_bottoms = 2;
+    facts.least_bottoms = 2;
+    facts.most_bottoms = most_bottoms;
     facts.reads_labels = true;
-    facts.bottoms = "the scores and the labels";
+    facts.bottoms = bottoms;
     return facts;
 }
 
 LayerFacts facts_of(const ConvolutionOptions& o) { return weighted(o.bias_term); }
+LayerFacts facts_of(const DeconvolutionOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const InnerProductOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const PoolingOptions&) { return one_to_one(); }
 LayerFacts facts_of(const LrnOptions&) { return one_to_one(); }
@@ -41,6 +43,12 @@ LayerFacts facts_of(const DropoutOptions&) { return one_to_one(); }
 LayerFacts facts_of(const ConcatOptions&) { return joins(); }
 LayerFacts facts_of(const SoftmaxOptions&) { return one_to_one(); }
 LayerFacts facts_of(const SoftmaxWithLossOptions&) { return judges(); }
+LayerFacts facts_of(const EuclideanLossOptions&) { return judges("the predictions and the targets"); }
+LayerFacts facts_of(const HingeLossOptions&) { return judges(); }
+LayerFacts facts_of(const SigmoidCrossEntropyLossOptions&) { return judges("the predictions and the targets"); }
+LayerFacts facts_of(const InfogainLossOptions&) {
+    return judges("the scores, the labels and, without infogain_matrix, the matrix H", 3);
+}
 LayerFacts facts_of(const AccuracyOptions&) { return judges(); }
 LayerFacts facts_of(const CustomLayerOptions&) {
     LayerFacts facts = joins();

@@ -39,6 +39,33 @@ void fill_normal(std::span<T> values, const RandomStream& stream, double mean, d
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(mean + std * stream.normal(i));
 }
 
+/// Weights of an interpolation between neighbours, for a deconvolution that enlarges by f = ceil(width / 2).
+template <class T>
+void fill_bilinear(const Shape& shape, std::span<T> values) {
+    if (shape.rank() != 4 || shape[2] != shape[3])
+        throw ConfigError("filler: bilinear is given ", shape, "; it fills weights of square kernels, N x C x k x k");
+    const std::int64_t width = shape[3];
+    const auto f = static_cast<double>((width + 1) / 2);
+    const double centre = static_cast<double>(width - 1) / (2 * f);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto at = static_cast<std::int64_t>(i);
+        const auto x = static_cast<double>(at % width), y = static_cast<double>(at / width % width);
+        values[i] = static_cast<T>((1 - std::abs(x / f - centre)) * (1 - std::abs(y / f - centre)));
+    }
+}
+
+/// Uniform in [0, 1), then divided by the sum over all of a row, which is what one index of the first axis has.
+template <class T>
+void fill_positive_unitball(const Shape& shape, std::span<T> values, const RandomStream& stream) {
+    const std::size_t row = values.size() / static_cast<std::size_t>(std::max<std::int64_t>(shape[0], 1));
+    for (std::size_t first = 0; first < values.size(); first += row) {
+        double sum = 0;
+        for (std::size_t i = first; i < first + row; ++i) sum += static_cast<double>(stream.uniform(i));
+        for (std::size_t i = first; i < first + row; ++i)
+            values[i] = static_cast<T>(static_cast<double>(stream.uniform(i)) / sum);
+    }
+}
+
 }  // namespace
 
 template <class T>
@@ -63,6 +90,8 @@ void fill(const FillerOptions& filler, const Shape& shape, const RandomStream& s
             break;
         }
         case FillerOptions::Type::msra: fill_normal(values, stream, 0.0, std::sqrt(2.0 / fan)); break;
+        case FillerOptions::Type::bilinear: fill_bilinear(shape, values); break;
+        case FillerOptions::Type::positive_unitball: fill_positive_unitball(shape, values, stream); break;
     }
 }
 

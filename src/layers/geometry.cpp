@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a user's options, in which one number may stand for both axes, to the sizes that ops are made from.
 #include "firecaffe/layers/convolution.hpp"
+#include "firecaffe/layers/deconvolution.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pooling.hpp"
 
@@ -39,6 +40,24 @@ ops::ConvolutionGeometry convolution_geometry(const ConvolutionOptions& options)
     return g;
 }
 
+DeconvolutionPlan plan_deconvolution(const DeconvolutionOptions& options, const Shape& bottom) {
+    ops::ConvolutionGeometry g = convolution_geometry(options);
+    const std::int64_t outputs = g.num_output;
+    if (bottom.rank() != 4)
+        throw ShapeError("the bottom is ", bottom, "; a deconvolution needs four axes, N x C x H x W");
+    if (bottom[1] % g.group != 0 || outputs % g.group != 0)
+        throw ShapeError("group ", g.group, " does not divide both the ", bottom[1], " channels of the bottom ", bottom,
+                         " and num_output ", outputs, "; choose a divisor of both");
+    g.num_output = bottom[1];
+    g.bias = false;
+    const std::int64_t h = g.stride_h * (bottom[2] - 1) + g.dilation_h * (g.kernel_h - 1) + 1 - 2 * g.pad_h;
+    const std::int64_t w = g.stride_w * (bottom[3] - 1) + g.dilation_w * (g.kernel_w - 1) + 1 - 2 * g.pad_w;
+    if (h < 1 || w < 1)
+        throw ShapeError("the bottom is ", bottom, " and the top would be ", h, "x", w, " after a pad of ", g.pad_h,
+                         "x", g.pad_w, " is cut off; use a smaller pad or a larger kernel");
+    return {g, Shape{bottom[0], outputs, h, w}};
+}
+
 ops::PoolingGeometry pooling_geometry(const PoolingOptions& options, const Shape& bottom) {
     ops::PoolingGeometry g;
     g.method = options.pool;
@@ -50,8 +69,8 @@ ops::PoolingGeometry pooling_geometry(const PoolingOptions& options, const Shape
     g.pad_h = either_pad(options.pad_h, options.pad);
     g.pad_w = either_pad(options.pad_w, options.pad);
     if (options.global_pooling) {
-        if (g.kernel_h > 0 || g.kernel_w > 0 || g.pad_h > 0 || g.pad_w > 0)
-            throw ConfigError("global_pooling takes the whole map; remove kernel_size and pad");
+        if (g.kernel_h > 0 || g.kernel_w > 0 || g.pad_h > 0 || g.pad_w > 0 || g.stride_h > 1 || g.stride_w > 1)
+            throw ConfigError("global_pooling takes the whole map; remove kernel_size, stride and pad");
         g.kernel_h = bottom[2];
         g.kernel_w = bottom[3];
         g.stride_h = g.stride_w = 1;
@@ -69,7 +88,9 @@ ops::PoolingGeometry pooling_geometry(const PoolingOptions& options, const Shape
 ops::LrnParameters lrn_parameters(const LrnOptions& options) {
     if (options.local_size <= 0 || options.local_size % 2 == 0)
         throw ConfigError("local_size is ", options.local_size, "; LRN needs an odd, positive size");
-    return {options.local_size, options.alpha, options.beta, options.k};
+    if (options.norm_region == ops::NormRegion::within_channel && options.k != 1.0)
+        throw ConfigError("k is ", options.k, "; within a channel the constant is 1, so leave k out");
+    return {options.local_size, options.alpha, options.beta, options.k, options.norm_region};
 }
 
 }  // namespace firecaffe

@@ -4,11 +4,16 @@
 #include "firecaffe/layers/accuracy.hpp"
 #include "firecaffe/layers/concat.hpp"
 #include "firecaffe/layers/convolution.hpp"
+#include "firecaffe/layers/deconvolution.hpp"
 #include "firecaffe/layers/dropout.hpp"
+#include "firecaffe/layers/euclidean_loss.hpp"
+#include "firecaffe/layers/hinge_loss.hpp"
+#include "firecaffe/layers/infogain_loss.hpp"
 #include "firecaffe/layers/inner_product.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pooling.hpp"
 #include "firecaffe/layers/relu.hpp"
+#include "firecaffe/layers/sigmoid_cross_entropy_loss.hpp"
 #include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/layers/softmax_with_loss.hpp"
 
@@ -33,6 +38,7 @@ template <class T, class Device>
 LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     LayerRegistry registry;
     registry.add("Convolution", from_options<ConvolutionLayer<T, Device>, ConvolutionOptions>());
+    registry.add("Deconvolution", from_options<DeconvolutionLayer<T, Device>, DeconvolutionOptions>());
     registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
     registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
     registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());
@@ -41,6 +47,11 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     registry.add("Concat", from_options<ConcatLayer<T, Device>, ConcatOptions>());
     registry.add("Softmax", from_options<SoftmaxLayer<T, Device>, SoftmaxOptions>());
     registry.add("SoftmaxWithLoss", from_options<SoftmaxWithLossLayer<T, Device>, SoftmaxWithLossOptions>());
+    registry.add("EuclideanLoss", from_options<EuclideanLossLayer<T, Device>, EuclideanLossOptions>());
+    registry.add("HingeLoss", from_options<HingeLossLayer<T, Device>, HingeLossOptions>());
+    registry.add("SigmoidCrossEntropyLoss",
+                 from_options<SigmoidCrossEntropyLossLayer<T, Device>, SigmoidCrossEntropyLossOptions>());
+    registry.add("InfogainLoss", from_options<InfogainLossLayer<T, Device>, InfogainLossOptions>());
     registry.add("Accuracy", from_options<AccuracyLayer<T, Device>, AccuracyOptions>());
     return registry;
 }

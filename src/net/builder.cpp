@@ -13,6 +13,10 @@ NetBuilder& NetBuilder::convolution(std::string name, ConvolutionOptions options
     return add(std::move(name), "Convolution", options);
 }
 
+NetBuilder& NetBuilder::deconvolution(std::string name, ConvolutionOptions options) {
+    return add(std::move(name), "Deconvolution", DeconvolutionOptions{options});
+}
+
 NetBuilder& NetBuilder::pooling(std::string name, PoolingOptions options) {
     return add(std::move(name), "Pooling", options);
 }
@@ -45,6 +49,22 @@ NetBuilder& NetBuilder::concat(std::string name, std::vector<std::string> bottom
 
 NetBuilder& NetBuilder::softmax_with_loss(std::string name, SoftmaxWithLossOptions options) {
     return add_head(std::move(name), "SoftmaxWithLoss", options);
+}
+
+NetBuilder& NetBuilder::euclidean_loss(std::string name, EuclideanLossOptions options) {
+    return add_head(std::move(name), "EuclideanLoss", options);
+}
+
+NetBuilder& NetBuilder::hinge_loss(std::string name, HingeLossOptions options) {
+    return add_head(std::move(name), "HingeLoss", options);
+}
+
+NetBuilder& NetBuilder::sigmoid_cross_entropy_loss(std::string name, SigmoidCrossEntropyLossOptions options) {
+    return add_head(std::move(name), "SigmoidCrossEntropyLoss", options);
+}
+
+NetBuilder& NetBuilder::infogain_loss(std::string name, InfogainLossOptions options) {
+    return add_head(std::move(name), "InfogainLoss", std::move(options));
 }
 
 NetBuilder& NetBuilder::accuracy(std::string name, AccuracyOptions options) {

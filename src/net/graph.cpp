@@ -6,6 +6,7 @@
 #include <set>
 
 #include "firecaffe/core/error.hpp"
+#include "net/layer_name.hpp"
 
 namespace firecaffe {
 
@@ -23,13 +24,13 @@ namespace {
     for (std::size_t i = reader; i < spec.layers.size(); ++i) {
         const auto& tops = spec.layers[i].top;
         if (std::find(tops.begin(), tops.end(), blob) == tops.end()) continue;
-        throw ConfigError("layer '", layer.name, "': bottom '", blob, "' is written by layer '", spec.layers[i].name,
+        throw ConfigError(placed_name(layer), ": bottom '", blob, "' is written by layer '", spec.layers[i].name,
                           i == reader ? "' itself; a net may not have a cycle"
                                       : "' further down; put that layer first, or break the cycle");
     }
     std::string known;
     for (const auto& [name, value] : current) known += (known.empty() ? "" : ", ") + name;
-    throw ConfigError("layer '", layer.name, "': nobody writes bottom '", blob, "'; blobs so far: ", known);
+    throw ConfigError(placed_name(layer), ": nobody writes bottom '", blob, "'; blobs so far: ", known);
 }
 
 }  // namespace
@@ -50,7 +51,7 @@ Graph build_graph(const NetSpec& spec, Phase phase, const std::vector<std::strin
         const LayerSpec& layer = spec.layers[i];
         if (!(phase == Phase::train ? layer.in_train : layer.in_test)) continue;
         if (!names.insert(layer.name).second)
-            throw ConfigError("layer '", layer.name, "' exists twice; layer names must differ");
+            throw ConfigError(placed_name(layer), " exists twice; layer names must differ");
         const int node = static_cast<int>(graph.nodes.size());
         graph.nodes.push_back({&layer, {}, {}});
         for (const std::string& blob : layer.bottom) {
@@ -62,7 +63,7 @@ Graph build_graph(const NetSpec& spec, Phase phase, const std::vector<std::strin
         for (const std::string& blob : layer.top) {
             const bool in_place = std::find(layer.bottom.begin(), layer.bottom.end(), blob) != layer.bottom.end();
             if (!in_place && current.contains(blob))
-                throw ConfigError("layer '", layer.name, "': top '", blob, "' is already written by another layer; ",
+                throw ConfigError(placed_name(layer), ": top '", blob, "' is already written by another layer; ",
                                   "give it another name");
             graph.nodes.back().tops.push_back(new_value(blob, node));
         }

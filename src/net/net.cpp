@@ -78,7 +78,7 @@ void Net<T, Device>::initialize(Arena<T, Device>& parameters, std::uint64_t seed
     for (const NetNode<T, Device>& node : state_->nodes)
         for (std::size_t i = 0; i < node.parameters.size(); ++i) {
             const ParameterInfo& p = node.parameters[i];
-            with_layer_name(node.name, [&] {
+            with_layer_name(node.spec, node.name, [&] {
                 fill<T>(node.requests[i].filler, p.shape, filler_stream(seed, p.name), parameters.of(p));
             });
         }
@@ -117,7 +117,7 @@ double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
     if (!state_->bound) throw UsageError("a net runs before bind(); bind it to an arena of parameters first");
     for (NetNode<T, Device>& node : state_->nodes) {
         if (node.absorbed) continue;
-        with_layer_name(node.name, [&] {
+        with_layer_name(node.spec, node.name, [&] {
             node.layer->forward(
                 {node.bottom_data, node.top_data, node.parameter_data, key, node.number, state_->options.phase});
         });
@@ -138,7 +138,7 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
             for (std::size_t i = 0; i < node->parameters.size(); ++i)
                 node->parameter_diffs[i] = gradients.of(node->parameters[i]).data();
             for (const TensorView<T, Device>& diff : node->cleared_diffs) ops::clear<T, Device>(diff.storage());
-            with_layer_name(node->name, [&] {
+            with_layer_name(node->spec, node->name, [&] {
                 node->layer->backward({node->bottom_data, node->top_data_read, node->top_diffs, node->bottom_diffs,
                                        node->parameter_data, node->parameter_diffs, key, node->number});
             });

@@ -23,7 +23,7 @@ class NodeBuilder {
         net_value_ = {state_.data_value, state_.label_value};
         net_value_.resize(graph.values.size(), -1);
         for (const GraphNode& node : graph.nodes)
-            with_layer_name(node.spec->name, [&] { layers_.push_back(registry_.make(*node.spec)); });
+            with_layer_name(node.spec, node.spec->name, [&] { layers_.push_back(registry_.make(*node.spec)); });
         absorbed_ = absorbed_layers(graph);
         for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
@@ -84,7 +84,7 @@ class NodeBuilder {
             value(top).loss_weight = state_.nodes.back().layer->loss_weight(i);
             value(top).is_loss = value(top).loss_weight != 0.0;
             if (value(top).is_loss && value(top).spec.shape.count() != 1)
-                throw ShapeError("layer '", spec.name, "': the loss '", value(top).blob, "' is ", value(top).spec.shape,
+                throw ShapeError(placed_name(spec), ": the loss '", value(top).blob, "' is ", value(top).spec.shape,
                                  "; a loss must be one number, so add it up in the layer");
         }
     }
@@ -92,8 +92,12 @@ class NodeBuilder {
     static void check_bottoms(const NetNode<T, Device>& node, const LayerSpec& spec) {
         const LayerFacts facts = layer_facts(spec.options);
         if (!facts.fits_bottoms(node.bottoms.size()))
-            throw ConfigError("layer '", spec.name, "': ", spec.type, " reads ", facts.bottoms_text(), "; it is given ",
+            throw ConfigError(placed_name(spec), ": ", spec.type, " reads ", facts.bottoms_text(), "; it is given ",
                               node.bottoms.size());
+    }
+
+    static std::string placed(const NetNode<T, Device>& node) {
+        return node.spec != nullptr ? placed_name(*node.spec) : text("layer '", node.name, "'");
     }
 
     /// Sets the layer up and adds its tops as values.
@@ -105,7 +109,7 @@ class NodeBuilder {
             value(bottom).consumers.push_back(number);
         }
         LayerPlan plan;
-        with_layer_name(node.name, [&] {
+        with_layer_name(node.spec, node.name, [&] {
             plan = node.layer->setup(bottoms, state_.options.phase);
             if (plan.tops.size() != tops)
                 throw ConfigError("the layer writes ", plan.tops.size(), " tops and is given ", tops, " names");
@@ -160,11 +164,10 @@ class NodeBuilder {
                 }
                 const ParameterInfo* info = (shared != nullptr ? shared : &state_.layout)->find(name);
                 if (info == nullptr)
-                    throw ConfigError("layer '", node->name, "': the net it shares parameters with has no '", name,
-                                      "'");
+                    throw ConfigError(placed(*node), ": the net it shares parameters with has no '", name, "'");
                 if (info->shape != request.shape)
-                    throw ShapeError("layer '", node->name, "': parameter '", name, "' is ", request.shape,
-                                     " here and ", info->shape, " in the net it shares parameters with");
+                    throw ShapeError(placed(*node), ": parameter '", name, "' is ", request.shape, " here and ",
+                                     info->shape, " in the net it shares parameters with");
                 node->parameters.push_back(*info);
             }
         }
@@ -196,7 +199,7 @@ class NodeBuilder {
             for (const int top : node->tops) {
                 downstream = downstream || value(top).is_loss || value(top).reaches_loss;
                 if (value(top).is_loss && value(top).reaches_loss)
-                    throw ConfigError("layer '", node->name, "': the loss '", value(top).blob,
+                    throw ConfigError(placed(*node), ": the loss '", value(top).blob,
                                       "' is the bottom of another loss; weigh losses by loss_weight instead");
             }
             node->runs_backward = downstream && value(node->tops.front()).needs_diff;
@@ -226,7 +229,9 @@ template void build_nodes<double, Cpu>(Net<double, Cpu>::State&, const LayerRegi
 std::string score_blob(const NetSpec& spec, Phase phase) {
     for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
         if (!(phase == Phase::train ? layer->in_train : layer->in_test)) continue;
-        if (layer->type == "SoftmaxWithLoss" && !layer->bottom.empty()) return layer->bottom.front();
+        const bool judges_classes =
+            layer->type == "SoftmaxWithLoss" || layer->type == "InfogainLoss" || layer->type == "HingeLoss";
+        if (judges_classes && !layer->bottom.empty()) return layer->bottom.front();
         if (layer->type == "Softmax" && !layer->top.empty()) return layer->top.front();
     }
     return {};

@@ -11,6 +11,7 @@
 #include "firecaffe/net/graph.hpp"
 #include "firecaffe/net/memory_plan.hpp"
 #include "firecaffe/net/net.hpp"
+#include "net/layer_name.hpp"
 
 namespace firecaffe {
 
@@ -84,20 +85,6 @@ struct Net<T, Device>::State {
         return reinterpret_cast<T*>(memory.data() + plan.offsets[static_cast<std::size_t>(index)]);
     }
 };
-
-/// Runs `f`; an error in it gets the layer's name in front.
-template <class F>
-void with_layer_name(const std::string& name, F&& f) {
-    try {
-        f();
-    } catch (const ShapeError& e) {
-        throw ShapeError("layer '", name, "': ", e.what());
-    } catch (const ConfigError& e) {
-        throw ConfigError("layer '", name, "': ", e.what());
-    } catch (const DataError& e) {
-        throw DataError("layer '", name, "': ", e.what());
-    }
-}
 
 /// Layers, shapes, parameters: everything but memory. Then memory.
 template <class T, class Device>

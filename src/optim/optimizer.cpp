@@ -4,12 +4,13 @@
 #include <cmath>
 
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/optim/adam.hpp"
+#include "firecaffe/optim/adaptive.hpp"
+#include "firecaffe/optim/layerwise.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
+#include "firecaffe/optim/momentum.hpp"
 
 namespace firecaffe {
-
-template class PolicyOptimizer<float, Cpu, SgdPolicy>;
-template class PolicyOptimizer<double, Cpu, SgdPolicy>;
 
 template <class T>
 double clip_factor(double limit, std::span<const T> gradient_sums, double scale) {
@@ -23,12 +24,53 @@ double clip_factor(double limit, std::span<const T> gradient_sums, double scale)
 template double clip_factor(double, std::span<const float>, double);
 template double clip_factor(double, std::span<const double>, double);
 
+void check_solver(const SolverOptions& solver) {
+    check_lr_policy(solver);
+    using Type = SolverOptions::Type;
+    const auto share = [](const char* key, double value) {
+        if (!(value >= 0.0 && value < 1.0)) throw ConfigError("solver: ", key, " is ", value, "; give 0 to below 1");
+    };
+    const auto positive = [](const char* key, double value) {
+        if (!(value > 0.0)) throw ConfigError("solver: ", key, " is ", value, "; give more than 0");
+    };
+    share("momentum", solver.momentum);
+    share("momentum2", solver.momentum2);
+    share("rms_decay", solver.rms_decay);
+    positive("delta", solver.delta);
+    positive("trust_coefficient", solver.trust_coefficient);
+    if ((solver.type == Type::adagrad || solver.type == Type::rmsprop) && solver.momentum != 0.0)
+        throw ConfigError("solver: momentum is ", solver.momentum, ", but adagrad and rmsprop have none; give 0");
+    if (solver.type == Type::lars && solver.regularization_type != Regularization::l2)
+        throw ConfigError("solver: lars is defined with l2 only; change regularization_type, or take lamb");
+}
+
 template <class T, class Device>
 std::unique_ptr<Optimizer<T, Device>> make_optimizer(const SolverOptions& solver, const ArenaLayout& layout) {
-    check_lr_policy(solver);
-    switch (solver.type) {
-        case SolverOptions::Type::sgd:
-            return std::make_unique<PolicyOptimizer<T, Device, SgdPolicy>>(SgdPolicy{solver.momentum}, layout, solver);
+    using Type = SolverOptions::Type;
+    check_solver(solver);
+    const auto with = [&]<class Policy>(Policy policy) -> std::unique_ptr<Optimizer<T, Device>> {
+        return std::make_unique<PolicyOptimizer<T, Device, Policy>>(policy, layout, solver);
+    };
+    const SolverOptions& s = solver;
+    switch (s.type) {
+        case Type::sgd:
+            return with(SgdPolicy{s.momentum});
+        case Type::nesterov:
+            return with(NesterovPolicy{s.momentum});
+        case Type::adagrad:
+            return with(AdaGradPolicy{s.delta});
+        case Type::rmsprop:
+            return with(RmsPropPolicy{s.rms_decay, s.delta});
+        case Type::adadelta:
+            return with(AdaDeltaPolicy{s.momentum, s.delta});
+        case Type::adam:
+            return with(AdamPolicy{s.momentum, s.momentum2, s.delta});
+        case Type::adamw:
+            return with(AdamWPolicy{s.momentum, s.momentum2, s.delta});
+        case Type::lars:
+            return with(LarsPolicy{s.momentum, s.trust_coefficient});
+        case Type::lamb:
+            return with(LambPolicy{s.momentum, s.momentum2, s.delta});
     }
     throw ConfigError("solver: unknown type number ", static_cast<int>(solver.type));
 }

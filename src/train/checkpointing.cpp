@@ -32,19 +32,19 @@ std::vector<NamedArray> to_named(const std::vector<SavedArray>& arrays) {
     return named;
 }
 
-void restore_arrays(const std::vector<SavedArray>& into, const SafetensorsFile& from, const std::string& source) {
+void restore_arrays(const std::vector<SavedArray>& into, const SafetensorsFile& from, const std::string& source,
+                    const char* owner) {
     for (const SavedArray& target : into) {
         const NamedArray* found = from.find(target.name);
         if (found == nullptr)
-            throw DataError(source, ": there is no tensor '", target.name, "'; the file belongs to another net");
+            throw DataError(source, ": there is no tensor '", target.name, "'; the file belongs to ", owner);
         if (found->dtype != target.dtype || found->shape != target.shape)
             throw DataError(source, ": tensor '", target.name, "' is ", found->dtype, " ", found->shape,
-                            " and this net wants ", target.dtype, " ", target.shape,
-                            "; the file belongs to another net");
+                            " and this net wants ", target.dtype, " ", target.shape, "; the file belongs to ", owner);
     }
     for (const NamedArray& array : from.arrays())
         if (std::none_of(into.begin(), into.end(), [&](const auto& a) { return a.name == array.name; }))
-            throw DataError(source, ": this net has no tensor '", array.name, "'; the file belongs to another net");
+            throw DataError(source, ": this net has no tensor '", array.name, "'; the file belongs to ", owner);
     for (const SavedArray& target : into) from.copy_to(target.name, target.dtype, target.shape, target.data);
 }
 

@@ -31,9 +31,11 @@ std::vector<SavedArray> solver_arrays(const ArenaLayout& layout, Optimizer<T, Cp
 /// The same arrays, to be written to a file.
 std::vector<NamedArray> to_named(const std::vector<SavedArray>& arrays);
 
-/// Copies arrays of the same names, shapes and types from a file. `source` is for messages. Throws DataError for an
-/// array that is missing, left over, or of another shape or type; then nothing is copied.
-void restore_arrays(const std::vector<SavedArray>& into, const SafetensorsFile& from, const std::string& source);
+/// Copies arrays of the same names, shapes and types from a file. `source`, the file, and `owner`, what it may belong
+/// to if it does not fit ("another net"), are for messages. Throws DataError for an array that is missing, left over,
+/// or of another shape or type; then nothing is copied.
+void restore_arrays(const std::vector<SavedArray>& into, const SafetensorsFile& from, const std::string& source,
+                    const char* owner = "another net");
 
 /// Throws TrainingError naming the parameter, if a value is not finite: such a state is never saved.
 template <class T>

@@ -29,8 +29,8 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
                                 const Arena<T, Device>& parameters, int threads)
     : options_(options), test_(std::move(test)), shards_(shards), scores_(score_blob(options.net, Phase::test)) {
     if (scores_.empty())
-        throw ConfigError("net '", options.net.name, "' has no SoftmaxWithLoss or Softmax in the test phase; ",
-                          "there is nothing to evaluate. Add one, or leave data.test out");
+        throw ConfigError("net '", options.net.name, "' has no loss on class scores and no Softmax in the test phase; ",
+                          "there is nothing to evaluate. Add SoftmaxWithLoss or Softmax, or leave data.test out");
     for (const LayerSpec& layer : options.net.layers)
         if (layer.in_test && layer.type == "Softmax" && !layer.top.empty() && layer.top.front() == scores_)
             scores_are_probabilities_ = true;

@@ -46,6 +46,7 @@ std::string summary_json(const TrainSummary& s) {
     json["threads"] = s.threads;
     json["reducer"] = s.reducer;
     json["global_batch"] = s.global_batch;
+    json["effective_base_lr"] = s.effective_base_lr;
     json["shards"] = s.shards;
     json["parameter_count"] = s.parameter_count;
     json["parameters_digest"] = s.parameters_digest;

@@ -19,6 +19,7 @@ void check_options(const TrainOptions& o) {
     if (o.solver.max_iter < 0) throw ConfigError("solver.max_iter is ", o.solver.max_iter, "; give zero or more");
     if (o.solver.global_batch < 1)
         throw ConfigError("solver.global_batch is ", o.solver.global_batch, "; give the images per update");
+    if (o.solver.iter_size < 1) throw ConfigError("solver.iter_size is ", o.solver.iter_size, "; give one or more");
     if (o.solver.test_batch < 1) throw ConfigError("solver.test_batch is ", o.solver.test_batch, "; give one or more");
     if (o.compute.threads < 1) throw ConfigError("compute.threads is ", o.compute.threads, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
@@ -49,12 +50,14 @@ auto or_abort(F&& f, Abort&& abort) {
 }  // namespace
 
 std::int64_t logical_shards(const TrainOptions& options, int workers) {
-    const std::int64_t shards =
-        options.solver.shards > 0 ? options.solver.shards : std::int64_t{workers} * options.compute.threads;
-    if (shards < 1 || options.solver.global_batch % shards != 0)
-        throw ConfigError("solver.global_batch ", options.solver.global_batch, " cannot be cut into ", shards,
-                          " equal shards; choose solver.shards so that it divides the batch",
-                          options.solver.shards > 0 ? "" : " (without it there is one shard per math thread)");
+    const SolverOptions& solver = options.solver;
+    const std::int64_t per_pass = solver.shards > 0 ? solver.shards : std::int64_t{workers} * options.compute.threads;
+    const std::int64_t shards = per_pass * solver.iter_size;
+    if (shards < 1 || solver.global_batch % shards != 0)
+        throw ConfigError("solver.global_batch ", solver.global_batch, " cannot be cut into ", shards, " equal shards",
+                          solver.iter_size > 1 ? text(" (iter_size ", solver.iter_size, " times ", per_pass, ")") : "",
+                          "; choose solver.shards so that it divides the batch",
+                          solver.shards > 0 ? "" : " (without it there is one shard per math thread)");
     return shards;
 }
 

@@ -72,9 +72,11 @@ void Trainer<T, Device>::State::update(double rate) {
     if (options.solver.clip_gradients >= 0) {
         std::span<const T> sums;
         for (std::size_t b = 0; b < buckets.size(); ++b) sums = exchange->wait(b);
-        clip = clip_factor<T>(options.solver.clip_gradients, sums.first(layout().size()), mean);
+        // Caffe clips before it divides by iter_size, so it is the sum of the passes' means that the limit is for.
+        const double sum_of_passes = mean * static_cast<double>(options.solver.iter_size);
+        clip = clip_factor<T>(options.solver.clip_gradients, sums.first(layout().size()), sum_of_passes);
     }
-    optimizer->begin(rate, mean * clip);
+    optimizer->begin({.rate = rate, .scale = mean * clip, .iteration = iteration});
     for (std::size_t b = 0; b < buckets.size(); ++b) {
         const std::span<const T> sums = exchange->wait(b);
         optimizer->update(parameters.values(), sums, buckets[b].begin, std::min(buckets[b].end, layout().size()));
@@ -181,7 +183,8 @@ void Trainer<T, Device>::State::resume() {
     if (found.has_value()) {
         const Checkpoint checkpoint = load_checkpoint(*found);
         restore_arrays(model_arrays(layout(), parameters), checkpoint.model, *found + "/model.safetensors");
-        restore_arrays(solver_arrays(layout(), *optimizer), checkpoint.solver, *found + "/solver.safetensors");
+        restore_arrays(solver_arrays(layout(), *optimizer), checkpoint.solver, *found + "/solver.safetensors",
+                       "another net or another solver.type");
         iteration = resumed_from = checkpoint.state.iteration;
         last_checkpoint = *found;
         ++version;
@@ -241,6 +244,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.threads = threads.size();
     s.reducer = std::string(reducer->name());
     s.global_batch = options.solver.global_batch;
+    s.effective_base_lr = effective_base_lr(options.solver);
     s.shards = shards;
     s.parameter_count = static_cast<std::int64_t>(layout().parameter_count());
     s.parameters_digest = parameters_digest(layout(), parameters);

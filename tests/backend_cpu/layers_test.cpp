@@ -8,6 +8,7 @@
 #include "catch.hpp"
 #include "firecaffe/ops/reference/concat.hpp"
 #include "firecaffe/ops/reference/lrn.hpp"
+#include "firecaffe/ops/reference/lrn_within_channel.hpp"
 #include "firecaffe/ops/reference/pooling.hpp"
 
 using namespace firecaffe;
@@ -103,6 +104,30 @@ TEST_CASE("LRN agrees with the reference") {
             CHECK(distance(dx, dx_oracle) < kClose);
             CHECK(padding_is_zero(dx));
         }
+}
+
+TEST_CASE("LRN within a channel agrees with the reference") {
+    for (const Shape& shape : {Shape{2, 3, 9, 8}, Shape{1, 5, 1, 30}, Shape{2, 1, 17, 1}, Shape{1, 2, 2, 3},
+                               Shape{0, 2, 4, 4}})
+        for (const std::int64_t size : {1, 3, 5, 7})
+            for (const double beta : {0.75, 0.6}) {
+                const LrnParameters parameters{size, 2.0, beta, 1.0, NormRegion::within_channel};
+                INFO(to_string(shape) << " local_size " << size << " beta " << beta);
+                const auto op = make_lrn<float, Cpu>(parameters, {shape, {}});
+                reference::ReferenceLrnWithinChannel<float> oracle(parameters, {shape, {}});
+                REQUIRE(op->output() == TensorSpec{shape, {}});
+                Floats x = random_in({shape, {}}, 1), dy = random_in({shape, {}}, 2);
+                for (float& value : x.storage()) value *= 5.0f;
+                Floats y = unwritten({shape, {}}), dx = unwritten({shape, {}}), y_oracle(shape), dx_oracle(shape);
+                op->forward(x.view(), y.view());
+                oracle.forward(x.view(), y_oracle.view());
+                CHECK(distance(y, y_oracle) < kClose);
+                op->backward(x.view(), y.view(), dy.view(), dx.view());
+                oracle.backward(x.view(), y_oracle.view(), dy.view(), dx_oracle.view());
+                CHECK(distance(dx, dx_oracle) < kClose);
+            }
+    const TensorSpec blocked{{1, 16, 4, 4}, Layout::blocked(16)};
+    CHECK_THROWS_AS((make_lrn<float, Cpu>({3, 1, 0.75, 1, NormRegion::within_channel}, blocked)), ShapeError);
 }
 
 TEST_CASE("concat joins what it can in blocks, and reorders the rest") {

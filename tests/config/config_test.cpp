@@ -217,7 +217,8 @@ TEST_CASE("files: the net's own file, relative paths, what is not there") {
     CHECK(listed.data.test.list == folder.at("run/../l.txt"));
     CHECK(listed.data.test.warp == 8);
     CHECK(options.output.directory == "out");
-    CHECK(load_config({config, {"net.layers.0.negative_slope=0.5"}, {}}).net.layers[0].options.index() == 2);
+    const TrainOptions overridden = load_config({config, {"net.layers.0.negative_slope=0.5"}, {}});
+    CHECK(std::get<ReluOptions>(overridden.net.layers[0].options).negative_slope == 0.5);
 
     const std::string net = folder.at("run/nets/n.json");
     CHECK(load_error(config, {"net.layers.0.slope=1"}).starts_with("--set net.layers.0.slope=1: /net/layers/0/slope"));
@@ -236,6 +237,40 @@ TEST_CASE("files: the net's own file, relative paths, what is not there") {
     CHECK(load_error(folder.at("run")).find("is a directory") != std::string::npos);
     const std::string large = folder.write("large.json", std::string(std::size_t{1} << 21, ' '));
     CHECK(load_error(large).find("larger than 1048576 bytes") != std::string::npos);
+}
+
+TEST_CASE("every layer knows where it is stated") {
+    const std::vector<LayerSpec> inside = base({"net.layers.0.group=1",
+                                                "net.layers.4={\"name\":\"fc\",\"type\":"
+                                                "\"ReLU\"}"})
+                                              .net.layers;
+    REQUIRE(inside.size() == 7);
+    CHECK(inside[0].origin == "c.json:14:7: /net/layers/0");  // one of its keys was set; the layer stands in the file
+    CHECK(inside[1].origin == "c.json:15:7: /net/layers/1");
+    CHECK(inside[4].origin == "--set net.layers.4={\"name\":\"fc\",\"type\":\"ReLU\"}: /net/layers/4");
+    CHECK(inside[6].origin == "c.json:20:7: /net/layers/6");
+
+    const NetSpec alone = parse_net(
+        "// a comment with [1, 2]\n{\"name\": \"x\", \"layers\": [ // first\n"
+        "  {\"name\": \"a\", \"type\": \"ReLU\", \"bottom\": [\"data\"]}, {\"name\": \"b\", \"type\": \"ReLU\"},\n"
+        "\t{\"type\": \"ReLU\", \"name\": \"c\"}]}",
+        "n.json");
+    REQUIRE(alone.layers.size() == 3);
+    CHECK(alone.layers[0].origin == "n.json:3:3: /layers/0");
+    CHECK(alone.layers[1].origin == "n.json:3:54: /layers/1");
+    CHECK(alone.layers[2].origin == "n.json:4:2: /layers/2");
+
+    const Folder folder;
+    const std::string config = folder.write("c.json", R"({
+  "data": {"train": {"type": "synthetic", "shape": [1, 2, 3]}}, "net": "n.json",
+  "solver": {"base_lr": 0.1, "max_iter": 1, "global_batch": 2}
+})");
+    const std::string net = folder.write("n.json", "{\n\"layers\": [{\"name\": \"a\", \"type\": \"ReLU\"}]}");
+    CHECK(load_config({config, {}, {}}).net.layers[0].origin == net + ":2:12: /layers/0");
+    const std::string whole = R"(net.layers=[{"name":"a","type":"ReLU"},{"name":"b","type":"ReLU"}])";
+    const TrainOptions set = load_config({config, {whole}, {}});
+    REQUIRE(set.net.layers.size() == 2);
+    CHECK(set.net.layers[1].origin == "--set " + whole + ": /net/layers/1");
 }
 
 TEST_CASE("printing is complete, canonical and read back as the same") {

@@ -79,6 +79,40 @@ TEST_CASE("constant, uniform and gaussian") {
     CHECK_THROWS_AS(filled(f), ConfigError);
 }
 
+TEST_CASE("bilinear: the same pyramid in every kernel") {
+    FillerOptions f;
+    f.type = FillerOptions::Type::bilinear;
+    const auto weights = [&](const Shape& shape) {
+        std::vector<double> values(static_cast<std::size_t>(shape.count()));
+        fill<double>(f, shape, filler_stream(9, "up.weight"), values);
+        return values;
+    };
+    // Caffe's f = 2, c = 3/4 for width 4, and f = 2, c = 1/2 for width 3.
+    const double even[] = {0.25, 0.75, 0.75, 0.25}, odd[] = {0.5, 1.0, 0.5};
+    const auto four = weights(Shape{3, 1, 4, 4});
+    for (std::size_t i = 0; i < 48; ++i) CHECK(four[i] == Approx(even[i % 4] * even[i / 4 % 4]));
+    const auto three = weights(Shape{2, 2, 3, 3});
+    for (std::size_t i = 0; i < 36; ++i) CHECK(three[i] == Approx(odd[i % 3] * odd[i / 3 % 3]));
+    CHECK_THROWS_AS(weights(Shape{2, 1, 3, 4}), ConfigError);
+    CHECK_THROWS_AS(weights(Shape{4, 9}), ConfigError);
+}
+
+TEST_CASE("positive_unitball: positive, and the weights of each output have the sum 1") {
+    FillerOptions f;
+    f.type = FillerOptions::Type::positive_unitball;
+    const auto values = filled(f);
+    const std::size_t row = values.size() / 64;
+    for (std::size_t first = 0; first < values.size(); first += row) {
+        double sum = 0;
+        for (std::size_t i = first; i < first + row; ++i) {
+            REQUIRE(values[i] >= 0);
+            sum += values[i];
+        }
+        CHECK(sum == Approx(1.0).epsilon(1e-12));
+    }
+    CHECK(largest(values) < 2.2 / static_cast<double>(row));  // uniform: at most twice the mean, nearly
+}
+
 TEST_CASE("values depend on seed and name, and float is double rounded once") {
     FillerOptions f;
     f.type = FillerOptions::Type::gaussian;

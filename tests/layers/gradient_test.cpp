@@ -79,6 +79,8 @@ TEST_CASE("gradients of ReLU") {
 TEST_CASE("gradients of LRN") {
     auto b = stem();
     check(finish(b.lrn("norm", {.local_size = 3, .alpha = 0.7, .beta = 0.6, .k = 1.5})));
+    auto within = stem();
+    check(finish(within.lrn("norm", {.local_size = 3, .alpha = 2.5, .norm_region = ops::NormRegion::within_channel})));
 }
 
 TEST_CASE("gradients of dropout") {

@@ -48,6 +48,37 @@ TEST_CASE("accuracy counts the k largest, and the lower class wins a tie") {
     CHECK(accuracy_of(3) == 1.0);
 }
 
+TEST_CASE("global pooling takes the whole map, by either method") {
+    for (const auto method : {ops::PoolMethod::max, ops::PoolMethod::average}) {
+        Net<double, Cpu> net(NetBuilder("p").pooling("pool", {.pool = method, .global_pooling = true}).build(),
+                             {.data = Shape{2, 2, 2, 3}, .phase = Phase::test, .retain = {"pool"}},
+                             LayerRegistry<double, Cpu>::with_builtin());
+        Arena<double, Cpu> none(net.layout());
+        net.bind(none);
+        for (std::size_t i = 0; i < 24; ++i) net.data().data()[i] = static_cast<double>(i);
+        net.forward({});
+        const auto pooled = net.blob("pool");
+        REQUIRE(pooled.shape() == Shape{2, 2, 1, 1});
+        for (std::size_t map = 0; map < 4; ++map)
+            CHECK(pooled.data()[map] ==
+                  static_cast<double>(map) * 6 + (method == ops::PoolMethod::max ? 5.0 : 2.5));
+    }
+}
+
+TEST_CASE("global pooling refuses a kernel, a stride and a pad of its own") {
+    const auto build = [](PoolingOptions o) {
+        o.global_pooling = true;
+        NetUnderTest<float>(NetBuilder("n").pooling("pool1", o).build(), Shape{2, 3, 8, 8}, 2);
+    };
+    for (const PoolingOptions& o :
+         {PoolingOptions{.kernel_size = 2}, PoolingOptions{.kernel_w = 2}, PoolingOptions{.stride = 2},
+          PoolingOptions{.stride_h = 2}, PoolingOptions{.pad = 1}, PoolingOptions{.pad_w = 1}})
+        CHECK_THROWS_WITH(build(o), Contains("layer 'pool1'") && Contains("global_pooling"));
+    NetBuilder rows("n");
+    rows.inner_product("ip", {.num_output = 2}).pooling("pool1", {.global_pooling = true});
+    CHECK_THROWS_WITH((NetUnderTest<float>(rows.build(), Shape{2, 3, 8, 8}, 2)), Contains("2x2"));
+}
+
 TEST_CASE("dropout is the identity in testing") {
     const NetSpec spec = NetBuilder("d").dropout().build();
     Net<double, Cpu> net(spec, {.data = Shape{1, 2, 2, 2}, .phase = Phase::test, .retain = {"data"}},
@@ -71,6 +102,11 @@ TEST_CASE("bad settings name the layer, the values and the cure") {
     CHECK_THROWS_WITH(build(NetBuilder("n").pooling("pool1", {.kernel_size = 2, .global_pooling = true})),
                       Contains("global_pooling"));
     CHECK_THROWS_WITH(build(NetBuilder("n").lrn("norm1", {.local_size = 4})), Contains("norm1") && Contains("odd"));
+    CHECK_THROWS_WITH(build(NetBuilder("n").lrn("norm1", {.k = 2, .norm_region = ops::NormRegion::within_channel})),
+                      Contains("norm1") && Contains("k is 2"));
+    CHECK_THROWS_WITH(build(NetBuilder("n").inner_product("ip", {.num_output = 2}).lrn(
+                          "norm1", {.norm_region = ops::NormRegion::within_channel})),
+                      Contains("norm1") && Contains("2x2") && Contains("N, C, H, W"));
     CHECK_THROWS_WITH(build(NetBuilder("n").dropout({.dropout_ratio = 1.0})), Contains("dropout_ratio"));
     CHECK_THROWS_WITH(build(NetBuilder("n").relu({.negative_slope = -0.1})), Contains("negative_slope"));
     CHECK_THROWS_WITH(build(NetBuilder("n").custom("s", "Swish")), Contains("Swish") && Contains("Convolution"));

@@ -145,9 +145,12 @@ TEST_CASE("pooling: gradients") {
 
 TEST_CASE("lrn: gradients") {
     for (const std::int64_t size : {1, 3, 5, 9})
-        for (const Shape& input : {Shape{2, 6, 2, 3}, Shape{1, 2, 3, 1}, Shape{3, 7}, Shape{1, 1, 2, 2}}) {
-            const LrnParameters parameters{size, size == 5 ? 1e-4 : 2.0, size == 3 ? 0.5 : 0.75, size == 9 ? 2.0 : 1.0};
-            INFO("size " << size << " on " << to_string(input));
+        for (const Shape& input : {Shape{2, 6, 2, 3}, Shape{1, 2, 3, 1}, Shape{3, 7}, Shape{1, 1, 2, 2},
+                                   Shape{1, 2, 6, 7}}) {
+            const bool within = input[2] > 2;
+            const LrnParameters parameters{size, size == 5 ? 1e-4 : 2.0, size == 3 ? 0.5 : 0.75, size == 9 ? 2.0 : 1.0,
+                                           within ? NormRegion::within_channel : NormRegion::across_channels};
+            INFO("size " << size << " on " << to_string(input) << (within ? ", within a channel" : ""));
             const auto op = make_lrn<double, Cpu>(parameters, {input, {}});
             Doubles x = random_tensor<double>(input, 7), y = poisoned(x.spec()), dx = poisoned(x.spec());
             Doubles dy = random_tensor<double>(input, 8);

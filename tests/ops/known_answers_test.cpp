@@ -117,6 +117,24 @@ TEST_CASE("lrn: alpha is divided by the window's size, and the window stops at t
     CHECK(worst_error(y.storage(), std::span(expected)) < Tolerance<double>::kElementwise * 2);
 }
 
+TEST_CASE("lrn within a channel: every window is divided by its full size, as Caffe's average pooling does") {
+    Doubles x = tensor({1, 2, 2, 2}, {1, 2, 3, 4, /**/ 5, 0, 0, 0});
+    const auto op = make_lrn<double, Cpu>({3, 1.8, 0.5, 1.0, NormRegion::within_channel}, x.spec());
+    Doubles y(x.spec());
+    op->forward(x.view(), y.view());
+    // Each window sees the whole map and five zeros beyond it: s = 1 + 1.8/9 * 30 and 1 + 1.8/9 * 25.
+    const double first = std::sqrt(7.0), second = std::sqrt(6.0);
+    const std::vector<double> expected{1 / first, 2 / first, 3 / first, 4 / first, 5 / second, 0, 0, 0};
+    CHECK(worst_error(y.storage(), std::span(expected)) < Tolerance<double>::kElementwise * 2);
+    // A row: the windows of the ends have two elements, and divide by nine as well.
+    Doubles row = tensor({1, 1, 1, 3}, {1, 2, 3});
+    const auto row_op = make_lrn<double, Cpu>({3, 9.0, 0.5, 1.0, NormRegion::within_channel}, row.spec());
+    Doubles row_y(row.spec());
+    row_op->forward(row.view(), row_y.view());
+    const std::vector<double> row_expected{1 / std::sqrt(6.0), 2 / std::sqrt(15.0), 3 / std::sqrt(14.0)};
+    CHECK(worst_error(row_y.storage(), std::span(row_expected)) < Tolerance<double>::kElementwise * 2);
+}
+
 TEST_CASE("convolution agrees with its definition, element by element") {
     struct Case {
         Shape input;

@@ -50,6 +50,45 @@ TEST_CASE("the seven learning-rate policies") {
           Approx(0.5).margin(1e-4));
 }
 
+TEST_CASE("a warm-up goes in a line to where the policy takes over, and the policy counts from iteration 0") {
+    auto solver = solver_with({.type = Type::step, .gamma = 0.1, .stepsize = 10});
+    solver.warmup_iter = 5;
+    solver.warmup_start_lr = 0.1;
+    CHECK(learning_rate(solver, 0) == 0.1);
+    CHECK(learning_rate(solver, 1) == Approx(0.18));
+    CHECK(learning_rate(solver, 4) == Approx(0.42));
+    CHECK(learning_rate(solver, 5) == 0.5);
+    CHECK(learning_rate(solver, 9) == 0.5);
+    CHECK(learning_rate(solver, 10) == Approx(0.05));  // and not at 15
+    auto poly = solver_with({.type = Type::poly, .power = 1.0});
+    poly.warmup_iter = 20;
+    CHECK(learning_rate(poly, 0) == 0.0);
+    CHECK(learning_rate(poly, 10) == Approx(0.2));  // half of the way to 0.5 * (1 - 20 / 100)
+    CHECK(learning_rate(poly, 20) == Approx(0.4));
+    poly.warmup_iter = 100;
+    CHECK_NOTHROW(check_lr_policy(poly));
+    poly.warmup_iter = 101;
+    CHECK_THROWS_WITH(check_lr_policy(poly), Contains("warmup_iter is 101") && Contains("100"));
+}
+
+TEST_CASE("the base rate follows the batch where that is asked for") {
+    auto solver = solver_with({.type = Type::step, .gamma = 0.1, .stepsize = 10});
+    solver.global_batch = 1024;
+    solver.base_batch = 256;
+    CHECK(effective_base_lr(solver) == 0.5);
+    solver.lr_scaling = LrScaling::linear;
+    CHECK(effective_base_lr(solver) == 2.0);
+    CHECK(learning_rate(solver, 10) == Approx(0.2));
+    solver.warmup_iter = 4;
+    solver.warmup_start_lr = 0.5;  // is not scaled
+    CHECK(learning_rate(solver, 0) == 0.5);
+    CHECK(learning_rate(solver, 2) == Approx(1.25));
+    solver.lr_scaling = LrScaling::sqrt;
+    CHECK(effective_base_lr(solver) == 1.0);
+    solver.base_batch = 0;
+    CHECK_THROWS_WITH(check_lr_policy(solver), Contains("lr_scaling needs base_batch"));
+}
+
 TEST_CASE("a policy without what it needs is refused") {
     CHECK_THROWS_WITH(check_lr_policy(solver_with({.type = Type::step})), Contains("stepsize"));
     CHECK_THROWS_WITH(check_lr_policy(solver_with({.type = Type::multistep})), Contains("stepvalue"));
@@ -69,7 +108,7 @@ TEST_CASE("Caffe's SGD keeps the rate inside the momentum buffer") {
     w.of(p)[0] = 1.0;
     g.of(p)[0] = 2.0;
     const auto step = [&](double rate) {
-        optimizer->begin(rate, 1.0);
+        optimizer->begin({.rate = rate});
         optimizer->update(w.values(), g.values(), 0, layout.size());
     };
     step(0.1);  // h = 0.2
@@ -93,7 +132,7 @@ TEST_CASE("multipliers, decay and the factor that makes means") {
         Arena<double, Cpu> w(layout);
         for (const ParameterInfo& p : layout.parameters())
             for (double& v : w.of(p)) v = -3.0;
-        optimizer->begin(0.5, 0.25);
+        optimizer->begin({.rate = 0.5, .scale = 0.25});
         optimizer->update(w.values(), g.values(), 0, layout.size());
         return std::pair(w.of(layout.parameters()[0])[1], w.of(layout.parameters()[1])[1]);
     };
@@ -113,9 +152,9 @@ TEST_CASE("updating bucket by bucket equals updating at once, and leaves the res
     Arena<float, Cpu> once(layout), parts(layout), g(layout);
     for (std::size_t i = 0; i < g.values().size(); ++i) g.values()[i] = static_cast<float>(i) - 50;
     const auto o1 = make_optimizer<float, Cpu>(solver, layout), o2 = make_optimizer<float, Cpu>(solver, layout);
-    o1->begin(0.1, 1.0);
+    o1->begin({.rate = 0.1});
     o1->update(once.values(), g.values(), 0, layout.size());
-    o2->begin(0.1, 1.0);
+    o2->begin({.rate = 0.1});
     o2->update(parts.values(), g.values(), 0, 48);
     CHECK(parts.values()[48] == 0.0f);
     o2->update(parts.values(), g.values(), 48, layout.size());
@@ -149,7 +188,7 @@ TEST_CASE("a user's update rule without state works") {
     PolicyOptimizer<double, Cpu, PlainDescent> optimizer({}, layout, solver);
     Arena<double, Cpu> w(layout), g(layout);
     g.of(layout.parameters()[0])[2] = 1.0;
-    optimizer.begin(0.25, 1.0);
+    optimizer.begin({.rate = 0.25});
     optimizer.update(w.values(), g.values(), 0, layout.size());
     CHECK(w.of(layout.parameters()[0])[2] == -0.25);
     CHECK(optimizer.state().empty());

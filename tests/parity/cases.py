@@ -100,6 +100,27 @@ def convolutions(random):
                                    random.randint(7, 12)), **options)
 
 
+def deconvolutions():
+    def case(name, input_shape=(2, 6, 5, 4), **options):
+        return of_layer("deconvolution: " + name, {"type": "Deconvolution", **options}, input_shape)
+
+    yield case("3x3", num_output=5, kernel_size=3)
+    yield case("twice as large", num_output=7, kernel_size=4, stride=2, pad=1)
+    yield case("1x1, no bias", num_output=8, kernel_size=1, bias_term=False)
+    yield case("stride beyond the kernel", num_output=5, kernel_size=2, stride=3)
+    yield case("kernel 1x5, stride 2x1", num_output=4, kernel_h=1, kernel_w=5, stride_h=2, stride_w=1, pad_h=0, pad_w=2)
+    yield case("dilation 2", num_output=5, kernel_size=3, stride=2, pad=2, dilation=2)
+    yield case("2 groups", num_output=8, kernel_size=3, stride=2, group=2, pad=1)
+    yield case("2 groups of whole blocks", (1, 32, 4, 4), num_output=32, kernel_size=4, stride=2, group=2, pad=1)
+    yield case("one group per channel, no bias", num_output=6, kernel_size=4, stride=2, group=6, pad=1,
+               bias_term=False)
+    up = {"name": "y", "type": "Deconvolution", "num_output": 3, "kernel_size": 4, "stride": 2, "pad": 1}
+    convolution = {"name": "c", "type": "Convolution", "num_output": 16, "kernel_size": 3, "pad": 1}
+    yield Case("deconvolution: after a convolution with ReLU", [
+        source("x", 6), convolution, {"name": "r", "type": "ReLU", "bottom": ["c"], "top": ["c"]},
+        {**up, "bottom": ["c"]}, *SCORES], one_hot(2, 5, 4), ["y", "scores"])
+
+
 def inner_products():
     for name, shape in (("rows", (4, 10)), ("an image", (3, 5, 4, 6)), ("batch 1", (1, 33))):
         for bias in (True, False):
@@ -142,6 +163,9 @@ def elementwise():
                           ("a window over all", {"local_size": 13, "alpha": 3.0}),
                           ("a window of one", {"local_size": 1})):
         yield of_layer(f"LRN: {name}", {"type": "LRN", **options})
+    for size, alpha, beta in ((3, 2.0, 0.75), (5, 1e-4, 0.75), (7, 3.0, 0.6), (13, 1.0, 0.75)):
+        yield of_layer(f"LRN: within a channel, {size}", {"type": "LRN", "norm_region": "within_channel",
+                                                          "local_size": size, "alpha": alpha, "beta": beta})
     yield of_layer("LRN: 37 channels", {"type": "LRN", "alpha": 0.5}, (2, 37, 5, 4))
     yield of_layer("softmax: of rows", {"type": "Softmax"}, (5, 11))
     yield of_layer("softmax: over channels", {"type": "Softmax"}, (2, 6, 4, 5))
@@ -189,6 +213,25 @@ def losses():
         {"name": "loss1", "type": "SoftmaxWithLoss", "bottom": ["side", "label"], "loss_weight": 0.3},
         {"name": "y", "type": "Convolution", "bottom": ["x"], "num_output": 8, "kernel_size": 3}, *SCORES],
         one_hot(3, 5, 5), ["loss1", "loss", "y"])
+    other = row_source("other", CLASSES)
+    yield Case("Euclidean loss: both bottoms", [scores, other, {"name": "loss", "type": "EuclideanLoss",
+                                                               "bottom": ["scores", "other"], "loss_weight": 0.3}],
+               data, ["loss"])
+    yield Case("Euclidean loss: the labels", [row_source("scores", 1), {"name": "loss", "type": "EuclideanLoss"}],
+               data, ["loss"], labels=labels)
+    for norm in ("l1", "L2"):
+        yield Case(f"hinge loss: {norm}", [scores, {"name": "loss", "type": "HingeLoss", "norm": norm}], data, ["loss"],
+                   labels=labels)
+    matrix = [((7 * i) % 11) / 10 - 0.2 for i in range(CLASSES * CLASSES)]
+    for normalization, ignore in itertools.product(("valid", "full", "batch_size", "none"), (-1, 3)):
+        loss = {"name": "loss", "normalization": normalization, "ignore_label": ignore, "loss_weight": 0.3}
+        yield Case(f"infogain loss: {normalization}, ignore {ignore}",
+                   [scores, {**loss, "type": "InfogainLoss", "infogain_matrix": matrix}], data, ["loss"], labels=labels)
+    for normalization, ignore in itertools.product(("valid", "full", "batch_size", "none"), (-1, 0)):
+        loss = {"name": "loss", "normalization": normalization, "ignore_label": ignore, "loss_weight": 0.3}
+        yield Case(f"sigmoid cross-entropy loss: {normalization}, ignore {ignore}",
+                   [row_source("scores", 6), {**loss, "type": "SigmoidCrossEntropyLoss", "bottom": ["scores", "data"]}],
+                   data, ["loss"])
     for k in (1, 2, 4):
         accuracy = {"name": "accuracy", "type": "Accuracy", "top_k": k}
         for phase in ("train", "test"):
@@ -197,5 +240,5 @@ def losses():
 
 
 def all_cases(random):
-    return [*convolutions(random), *inner_products(), *poolings(random), *elementwise(), *dropouts(), *joins(),
-            *losses()]
+    return [*convolutions(random), *deconvolutions(), *inner_products(), *poolings(random), *elementwise(), *dropouts(),
+            *joins(), *losses()]

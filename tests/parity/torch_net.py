@@ -22,7 +22,7 @@ class TorchNet:
         flowing = "data"  # what a layer reads that does not say what it reads
         for stated in spec["layers"]:
             layer = dict(stated)
-            judges = layer["type"] in ("SoftmaxWithLoss", "Accuracy")
+            judges = layer["type"].endswith("Loss") or layer["type"] == "Accuracy"
             layer.setdefault("bottom", [flowing, "label"] if judges else [flowing])
             layer.setdefault("top", [layer["name"]])
             if not judges:
@@ -63,7 +63,7 @@ class TorchNet:
                 observe(layer, bottoms)
             top = getattr(self, "run_" + layer["type"].lower())(layer, bottoms, get)
             blobs[layer["top"][0]] = top
-            if layer["type"] == "SoftmaxWithLoss":
+            if layer["type"].endswith("Loss"):
                 loss = loss + layer.get("loss_weight", 1.0) * top
         return loss, blobs
 
@@ -75,6 +75,16 @@ class TorchNet:
         bias = get(layer["name"] + ".bias", (out,)) if layer.get("bias_term", True) else None
         return F.conv2d(x, weight, bias, pair(layer, "stride", 1), pair(layer, "pad", 0), layer.get("dilation", 1),
                         group)
+
+    def run_deconvolution(self, layer, bottoms, get):
+        """Both store the weight as inputs x outputs/group x kernel."""
+        (x,), group, out = bottoms, layer.get("group", 1), layer["num_output"]
+        kernel = layer.get("kernel_size", 0)
+        kernel = layer.get("kernel_h", kernel), layer.get("kernel_w", kernel)
+        weight = get(layer["name"] + ".weight", (x.shape[1], out // group, *kernel))
+        bias = get(layer["name"] + ".bias", (out,)) if layer.get("bias_term", True) else None
+        return F.conv_transpose2d(x, weight, bias, pair(layer, "stride", 1), pair(layer, "pad", 0), 0, group,
+                                  layer.get("dilation", 1))
 
     def run_innerproduct(self, layer, bottoms, get):
         x = bottoms[0].flatten(1)
@@ -108,7 +118,12 @@ class TorchNet:
         return F.leaky_relu(bottoms[0], layer.get("negative_slope", 0.0))
 
     def run_lrn(self, layer, bottoms, _):
-        """Both divide alpha by the window's full size, at the edges too."""
+        """Both divide alpha by the window's full size, at the edges too. Within a channel torch has no such layer; its
+        average pooling with count_include_pad=True is Caffe's."""
+        if layer.get("norm_region", "across_channels") == "within_channel":
+            size = layer.get("local_size", 5)
+            mean = F.avg_pool2d(bottoms[0] ** 2, size, 1, size // 2)
+            return bottoms[0] * (1 + layer.get("alpha", 1.0) * mean) ** -layer.get("beta", 0.75)
         return F.local_response_norm(bottoms[0], layer.get("local_size", 5), layer.get("alpha", 1.0),
                                      layer.get("beta", 0.75), layer.get("k", 1.0))
 
@@ -130,6 +145,35 @@ class TorchNet:
         total = F.cross_entropy(scores, labels, ignore_index=ignore, reduction="sum")
         counted = {"valid": int((labels != ignore).sum()), "full": len(labels), "batch_size": len(labels), "none": 1}
         return total / max(counted[layer.get("normalization", "valid")], 1)
+
+    def run_euclideanloss(self, layer, bottoms, _):
+        """torch's mean is over all elements, Caffe's over the batch, of halves."""
+        a, b = bottoms
+        return F.mse_loss(a.flatten(), b.to(a.dtype).flatten(), reduction="sum") / (2 * len(a))
+
+    def run_hingeloss(self, layer, bottoms, _):
+        """torch's margin losses compare with the label's score; Caffe's has a sign per class."""
+        scores = bottoms[0].flatten(1)
+        sign = 2 * F.one_hot(bottoms[1], scores.shape[1]).to(scores.dtype) - 1
+        lacking = F.relu(1 - sign * scores)
+        return (lacking ** 2 if layer.get("norm", "l1").lower() == "l2" else lacking).sum() / len(scores)
+
+    def run_sigmoidcrossentropyloss(self, layer, bottoms, _):
+        """torch's default is the mean over all elements, Caffe's over the batch."""
+        x, targets = bottoms
+        loss = F.binary_cross_entropy_with_logits(x.flatten(1), targets.to(x.dtype).flatten(1), reduction="none")
+        counts = targets.flatten(1).long() != layer.get("ignore_label", -1)
+        counted = {"valid": int(counts.sum()), "full": x.numel(), "batch_size": len(x), "none": 1}
+        return (loss * counts).sum() / max(counted[layer.get("normalization", "batch_size")], 1)
+
+    def run_infogainloss(self, layer, bottoms, _):
+        scores, labels = bottoms[0].flatten(1), bottoms[1]
+        classes = scores.shape[1]
+        gain = torch.tensor(layer["infogain_matrix"], dtype=scores.dtype).reshape(classes, classes)
+        loss = -(gain[labels] * F.log_softmax(scores, 1)).sum(1)
+        counts = labels != layer.get("ignore_label", -1)
+        counted = {"valid": int(counts.sum()), "full": len(labels), "batch_size": len(labels), "none": 1}
+        return (loss * counts).sum() / max(counted[layer.get("normalization", "valid")], 1)
 
     def run_accuracy(self, layer, bottoms, _):
         best = bottoms[0].flatten(1).topk(layer.get("top_k", 1), 1).indices

@@ -11,6 +11,16 @@ from torch_net import TorchNet
 
 STEPS, BATCH, TEST_IMAGES = 10, 4, 10
 
+TORCH_RULES = {
+    "sgd": lambda groups, s: torch.optim.SGD(groups, lr=1, momentum=s["momentum"]),
+    "nesterov": lambda groups, s: torch.optim.SGD(groups, lr=1, momentum=s["momentum"], nesterov=True),
+    "adagrad": lambda groups, s: torch.optim.Adagrad(groups, eps=s["delta"]),
+    "rmsprop": lambda groups, s: torch.optim.RMSprop(groups, alpha=s["rms_decay"], eps=s["delta"]),
+    "adadelta": lambda groups, s: torch.optim.Adadelta(groups, rho=s["momentum"], eps=s["delta"]),
+    "adam": lambda groups, s: torch.optim.Adam(groups, betas=(s["momentum"], s["momentum2"]), eps=s["delta"]),
+    "adamw": lambda groups, s: torch.optim.AdamW(groups, betas=(s["momentum"], s["momentum2"]), eps=s["delta"]),
+}
+
 
 def nin_spec(source):
     spec = json.loads((source / "examples/nin/net.json").read_text(encoding="utf-8"))
@@ -142,6 +152,7 @@ class Training:
 
         def update(parameters, rate):
             norm = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters.values()))
+            norm *= solver.get("iter_size", 1)  # Caffe clips the sum of the passes
             clip = limit / norm if 0 <= limit < norm else 1.0
             for name, p in parameters.items():
                 lr_mult, decay_mult = multipliers[name]
@@ -152,25 +163,48 @@ class Training:
 
         return self.run(update)
 
-    def by_torch(self):
-        """torch.optim.SGD, one group per parameter for the multipliers: v = momentum * v + g and w = w - rate * v."""
+    def by_torch(self, caffe_delta=False):
+        """The rule of torch.optim, one group per parameter for the multipliers. With `caffe_delta`, Adam's eps changes
+        from step to step so that it is added where Caffe adds delta: to the uncorrected root."""
         solver, multipliers, made = self.solver, TorchNet(self.spec).multipliers(), []
 
         def update(parameters, rate):
             if not made:
                 groups = [{"params": [p], "weight_decay": solver["weight_decay"] * multipliers[name][1]}
                           for name, p in parameters.items()]
-                made.append(torch.optim.SGD(groups, lr=rate, momentum=solver["momentum"]))
+                made.append(TORCH_RULES[solver["type"]](groups, solver))
             for group, name in zip(made[0].param_groups, parameters):
                 group["lr"] = rate * multipliers[name][0]
+                if caffe_delta and solver["type"] == "adam":
+                    t = 1 + made[0].state[group["params"][0]].get("step", 0)
+                    group["eps"] = solver["delta"] / math.sqrt(1 - solver["momentum2"] ** float(t))
             made[0].step()
 
         return self.run(update)
+
+    def expected(self):
+        """Caffe's rule: written out here for SGD, and torch's own where it is the same."""
+        return self.by_caffe() if self.solver["type"] == "sgd" else self.by_torch(caffe_delta=True)
 
 
 def small_training(name, solver, steps=STEPS):
     common = {"base_lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
     return Training(name, small_spec(), (2, 15, 13), {**common, **solver}, steps)
+
+
+def rule_trainings():
+    """Rules that torch has. The deltas are large, so that a wrong place of one is seen."""
+    falling = {"lr_policy": {"type": "exp", "gamma": 0.9}}
+    adam = {**falling, "base_lr": 0.01, "momentum2": 0.99, "delta": 0.01}
+    return [
+        small_training("training: nesterov", {"type": "nesterov"}),
+        small_training("training: adagrad", {**falling, "type": "adagrad", "momentum": 0, "delta": 0.01}),
+        small_training("training: rmsprop", {**falling, "type": "rmsprop", "base_lr": 0.01, "momentum": 0,
+                                             "rms_decay": 0.95, "delta": 0.01}),
+        small_training("training: adadelta", {**falling, "type": "adadelta", "base_lr": 1, "delta": 1e-4}),
+        small_training("training: adam", {**adam, "type": "adam"}),
+        small_training("training: adamw", {**adam, "type": "adamw", "weight_decay": 0.1}),
+    ]
 
 
 def all_trainings(spec):
@@ -186,6 +220,8 @@ def all_trainings(spec):
         small_training("training: exp, clipped", {"lr_policy": {"type": "exp", "gamma": 0.8}, "clip_gradients": 0.5}),
         small_training("training: poly, l1",
                        {"lr_policy": {"type": "poly", "power": 2.0}, "regularization_type": "l1"}),
+        *rule_trainings(),
+        small_training("training: iter_size, clipped", {"iter_size": 2, "shards": 1, "clip_gradients": 0.5}),
         small_training("training: step, up to the drop", drop, 5),
         small_training("training: step, beyond the drop", drop),
     ]

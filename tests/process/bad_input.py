@@ -4,7 +4,7 @@
 the table in README.md; one line of error per process, which starts with "firecaffe: " and has the place and the cure;
 nothing half-written; and no process left.
 
-Usage: bad_input.py [Configs | CommandLine | Data | Checkpoints | Ranks | Outputs]; without an argument all of them."""
+Usage: bad_input.py [Configs | Nets | CommandLine | Data | Checkpoints | Ranks | Outputs]; without an argument all of them."""
 import array
 import gzip
 import json
@@ -76,6 +76,9 @@ class Configs(BadInput):
         for changes, words in (({"solver.shards": 7}, ("/solver/shards", "7", "32")),
                                ({"solver.shards": 0, "solver.global_batch": 31}, ("31", "choose solver.shards")),
                                ({"data.transform.crop_size": 40}, ("crop_size 40", "30x30", "lower crop_size")),
+                               ({"solver.type": "adagrad"}, ("/solver/momentum", "adagrad", "write 0")),
+                               ({"solver.warmup_iter": 13}, ("/solver/warmup_iter", "13", "12")),
+                               ({"solver.iter_size": 3}, ("/solver/iter_size", "3 times shards 8", "32")),
                                ({"reducer.type": "rign"}, ("/reducer/type", "'rign'", "auto, local, tree")),
                                ({"compute.device": "tpu"}, ("tpu", "cpu"))):
             with self.subTest(changes=changes):
@@ -83,6 +86,74 @@ class Configs(BadInput):
                 for count in workers:
                     self.check(train("--workers", count, "--output", self.output, changes=changes), BAD_CONFIG, *words)
         self.check(train("--workers", "2", changes={"reducer.type": "local"}), BAD_CONFIG, "'local'", "'auto' or 'tree'")
+
+
+class Nets(BadInput):
+    """Errors that only show when the net is built: the layer, both shapes, and its place in the net's own file."""
+    CONFIG = {"data": {"train": {"type": "synthetic", "shape": [3, 8, 8], "count": 32, "classes": 10}},
+              "net": "net.json", "solver": {"base_lr": 0.1, "max_iter": 2, "global_batch": 4, "shards": 2}}
+    CONV = '{"name": "conv", "type": "Convolution", "num_output": 4, "kernel_size": 3}'
+    FC = '{"name": "fc", "type": "InnerProduct", "num_output": 10}'
+    LOSS = '{"name": "loss", "type": "SoftmaxWithLoss"}'
+
+    def write(self, layers):
+        """Layer i is at line i + 3 of net.json."""
+        config, net = self.directory / "config.json", self.directory / "net.json"
+        config.write_text(json.dumps(self.CONFIG))
+        net.write_text('{\n  "layers": [\n    ' + ",\n    ".join(layers) + "\n  ]\n}\n")
+        return config, net
+
+    def check_layers(self, index, *words, layers):
+        config, net = self.write(layers)
+        name = json.loads(layers[index])["name"]
+        for command in (("check", config), ("train", config, "--output", self.output),
+                        ("train", config, "--output", self.output, "--workers", "2")):
+            with self.subTest(layers=layers, command=command):
+                found = self.check(run(*command), BAD_CONFIG, f"'{name}'", *words)
+                self.assertIn(f" {net}:{index + 3}:", found.errors()[0])
+                self.assertIn(f": /layers/{index}", found.errors()[0])
+
+    def test_shapes_that_do_not_fit(self):
+        self.check_layers(0, "11x11", "1x3x8x8", "smaller kernel",
+                          layers=[self.CONV.replace('"kernel_size": 3', '"kernel_size": 11'), self.LOSS])
+        self.check_layers(0, "group 2", "3 channels", "1x3x8x8", "num_output 4", "divisor of both",
+                          layers=[self.CONV.replace("}", ', "group": 2}'), self.LOSS])
+        self.check_layers(1, "1x4x6x6", "1x3x8x8", "must agree",
+                          layers=[self.CONV, '{"name": "join", "type": "Concat", "bottom": ["conv", "data"]}', self.FC,
+                                  self.LOSS])
+        self.check_layers(1, "1x4x6x6", "labels 1;", "36 predictions", layers=[self.CONV, self.LOSS])
+        self.check_layers(1, "predictions are 1x10", "targets 1;",
+                          layers=[self.FC, '{"name": "far", "type": "EuclideanLoss"}', self.LOSS])
+        self.check_layers(1, "has 4 elements", "10 classes need 100",
+                          layers=[self.FC, '{"name": "gain", "type": "InfogainLoss", "infogain_matrix": [1, 0, 0, 1]}'])
+        self.check_layers(0, "group 2", "1x3x8x8", "num_output 4",
+                          layers=['{"name": "up", "type": "Deconvolution", "num_output": 4, "kernel_size": 2, '
+                                  '"group": 2}', self.FC, self.LOSS])
+
+    def test_graphs_that_are_none(self):
+        fc, loss = self.FC.replace("}", ', "bottom": "%s"}'), self.LOSS
+        self.check_layers(1, "bottom 'conf'", "nobody writes", "conv, data, label",
+                          layers=[self.CONV, fc % "conf", loss])
+        self.check_layers(0, "bottom 'fc'", "cycle",
+                          layers=[self.CONV.replace("}", ', "bottom": "fc"}'), fc % "conv", loss])
+        self.check_layers(0, "bottom 'fc'", "itself", "cycle", layers=[fc % "fc", loss])
+        self.check_layers(1, "duplicate layer name", "layers/0", layers=[self.CONV, self.CONV, self.FC, loss])
+        self.check_layers(1, "reads one blob", "not 2",
+                          layers=[self.CONV, self.FC.replace("}", ', "bottom": ["conv", "data"]}'), loss])
+        self.check_layers(1, "reads two blobs", "the scores and the labels", "not 1",
+                          layers=[self.FC, loss.replace("}", ', "bottom": ["fc"]}')])
+
+    def test_overrides(self):
+        config, _ = self.write([self.CONV, self.FC, self.LOSS])
+        layer = self.CONV.replace('"kernel_size": 3', '"kernel_size": 11')
+        self.check(run("check", config, "--set", "net.layers.0=" + layer), BAD_CONFIG, "--set net.layers.0=",
+                   ": /net/layers/0: layer 'conv'", "1x3x8x8")
+
+    def test_a_label_out_of_range(self):
+        for loss in ("SoftmaxWithLoss", "HingeLoss"):
+            config, _ = self.write([self.FC.replace("10", "2"), self.LOSS.replace("SoftmaxWithLoss", loss)])
+            self.check(run("train", config, "--output", self.output), BAD_DATA, "layer 'loss'", "label ", " of sample ",
+                       "[0, 2)", "more outputs")
 
 
 class CommandLine(BadInput):

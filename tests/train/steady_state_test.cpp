@@ -50,4 +50,7 @@ TEST_CASE("no step after the first allocates") {
     late.reducer.overlap = false;
     late.solver.shards = 1;
     CHECK(allocations_of<float>(late) == 0);
+    TrainOptions whole_parameters = small_run();
+    whole_parameters.solver.type = SolverOptions::Type::lamb;
+    CHECK(allocations_of<float>(whole_parameters) == 0);
 }

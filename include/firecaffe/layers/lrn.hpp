@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LRN: local response normalisation across channels, y = x * (k + alpha/n * sum of n squares)^-beta.
+// LRN: local response normalisation, y = x * s^-beta. Across channels s = k + alpha/n * the sum of n squares; within a
+// channel s = 1 + alpha * the mean of n x n squares, positions beyond the map counting as zeros (Caffe's AVE pooling).
 #pragma once
 
 #include <memory>
@@ -9,7 +10,7 @@
 
 namespace firecaffe {
 
-/// Throws ConfigError unless local_size is odd and positive.
+/// Throws ConfigError unless local_size is odd and positive, and k is 1 within a channel.
 ops::LrnParameters lrn_parameters(const LrnOptions& options);
 
 /// One bottom N x C x H x W, one top of the same shape.
@@ -22,7 +23,8 @@ class LrnLayer final : public Layer<T, Device> {
         op_ = ops::make_lrn<T, Device>(lrn_parameters(options_), bottoms[0]);
         return {{op_->output()}, {}};
     }
-    bool accepts_any_layout() const override { return true; }
+    /// Within a channel the positions of a map must lie side by side.
+    bool accepts_any_layout() const override { return options_.norm_region == ops::NormRegion::across_channels; }
 
     void forward(const ForwardPass<T, Device>& pass) override { op_->forward(pass.bottoms[0], pass.tops[0]); }
     void backward(const BackwardPass<T, Device>& pass) override {

@@ -17,7 +17,7 @@ enum class Phase : std::uint8_t { train, test };
 
 /// How the initial values of a parameter are drawn.
 struct FillerOptions {
-    enum class Type : std::uint8_t { constant, gaussian, uniform, xavier, msra };
+    enum class Type : std::uint8_t { constant, gaussian, uniform, xavier, msra, bilinear, positive_unitball };
     enum class VarianceNorm : std::uint8_t { fan_in, fan_out, average };
 
     Type type = Type::constant;
@@ -46,6 +46,9 @@ struct ConvolutionOptions {
     FillerOptions bias_filler{};
 };
 
+/// As of a convolution from the top to the bottom; num_output is the top's channels.
+struct DeconvolutionOptions : ConvolutionOptions {};
+
 struct PoolingOptions {
     ops::PoolMethod pool = ops::PoolMethod::max;
     std::int64_t kernel_size = 0, kernel_h = 0, kernel_w = 0;
@@ -61,7 +64,8 @@ struct ReluOptions {
 
 struct LrnOptions {
     std::int64_t local_size = 5;
-    double alpha = 1.0, beta = 0.75, k = 1.0;
+    double alpha = 1.0, beta = 0.75, k = 1.0;  ///< k stays 1 within a channel
+    ops::NormRegion norm_region = ops::NormRegion::across_channels;
 };
 
 struct DropoutOptions {
@@ -87,6 +91,28 @@ struct SoftmaxWithLossOptions {
     std::int64_t ignore_label = -1;  ///< samples with this label do not count; -1: all count
 };
 
+struct EuclideanLossOptions {
+    double loss_weight = 1.0;
+};
+
+struct HingeLossOptions {
+    double loss_weight = 1.0;
+    ops::HingeNorm norm = ops::HingeNorm::l1;
+};
+
+struct SigmoidCrossEntropyLossOptions {
+    double loss_weight = 1.0;
+    LossNormalization normalization = LossNormalization::batch_size;
+    std::int64_t ignore_label = -1;  ///< elements whose target, cut to an integer, is this do not count; -1: all count
+};
+
+struct InfogainLossOptions {
+    double loss_weight = 1.0;
+    LossNormalization normalization = LossNormalization::valid;
+    std::int64_t ignore_label = -1;         ///< as of SoftmaxWithLoss
+    std::vector<double> infogain_matrix{};  ///< H, classes x classes, row by row; empty: H is the third bottom
+};
+
 struct AccuracyOptions {
     std::int64_t top_k = 1;
 };
@@ -100,6 +126,7 @@ struct CustomLayerOptions {
 // clang-format off: a layer type is one line here and one below, in the same order
 using LayerOptions = std::variant<
     ConvolutionOptions,
+    DeconvolutionOptions,
     InnerProductOptions,
     PoolingOptions,
     LrnOptions,
@@ -108,12 +135,17 @@ using LayerOptions = std::variant<
     ConcatOptions,
     SoftmaxOptions,
     SoftmaxWithLossOptions,
+    EuclideanLossOptions,
+    HingeLossOptions,
+    SigmoidCrossEntropyLossOptions,
+    InfogainLossOptions,
     AccuracyOptions,
     CustomLayerOptions>;
 
 /// The names by which layer types are known in JSON, in the order of LayerOptions without its last alternative.
 inline constexpr const char* kLayerTypes[] = {
     "Convolution",
+    "Deconvolution",
     "InnerProduct",
     "Pooling",
     "LRN",
@@ -122,6 +154,10 @@ inline constexpr const char* kLayerTypes[] = {
     "Concat",
     "Softmax",
     "SoftmaxWithLoss",
+    "EuclideanLoss",
+    "HingeLoss",
+    "SigmoidCrossEntropyLoss",
+    "InfogainLoss",
     "Accuracy",
 };
 // clang-format on
@@ -133,7 +169,7 @@ struct LayerFacts {
     std::size_t least_bottoms = 1, most_bottoms = 1;
     std::size_t least_tops = 1, most_tops = 1;
     std::size_t parameters = 0;    ///< learned arrays, in the order of LayerSpec::param
-    bool reads_labels = false;     ///< the last bottom is labels; a loss or a figure, nothing that a net goes on from
+    bool reads_labels = false;     ///< the second bottom is labels; a loss or a figure, nothing that a net goes on from
     const char* bottoms = "blob";  ///< what the bottoms are, for messages
 
     /// "two blobs, the scores and the labels"
@@ -152,6 +188,7 @@ struct LayerSpec {
     std::vector<ParamOptions> param;
     LayerOptions options;
     bool in_train = true, in_test = true;  ///< the phases in which the layer exists
+    std::string origin;                    ///< where it is stated, "net.json:7:5: /layers/2"; for messages, may be empty
 };
 
 }  // namespace firecaffe

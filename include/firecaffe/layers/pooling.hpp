@@ -9,8 +9,8 @@
 
 namespace firecaffe {
 
-/// Axis-wise sizes for this bottom. Throws ConfigError when a kernel is missing, stated together with global_pooling,
-/// or not larger than its pad.
+/// Axis-wise sizes for this bottom. Throws ConfigError when a kernel is missing or not larger than its pad, and when
+/// global_pooling is stated together with a kernel, a stride or a pad.
 ops::PoolingGeometry pooling_geometry(const PoolingOptions& options, const Shape& bottom);
 
 /// One bottom N x C x H x W, one top N x C x pooled H x pooled W.

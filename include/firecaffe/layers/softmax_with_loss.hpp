@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "firecaffe/layers/layer.hpp"
+#include "firecaffe/layers/loss_normalizer.hpp"
 #include "firecaffe/ops/loss.hpp"
 #include "firecaffe/ops/ops.hpp"
 
@@ -35,7 +36,8 @@ class SoftmaxWithLossLayer final : public Layer<T, Device> {
         ops::softmax<T, Device>(pass.bottoms[0], probabilities_.view());
         const ops::LossSum sum = ops::negative_log_likelihood<T, Device>(
             std::as_const(probabilities_).view(), pass.bottoms[1], options_.ignore_label);
-        normalizer_ = normalizer(sum.counted);
+        normalizer_ = loss_normalizer(options_.normalization, sum.counted, pass.bottoms[1].count(),
+                                      pass.bottoms[0].shape()[0]);
         *pass.tops[0].data() = static_cast<T>(sum.loss / normalizer_);
     }
     void backward(const BackwardPass<T, Device>& pass) override {
@@ -45,18 +47,6 @@ class SoftmaxWithLossLayer final : public Layer<T, Device> {
     }
 
   private:
-    double normalizer(std::int64_t counted) const {
-        const Shape& scores = probabilities_.shape();
-        std::int64_t n = 1;
-        switch (options_.normalization) {
-            case LossNormalization::valid: n = counted; break;
-            case LossNormalization::full: n = scores[0] * scores.count_from(2); break;
-            case LossNormalization::batch_size: n = scores[0]; break;
-            case LossNormalization::none: n = 1; break;
-        }
-        return static_cast<double>(n < 1 ? 1 : n);
-    }
-
     SoftmaxWithLossOptions options_;
     Tensor<T, Device> probabilities_;
     double normalizer_ = 1.0;

@@ -31,6 +31,7 @@ class NetBuilder {
     explicit NetBuilder(std::string name);
 
     NetBuilder& convolution(std::string name, ConvolutionOptions options);
+    NetBuilder& deconvolution(std::string name, ConvolutionOptions options);
     NetBuilder& pooling(std::string name, PoolingOptions options);
     NetBuilder& inner_product(std::string name, InnerProductOptions options);
     NetBuilder& lrn(std::string name, LrnOptions options = {});
@@ -42,6 +43,10 @@ class NetBuilder {
     NetBuilder& concat(std::string name, std::vector<std::string> bottoms);
     /// A loss on the current blob and the labels; the current blob stays the same.
     NetBuilder& softmax_with_loss(std::string name = "loss", SoftmaxWithLossOptions options = {});
+    NetBuilder& euclidean_loss(std::string name = "loss", EuclideanLossOptions options = {});
+    NetBuilder& hinge_loss(std::string name = "loss", HingeLossOptions options = {});
+    NetBuilder& sigmoid_cross_entropy_loss(std::string name = "loss", SigmoidCrossEntropyLossOptions options = {});
+    NetBuilder& infogain_loss(std::string name, InfogainLossOptions options);
     NetBuilder& accuracy(std::string name = "accuracy", AccuracyOptions options = {});
     /// A layer of the program's own type, registered in its LayerRegistry.
     NetBuilder& custom(std::string name, std::string type, CustomLayerOptions options = {});

@@ -92,8 +92,8 @@ class Net {
     std::unique_ptr<State> state_;
 };
 
-/// Name of the blob of class scores that the net's last SoftmaxWithLoss reads, or that its last Softmax writes, in
-/// this phase; empty if there is neither.
+/// Name of the blob of class scores that the net's last SoftmaxWithLoss, InfogainLoss or HingeLoss reads, or that its
+/// last Softmax writes, in this phase; empty if there is none.
 std::string score_blob(const NetSpec& spec, Phase phase);
 
 extern template class Net<float, Cpu>;

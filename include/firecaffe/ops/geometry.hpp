@@ -65,10 +65,18 @@ constexpr PoolingWindow pooling_window(std::int64_t out_index, std::int64_t in, 
     return {std::max<std::int64_t>(start, 0), std::min(padded_end, in), padded_end - start};
 }
 
+/// The neighbours whose squares are summed: local_size channels at one position, or local_size x local_size positions
+/// of one channel.
+enum class NormRegion : std::uint8_t { across_channels, within_channel };
+
 struct LrnParameters {
     std::int64_t local_size = 5;
     double alpha = 1.0, beta = 0.75, k = 1.0;
+    NormRegion region = NormRegion::across_channels;
 };
+
+/// How HingeLoss counts a margin that is not kept: as it is, or squared.
+enum class HingeNorm : std::uint8_t { l1, l2 };
 
 /// Names the random numbers of one dropout layer in one pass. Sample i of the batch draws from
 /// RandomStream(seed, dropout, step, layer ^ hash of samples[i]); see dropout.hpp.

@@ -69,7 +69,8 @@ class Pooling {
 template <class T, class Device>
 std::unique_ptr<Pooling<T, Device>> make_pooling(const PoolingGeometry&, const TensorSpec& input);
 
-/// Local response normalisation across channels: y = x * (k + alpha/n * sum_n x^2)^-beta, zeros beyond the edges.
+/// Local response normalisation, y = x * s^-beta with zeros beyond the edges: s = k + alpha/n * sum x^2 over n channels,
+/// or k + alpha/n^2 * sum x^2 over n x n positions of one channel (plain layout only).
 template <class T, class Device>
 class Lrn {
   public:

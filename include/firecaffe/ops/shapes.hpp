@@ -111,9 +111,12 @@ inline Shape pooling_output(const PoolingGeometry& g, const Shape& input) {
     return {input[0], input[1], h, w};
 }
 
-/// The output has the input's shape. `local_size` must be odd.
+/// The output has the input's shape. `local_size` must be odd. Within a channel there must be maps, N, C, H, W.
 inline Shape lrn_output(const LrnParameters& p, const Shape& input) {
-    detail::require_rank("lrn", input, 2, Shape::kMaxRank);
+    if (p.region == NormRegion::within_channel)
+        detail::require_rank("lrn within a channel", input, 4, 4);
+    else
+        detail::require_rank("lrn", input, 2, Shape::kMaxRank);
     detail::require_at_least("lrn", "local_size", p.local_size, 1);
     if (p.local_size % 2 == 0)
         throw ConfigError("lrn: local_size is ", p.local_size, "; it must be odd, as the window is centred");

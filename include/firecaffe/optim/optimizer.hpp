@@ -12,10 +12,13 @@
 //       }
 //   };
 //   PolicyOptimizer<float, Cpu, PlainDescent> optimizer({}, net.layout(), solver);
+//
+// The rules that solver.type names are in momentum.hpp, adaptive.hpp, adam.hpp and layerwise.hpp.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -27,25 +30,42 @@
 
 namespace firecaffe {
 
+/// What holds for all parameters in one update.
+struct UpdateStep {
+    double rate = 0.0;           ///< the learning rate
+    double scale = 1.0;          ///< turns summed gradients into (clipped) means
+    std::int64_t iteration = 0;  ///< updates done before, so that a rule needs no count of its own that could be lost
+};
+
 /// A contiguous piece of one parameter, as a policy sees it.
 template <class T>
 struct UpdateRange {
+    const ParameterInfo* parameter = nullptr;  ///< the parameter that it is a piece of
     T* value = nullptr;
     const T* sum = nullptr;        ///< summed gradient
     std::array<T*, 2> state{};     ///< the policy's state, in the order of kState
     std::size_t count = 0;
+    std::int64_t iteration = 0;    ///< updates done before this one
     double rate = 0.0;             ///< learning rate * lr_mult
     T scale = 1;                   ///< turns the sum into the (clipped) mean
     T decay = 0;                   ///< weight_decay * decay_mult
     Regularization regularization = Regularization::l2;
 
-    /// Regularised mean gradient of element i (Caffe's order: normalise, then regularise).
-    T gradient(std::size_t i) const {
-        const T mean = sum[i] * scale;
-        if (regularization == Regularization::l2) return mean + decay * value[i];
-        return mean + decay * static_cast<T>((value[i] > 0) - (value[i] < 0));
+    /// Mean gradient of element i, without regularisation.
+    T mean(std::size_t i) const { return sum[i] * scale; }
+    /// The part of the gradient that regularisation adds.
+    T penalty(std::size_t i) const {
+        if (regularization == Regularization::l2) return decay * value[i];
+        return decay * static_cast<T>((value[i] > 0) - (value[i] < 0));
     }
+    /// Regularised mean gradient of element i (Caffe's order: normalise, then regularise).
+    T gradient(std::size_t i) const { return mean(i) + penalty(i); }
 };
+
+/// A policy treats each element for itself, because ranges come in any number and order. One that cannot, as it needs the
+/// norm of a parameter, says `static constexpr bool kWholeParameters = true`: then each range is a whole parameter.
+template <class Policy>
+constexpr bool takes_whole_parameters = requires { requires Policy::kWholeParameters; };
 
 /// A named part of an optimizer's state, for checkpoints.
 template <class T>
@@ -58,9 +78,11 @@ template <class T, class Device>
 class Optimizer {
   public:
     virtual ~Optimizer() = default;
-    /// Starts an update: `rate` is the learning rate, `scale` turns summed gradients into (clipped) means.
-    virtual void begin(double rate, double scale) = 0;
-    /// Updates the parameters in elements [first, last) of the arenas. The ranges of one update do not overlap.
+    /// Starts an update.
+    virtual void begin(const UpdateStep& step) = 0;
+    /// Updates the parameters in elements [first, last) of the arenas, of which the sums are there now. The ranges of
+    /// one update do not overlap and together are the whole arena; what was there at one call still is at the next.
+    /// An optimizer may leave a parameter that is cut by a range until the rest of it has come.
     virtual void update(std::span<T> parameters, std::span<const T> gradient_sums, std::size_t first,
                         std::size_t last) = 0;
     virtual std::vector<OptimizerState<T>> state() = 0;
@@ -75,24 +97,34 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
         : policy_(policy), layout_(layout), weight_decay_(solver.weight_decay),
           regularization_(solver.regularization_type) {
         for (auto& state : state_) state = Arena<T, Device>(layout);
+        if (takes_whole_parameters<Policy>) arrived_.resize(layout.parameters().size());
     }
 
-    void begin(double rate, double scale) override {
-        rate_ = rate;
-        scale_ = scale;
+    void begin(const UpdateStep& step) override {
+        step_ = step;
+        std::fill(arrived_.begin(), arrived_.end(), std::size_t{0});
     }
 
     void update(std::span<T> parameters, std::span<const T> sums, std::size_t first, std::size_t last) override {
-        for (const ParameterInfo& p : layout_.parameters()) {
-            const std::size_t begin = std::max(first, p.offset), end = std::min(last, p.end());
+        for (std::size_t i = 0; i < layout_.parameters().size(); ++i) {
+            const ParameterInfo& p = layout_.parameters()[i];
+            std::size_t begin = std::max(first, p.offset), end = std::min(last, p.end());
             if (begin >= end) continue;
+            if constexpr (takes_whole_parameters<Policy>) {
+                arrived_[i] += end - begin;
+                if (arrived_[i] < p.count) continue;
+                begin = p.offset;
+                end = p.end();
+            }
             UpdateRange<T> range;
+            range.parameter = &p;
             range.value = parameters.data() + begin;
             range.sum = sums.data() + begin;
             for (std::size_t s = 0; s < kStates; ++s) range.state[s] = state_[s].data() + begin;
             range.count = end - begin;
-            range.rate = rate_ * p.lr_mult;
-            range.scale = static_cast<T>(scale_);
+            range.iteration = step_.iteration;
+            range.rate = step_.rate * p.lr_mult;
+            range.scale = static_cast<T>(step_.scale);
             range.decay = static_cast<T>(weight_decay_ * p.decay_mult);
             range.regularization = regularization_;
             policy_.update(range);
@@ -108,33 +140,15 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
   private:
     Policy policy_;
     ArenaLayout layout_;
-    double weight_decay_, rate_ = 0.0, scale_ = 1.0;
+    double weight_decay_;
     Regularization regularization_;
+    UpdateStep step_;
+    std::vector<std::size_t> arrived_;  // per parameter: elements whose sums are there; of whole-parameter rules only
     std::array<Arena<T, Device>, kStates> state_;
 };
 
-/// Caffe's SGD with momentum: h = momentum * h + rate * g, w = w - h. The rate is inside the buffer, so that after a
-/// change of the rate old gradients keep the old one (sgd_solver.cpp; PyTorch's SGD differs).
-struct SgdPolicy {
-    static constexpr std::array<const char*, 1> kState{"momentum"};
-    double momentum = 0.0;
-
-    template <class T>
-    void update(const UpdateRange<T>& u) const {
-        const T mu = static_cast<T>(momentum), rate = static_cast<T>(u.rate);
-        T* history = u.state[0];
-        for (std::size_t i = 0; i < u.count; ++i) {
-            history[i] = mu * history[i] + rate * u.gradient(i);
-            u.value[i] -= history[i];
-        }
-    }
-};
-
-extern template class PolicyOptimizer<float, Cpu, SgdPolicy>;
-extern template class PolicyOptimizer<double, Cpu, SgdPolicy>;
-
-/// The factor of clip_gradients: min(1, limit / norm) for the L2 norm of the mean gradient, and 1 without a limit.
-/// `scale` turns sums into means. Summed in double in the order of memory, so that every worker gets the same bits.
+/// The factor of clip_gradients: min(1, limit / norm) for the L2 norm of the gradient, and 1 without a limit. `scale`
+/// turns sums into the gradient that is meant: the mean, or with iter_size, as in Caffe, iter_size times the mean. Summed in double in the order of memory, so that every worker gets the same bits.
 template <class T>
 double clip_factor(double limit, std::span<const T> gradient_sums, double scale);
 
@@ -146,7 +160,12 @@ template <class T, class Device>
 using OptimizerFactory =
     std::function<std::unique_ptr<Optimizer<T, Device>>(const SolverOptions& solver, const ArenaLayout& layout)>;
 
-/// The optimizer that the solver options name.
+/// Throws ConfigError where an update rule is given what it cannot use: momentum where there is none (as Caffe does),
+/// averages whose rate is not in [0, 1), a delta or trust_coefficient that is not positive, LARS with l1; and whatever
+/// check_lr_policy() refuses.
+void check_solver(const SolverOptions& solver);
+
+/// The optimizer that the solver options name. Throws what check_solver() throws.
 template <class T, class Device>
 std::unique_ptr<Optimizer<T, Device>> make_optimizer(const SolverOptions& solver, const ArenaLayout& layout);
 

@@ -56,6 +56,7 @@ struct TrainSummary {
     std::int64_t threads = 1;        ///< math threads of each worker
     std::string reducer;
     std::int64_t global_batch = 0;
+    double effective_base_lr = 0.0;  ///< base_lr after lr_scaling
     int shards = 1;
     std::int64_t parameter_count = 0;
     std::string parameters_digest;   ///< SHA-256; see tensor/arena.hpp

@@ -45,8 +45,8 @@ struct TrainEnvironment {
     std::function<bool()> stop_requested{};
 };
 
-/// The number of logical shards of a run with so many workers: solver.shards, or without it one per math thread. Throws
-/// ConfigError if the global batch cannot be cut into so many equal ones.
+/// The number of logical shards of a run with so many workers: solver.iter_size passes of solver.shards each, or without it
+/// of one per math thread. Throws ConfigError if the global batch cannot be cut into so many equal ones.
 std::int64_t logical_shards(const TrainOptions& options, int workers);
 
 template <class T, class Device>

@@ -6,33 +6,9 @@
 #include <cfloat>
 #include <cmath>
 
-#include "firecaffe/core/error.hpp"
+#include "backend/cpu/labels.hpp"
 
 namespace firecaffe::ops {
-
-namespace {
-
-/// The class number of prediction i, or -1 if it is to be ignored.
-template <class T>
-std::int64_t checked_label(TensorView<const T, Cpu> labels, std::int64_t i, std::int64_t classes,
-                           std::int64_t ignore_label) {
-    const auto label = static_cast<std::int64_t>(labels.data()[i]);
-    if (ignore_label >= 0 && label == ignore_label) return -1;
-    if (label < 0 || label >= classes)
-        throw DataError("label ", label, " of prediction ", i, " of the batch is outside [0, ", classes,
-                        "); fix the labels, or give the last layer more outputs");
-    return label;
-}
-
-/// Calls f(prediction, offset of class 0, stride between classes) in the order of memory.
-template <class F>
-void for_each_prediction(const Shape& scores, F&& f) {
-    const std::int64_t spatial = scores.count_from(2);
-    for (std::int64_t n = 0; n < scores[0]; ++n)
-        for (std::int64_t s = 0; s < spatial; ++s) f(n * spatial + s, n * scores[1] * spatial + s, spatial);
-}
-
-}  // namespace
 
 template <>
 void copy<float, Cpu>(std::span<const float> x, std::span<float> y) {
@@ -63,7 +39,7 @@ LossSum negative_log_likelihood_body(TensorView<const T, Cpu> p, TensorView<cons
                                      std::int64_t ignore_label) {
     LossSum sum;
     for_each_prediction(p.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
-        const std::int64_t label = checked_label(labels, i, p.shape()[1], ignore_label);
+        const std::int64_t label = checked_label(labels, i, stride, p.shape()[1], ignore_label);
         if (label < 0) return;
         const auto probability = static_cast<double>(p.data()[offset + label * stride]);
         // std::max would hide a NaN; a diverged net must show.
@@ -78,7 +54,7 @@ void negative_log_likelihood_backward_body(TensorView<const T, Cpu> p, TensorVie
                                            std::int64_t ignore_label, T scale, TensorView<T, Cpu> dx) {
     const std::int64_t classes = p.shape()[1];
     for_each_prediction(p.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
-        const std::int64_t label = checked_label(labels, i, classes, ignore_label);
+        const std::int64_t label = checked_label(labels, i, stride, classes, ignore_label);
         for (std::int64_t c = 0; c < classes; ++c) {
             const std::int64_t k = offset + c * stride;
             dx.data()[k] = label < 0 ? T{0} : (p.data()[k] - (c == label ? T{1} : T{0})) * scale;
@@ -91,7 +67,7 @@ std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const 
     const std::int64_t classes = scores.shape()[1];
     std::int64_t hits = 0;
     for_each_prediction(scores.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
-        const std::int64_t label = checked_label(labels, i, classes, -1);
+        const std::int64_t label = checked_label(labels, i, stride, classes, -1);
         const T score = scores.data()[offset + label * stride];
         std::int64_t ahead = 0;
         for (std::int64_t c = 0; c < classes; ++c) {

@@ -9,6 +9,7 @@
 #include "firecaffe/ops/reference/convolution.hpp"
 #include "firecaffe/ops/reference/inner_product.hpp"
 #include "firecaffe/ops/reference/lrn.hpp"
+#include "firecaffe/ops/reference/lrn_within_channel.hpp"
 #include "firecaffe/ops/reference/pooling.hpp"
 #include "firecaffe/ops/reference/reorder.hpp"
 
@@ -30,6 +31,8 @@
     }                                                                                                         \
     template <>                                                                                               \
     std::unique_ptr<Lrn<T, Cpu>> make_lrn(const LrnParameters& parameters, const TensorSpec& input) {         \
+        if (parameters.region == NormRegion::within_channel)                                                  \
+            return std::make_unique<reference::ReferenceLrnWithinChannel<T>>(parameters, input);              \
         return std::make_unique<reference::ReferenceLrn<T>>(parameters, input);                               \
     }                                                                                                         \
     template <>                                                                                               \
