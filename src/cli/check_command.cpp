@@ -89,15 +89,15 @@ void add_check(CLI::App& program, Command& chosen) {
         command->add_flag("--without-data", a->without_data, "Open no data: they may lie on another machine");
     command
         ->add_option("--image-shape", a->image_shape,
-                     "Channels, height and width of an image, where the config does not state them")
-        ->delimiter(',')
+                     "CxHxW of an image, where the config does not state them")
+        ->delimiter('x')
         ->expected(3)
         ->check(CLI::PositiveNumber)
         ->needs(without);
     command->footer(
         "Examples:\n"
         "  firecaffe check examples/nin/fashion_mnist.json\n"
-        "  firecaffe check examples/nin/fashion_mnist.json --without-data --image-shape 1,28,28");
+        "  firecaffe check examples/nin/fashion_mnist.json --without-data --image-shape 1x28x28");
     command->callback([a, &chosen] { chosen = [a] { return check(*a); }; });
 }
 

@@ -65,7 +65,7 @@ Inspection inspect_without_data(const TrainOptions& options, std::optional<Shape
     if (!image)
         throw ConfigError(
             "/data/train does not state the shape of its images, and they are not opened; give it with "
-            "--image-shape, for example --image-shape 3,256,256");
+            "--image-shape, for example --image-shape 3x256x256");
     Inspection found;
     found.image = transformed_shape(*image, options.data.transform);
     inspect_net(options, found);
