@@ -63,16 +63,34 @@ LayerWork normalizes(const Built& b, const LrnOptions& o) {
     return per_element(b, window + 4, window + 6);
 }
 
+/// Operations that make one of all bottoms.
+std::int64_t joins(const Built& b) {
+    return static_cast<std::int64_t>(b.layer.bottoms.size()) - 1;
+}
+
 // A type is a line: how many operations an element takes forward and backward. A type without a line takes one in
-// either pass. Softmax: maximum, difference, power, sum, quotient; backward product, sum, difference, product.
+// either pass. Softmax: maximum, difference, power, sum, quotient; backward product, sum, difference, product. Batch
+// norm: mean (1), variance (3), difference, product and root's share (3); backward two sums with their products (4), and
+// the gradient through data, mean and variance (7).
 // clang-format off
 LayerWork work_of(const ConvolutionOptions&, const Built& b) { return multiplies(b, b.top()); }
 LayerWork work_of(const DeconvolutionOptions&, const Built& b) { return multiplies(b, b.bottom()); }
 LayerWork work_of(const InnerProductOptions&, const Built& b) { return multiplies(b, b.top()); }
 LayerWork work_of(const PoolingOptions& o, const Built& b) { return pools(b, o); }
 LayerWork work_of(const LrnOptions& o, const Built& b) { return normalizes(b, o); }
+LayerWork work_of(const BatchNormOptions&, const Built& b) { return per_element(b, 7, 11); }
+LayerWork work_of(const ScaleOptions&, const Built& b) { return per_element(b, 2, 3); }
+LayerWork work_of(const SigmoidOptions&, const Built& b) { return per_element(b, 4, 3); }
+LayerWork work_of(const TanhOptions&, const Built& b) { return per_element(b, 4, 3); }
+LayerWork work_of(const EluOptions&, const Built& b) { return per_element(b, 4, 3); }
 LayerWork work_of(const DropoutOptions&, const Built& b) { return b.trains() ? per_element(b, 1, 1) : copies(); }
 LayerWork work_of(const ConcatOptions&, const Built&) { return copies(); }
+LayerWork work_of(const EltwiseOptions&, const Built& b) { return per_element(b, joins(b), 1); }
+LayerWork work_of(const SliceOptions&, const Built&) { return copies(); }
+LayerWork work_of(const SplitOptions&, const Built&) { return copies(); }
+LayerWork work_of(const FlattenOptions&, const Built&) { return copies(); }
+LayerWork work_of(const ReshapeOptions&, const Built&) { return copies(); }
+LayerWork work_of(const EmbedOptions&, const Built& b) { return per_element(b, 1, 1); }
 LayerWork work_of(const SoftmaxOptions&, const Built& b) { return per_element(b, 5, 4); }
 LayerWork work_of(const SoftmaxWithLossOptions&, const Built& b) { return per_element(b, 5, 2); }
 LayerWork work_of(const EuclideanLossOptions&, const Built& b) { return per_element(b, 3, 2); }
