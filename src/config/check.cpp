@@ -35,8 +35,7 @@ class LayerCheck {
         if (!facts_.fits_bottoms(layer_.bottom.size()))
             fail("bottom", text(layer_.type, " reads ", facts_.bottoms_text(), ", not ", layer_.bottom.size()));
         if (!facts_.fits_tops(layer_.top.size()))
-            fail("top", text(layer_.type, " writes ", facts_.most_tops > 1 ? "at least " : "", "one blob, not ",
-                             layer_.top.size()));
+            fail("top", text(layer_.type, " writes ", facts_.tops_text(), ", not ", layer_.top.size()));
     }
 
     template <class Options>

@@ -74,8 +74,11 @@ class NodeBuilder {
             const int known = net_value_[static_cast<std::size_t>(bottom)];
             node.bottoms.push_back(node.layer->accepts_any_layout() ? known : plain(known));
         }
-        check_bottoms(node, spec);
+        check_blobs(node, spec);
         if (node.layer->renames_bottom()) {
+            if (node.bottoms.size() != 1)
+                throw ConfigError(node.place(), ": the tops are to be other names of the bottom, but there are ",
+                                  node.bottoms.size(), " bottoms; give one, or let renames_bottom() be false");
             for (const int top : graph_node.tops) net_value_[static_cast<std::size_t>(top)] = node.bottoms[0];
             return;
         }
@@ -93,11 +96,14 @@ class NodeBuilder {
         }
     }
 
-    static void check_bottoms(const NetNode<T, Device>& node, const LayerSpec& spec) {
+    static void check_blobs(const NetNode<T, Device>& node, const LayerSpec& spec) {
         const LayerFacts facts = layer_facts(spec.options);
-        if (!facts.fits_bottoms(node.bottoms.size()))
-            throw ConfigError(placed_name(spec), ": ", spec.type, " reads ", facts.bottoms_text(), "; it is given ",
-                              node.bottoms.size());
+        if (!facts.fits_bottoms(spec.bottom.size()))
+            throw ConfigError(node.place(), ": ", spec.type, " reads ", facts.bottoms_text(), "; it is given ",
+                              spec.bottom.size());
+        if (!facts.fits_tops(spec.top.size()))
+            throw ConfigError(node.place(), ": ", spec.type, " writes ", facts.tops_text(), "; it is given ",
+                              spec.top.size(), spec.top.size() == 1 ? " name" : " names");
     }
 
     /// Sets the layer up and adds its tops as values.

@@ -277,6 +277,8 @@ struct LayerFacts {
 
     /// "two blobs, the scores and the labels"
     std::string bottoms_text() const;
+    /// "one blob"
+    std::string tops_text() const;
     bool fits_bottoms(std::size_t count) const { return count >= least_bottoms && count <= most_bottoms; }
     bool fits_tops(std::size_t count) const { return count >= least_tops && count <= most_tops; }
 };
