@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules about more than one key. What needs the shapes of blobs is checked where the net is built.
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "config/read.hpp"
@@ -66,6 +67,13 @@ class LayerCheck {
         check(o.bias_filler, "bias_filler");
     }
 
+    void check(const ScaleOptions& o) const {
+        check(o.filler, "filler");
+        check(o.bias_filler, "bias_filler");
+    }
+
+    void check(const BiasOptions& o) const { check(o.filler, "filler"); }
+
     void check(const PreluOptions& o) const { check(o.filler, "filler"); }
 
     void check(const EltwiseOptions& o) const {
@@ -122,15 +130,23 @@ class LayerCheck {
     LayerFacts facts_;
 };
 
-void check_solver(const Document& document, const SolverOptions& solver) {
-    if (solver.shards > 0 && solver.global_batch % solver.shards != 0)
+/// Divided by one factor after the other, so that no product can overflow.
+void check_shards(const Document& document, const SolverOptions& solver) {
+    const std::int64_t per_pass = std::max<std::int64_t>(solver.shards, 1);
+    if (solver.global_batch % per_pass != 0)
         document.fail({"solver", "shards"},
                       text("shards ", solver.shards, " does not divide global_batch ", solver.global_batch));
-    const std::int64_t all_shards = std::max<std::int64_t>(solver.shards, 1) * solver.iter_size;
-    if (solver.global_batch % all_shards != 0)
-        document.fail({"solver", "iter_size"},
-                      text("iter_size ", solver.iter_size, " times shards ", std::max<std::int64_t>(solver.shards, 1),
-                           " does not divide global_batch ", solver.global_batch));
+    if (solver.global_batch / per_pass % solver.iter_size != 0)
+        document.fail({"solver", "iter_size"}, text("iter_size ", solver.iter_size, " times shards ", per_pass,
+                                                    " does not divide global_batch ", solver.global_batch));
+    constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+    if (per_pass * solver.iter_size > kMost)
+        document.fail({"solver", per_pass > kMost ? "shards" : "iter_size"},
+                      text(per_pass * solver.iter_size, " shards are too many; at most ", kMost, " are supported"));
+}
+
+void check_solver(const Document& document, const SolverOptions& solver) {
+    check_shards(document, solver);
     if (solver.clip_gradients == 0.0)
         document.fail({"solver", "clip_gradients"}, "0 would stop the training; write -1 for no clipping");
     using Type = SolverOptions::Type;

@@ -4,14 +4,15 @@
 namespace firecaffe::config {
 
 namespace {
-// In the order of the enums.
+// In the order of the enums; the second word is Caffe's.
 constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"custom"}};
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
-constexpr Choice kSolverTypes[] = {{"sgd"},  {"nesterov"}, {"adagrad"}, {"rmsprop"}, {"adadelta"},
-                                   {"adam"}, {"adamw"},    {"lars"},    {"lamb"}};
+constexpr Choice kSolverTypes[] = {{"sgd", "SGD"},         {"nesterov", "Nesterov"}, {"adagrad", "AdaGrad"},
+                                   {"rmsprop", "RMSProp"}, {"adadelta", "AdaDelta"}, {"adam", "Adam"},
+                                   {"adamw", "AdamW"},     {"lars", "LARS"},         {"lamb", "LAMB"}};
 }  // namespace
 
 void describe(Visitor& visit, TrainOptions& options) {
