@@ -55,6 +55,18 @@ LayerFacts judges(const char* bottoms = "the scores and the labels", std::size_t
     return facts;
 }
 
+LayerFacts judges_classes(const char* bottoms = "the scores and the labels", std::size_t most_bottoms = 2) {
+    LayerFacts facts = judges(bottoms, most_bottoms);
+    facts.scores_classes = LayerFacts::Scores::first_bottom;
+    return facts;
+}
+
+LayerFacts writes_probabilities() {
+    LayerFacts facts;
+    facts.scores_classes = LayerFacts::Scores::first_top;
+    return facts;
+}
+
 /// The layer itself knows better.
 LayerFacts unknown() {
     LayerFacts facts;
@@ -86,12 +98,12 @@ LayerFacts facts_of(const SliceOptions&) { return distributes(); }
 LayerFacts facts_of(const SplitOptions&) { return distributes(); }
 LayerFacts facts_of(const FlattenOptions&) { return one_to_one(); }
 LayerFacts facts_of(const ReshapeOptions&) { return one_to_one(); }
-LayerFacts facts_of(const SoftmaxOptions&) { return one_to_one(); }
-LayerFacts facts_of(const SoftmaxWithLossOptions&) { return judges(); }
+LayerFacts facts_of(const SoftmaxOptions&) { return writes_probabilities(); }
+LayerFacts facts_of(const SoftmaxWithLossOptions&) { return judges_classes(); }
 LayerFacts facts_of(const EuclideanLossOptions&) { return judges("the predictions and the targets"); }
-LayerFacts facts_of(const HingeLossOptions&) { return judges(); }
+LayerFacts facts_of(const HingeLossOptions&) { return judges_classes(); }
 LayerFacts facts_of(const SigmoidCrossEntropyLossOptions&) { return judges("the predictions and the targets"); }
-LayerFacts facts_of(const InfogainLossOptions&) { return judges("the scores, the labels and, without infogain_matrix, the matrix H", 3); }
+LayerFacts facts_of(const InfogainLossOptions&) { return judges_classes("the scores, the labels and, without infogain_matrix, the matrix H", 3); }
 LayerFacts facts_of(const AccuracyOptions&) { return judges(); }
 LayerFacts facts_of(const CustomLayerOptions&) { return unknown(); }
 // clang-format on

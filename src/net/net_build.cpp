@@ -27,8 +27,8 @@ class NodeBuilder {
         absorbed_ = absorbed_layers(graph);
         for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
-        place_parameters<T, Device>(state_);
         mark_backward();
+        place_parameters<T, Device>(state_);
     }
 
   private:
@@ -160,7 +160,7 @@ class NodeBuilder {
     void mark_backward() {
         if (state_.options.phase != Phase::train) return;
         for (NetNode<T, Device>& node : state_.nodes) {
-            bool upstream = !node.parameters.empty();
+            bool upstream = !node.requests.empty();
             for (std::size_t i = 0; i < node.bottoms.size(); ++i)
                 upstream = upstream || (node.layer->differentiates_bottom(i) && value(node.bottoms[i]).needs_diff);
             for (const int top : node.tops) value(top).needs_diff = upstream;
@@ -200,10 +200,9 @@ template void build_nodes<double, Cpu>(Net<double, Cpu>::State&, const LayerRegi
 std::string score_blob(const NetSpec& spec, Phase phase) {
     for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
         if (!(phase == Phase::train ? layer->in_train : layer->in_test)) continue;
-        const bool judges_classes =
-            layer->type == "SoftmaxWithLoss" || layer->type == "InfogainLoss" || layer->type == "HingeLoss";
-        if (judges_classes && !layer->bottom.empty()) return layer->bottom.front();
-        if (layer->type == "Softmax" && !layer->top.empty()) return layer->top.front();
+        const auto where = layer_facts(layer->options).scores_classes;
+        if (where == LayerFacts::Scores::first_bottom && !layer->bottom.empty()) return layer->bottom.front();
+        if (where == LayerFacts::Scores::first_top && !layer->top.empty()) return layer->top.front();
     }
     return {};
 }

@@ -22,7 +22,8 @@ struct ParameterRequest {
     Shape shape;
     FillerOptions filler;
     /// Set for a statistics parameter (ParameterInfo says what that is); backward then writes what was measured into
-    /// its place in parameter_diffs. The filler should be the constant 0.
+    /// its place in parameter_diffs. The filler should be the constant 0. Where no loss depends on the layer, nothing
+    /// is measured and the value is kept.
     std::optional<double> moving_average_fraction{};
 };
 
