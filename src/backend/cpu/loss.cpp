@@ -2,22 +2,12 @@
 // Bodies of ops/loss.hpp on the CPU. They are a vanishing part of a step, so one plain body serves both types.
 #include "firecaffe/ops/loss.hpp"
 
-#include <algorithm>
 #include <cfloat>
 #include <cmath>
 
 #include "backend/cpu/labels.hpp"
 
 namespace firecaffe::ops {
-
-template <>
-void copy<float, Cpu>(std::span<const float> x, std::span<float> y) {
-    std::copy(x.begin(), x.end(), y.begin());
-}
-template <>
-void copy<double, Cpu>(std::span<const double> x, std::span<double> y) {
-    std::copy(x.begin(), x.end(), y.begin());
-}
 
 namespace {
 
@@ -63,11 +53,13 @@ void negative_log_likelihood_backward_body(TensorView<const T, Cpu> p, TensorVie
 }
 
 template <class T>
-std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k) {
+std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k,
+                              std::int64_t ignore_label) {
     const std::int64_t classes = scores.shape()[1];
     std::int64_t hits = 0;
     for_each_prediction(scores.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
-        const std::int64_t label = checked_label(labels, i, stride, classes, -1);
+        const std::int64_t label = checked_label(labels, i, stride, classes, ignore_label);
+        if (label < 0) return;
         const T score = scores.data()[offset + label * stride];
         std::int64_t ahead = 0;
         for (std::int64_t c = 0; c < classes; ++c) {
@@ -99,8 +91,8 @@ std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const 
     }                                                                                                                 \
     template <>                                                                                                       \
     std::int64_t count_top_k<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels,                \
-                                     std::int64_t k) {                                                                \
-        return count_top_k_body<T>(scores, labels, k);                                                                \
+                                     std::int64_t k, std::int64_t ignore_label) {                                     \
+        return count_top_k_body<T>(scores, labels, k, ignore_label);                                                  \
     }
 
 FIRECAFFE_LOSS_BODIES(float)
