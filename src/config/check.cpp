@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules about more than one key. What needs the shapes of blobs is checked where the net is built.
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "config/read.hpp"
@@ -130,7 +129,7 @@ class LayerCheck {
     LayerFacts facts_;
 };
 
-/// Divided by one factor after the other, so that no product can overflow.
+/// Divided by one factor after the other, so that no product can overflow. Their product is at most the batch, an int.
 void check_shards(const Document& document, const SolverOptions& solver) {
     const std::int64_t per_pass = std::max<std::int64_t>(solver.shards, 1);
     if (solver.global_batch % per_pass != 0)
@@ -139,10 +138,6 @@ void check_shards(const Document& document, const SolverOptions& solver) {
     if (solver.global_batch / per_pass % solver.iter_size != 0)
         document.fail({"solver", "iter_size"}, text("iter_size ", solver.iter_size, " times shards ", per_pass,
                                                     " does not divide global_batch ", solver.global_batch));
-    constexpr std::int64_t kMost = std::numeric_limits<int>::max();
-    if (per_pass * solver.iter_size > kMost)
-        document.fail({"solver", per_pass > kMost ? "shards" : "iter_size"},
-                      text(per_pass * solver.iter_size, " shards are too many; at most ", kMost, " are supported"));
 }
 
 void check_solver(const Document& document, const SolverOptions& solver) {

@@ -125,10 +125,9 @@ void describe(Visitor& visit, LrnOptions& options) {
 void describe(Visitor& visit, BatchNormOptions& options) {
     visit.field(Field("use_global_stats", "Normalise by the running statistics in training, too; testing always does."),
                 options.use_global_stats);
-    visit.field(Field("moving_average_fraction", "What each update leaves of the running statistics.")
-                    .nonnegative()
-                    .below(1.0),
-                options.moving_average_fraction);
+    visit.field(
+        Field("moving_average_fraction", "What each update leaves of the running statistics.").nonnegative().below(1.0),
+        options.moving_average_fraction);
     visit.field(Field("eps", "Added to the variance.").nonnegative(), options.eps);
 }
 
@@ -137,8 +136,9 @@ template <class Options>
 void describe_axes(Visitor& visit, Options& options) {
     visit.field(Field("axis", "First axis with values of its own; a negative one counts from the end.").at_least(-6),
                 options.axis);
-    visit.field(Field("num_axes", "Number of such axes; -1: all that follow; 0: one value for everything.").at_least(-1),
-                options.num_axes);
+    visit.field(
+        Field("num_axes", "Number of such axes; -1: all that follow; 0: one value for everything.").at_least(-1),
+        options.num_axes);
 }
 
 void describe(Visitor& visit, ScaleOptions& options) {
@@ -308,7 +308,8 @@ void describe(Visitor& visit, LayerSpec& layer) {
 void describe(Visitor& visit, ParamOptions& options) {
     visit.field(Field("lr_mult", "Factor on the learning rate.").nonnegative(), options.lr_mult);
     visit.field(Field("decay_mult", "Factor on the weight decay.").nonnegative(), options.decay_mult);
-    visit.field(Field("name", "Parameters of one name are one parameter, shared by their layers, which must all state "
+    visit.field(Field("name",
+                      "Parameters of one name are one parameter, shared by their layers, which must all state "
                       "the same lr_mult and decay_mult; empty: not shared."),
                 options.name);
 }

@@ -50,9 +50,8 @@ auto from_options() {
 /// The same for a layer that must know how many tops there are.
 template <class LayerClass, class Options>
 auto from_options_and_tops() {
-    return [](const LayerSpec& spec) {
-        return std::make_unique<LayerClass>(options_of<Options>(spec), spec.top.size());
-    };
+    return
+        [](const LayerSpec& spec) { return std::make_unique<LayerClass>(options_of<Options>(spec), spec.top.size()); };
 }
 
 /// The same for a layer to which the number of its bottoms says what it is.

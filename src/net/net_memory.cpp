@@ -148,7 +148,8 @@ class MemoryPlacer {
             n.parameter_diffs.resize(n.parameters.size());
             n.parameter_parts.resize(n.parameters.size());
         }
-        for (const PendingAddition& a : parameter_parts_) node(a.node).parameter_parts[a.index] = state_.buffer(a.buffer);
+        for (const PendingAddition& a : parameter_parts_)
+            node(a.node).parameter_parts[a.index] = state_.buffer(a.buffer);
         for (const auto& [index, top] : cleared_) node(index).cleared_diffs.push_back(diff_view(top));
         for (const PendingAddition& a : additions_) {
             Node& n = node(a.node);

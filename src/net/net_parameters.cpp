@@ -69,8 +69,8 @@ class ParameterPlacer {
     static void check_agreement(const std::string& name, const Use& first, const Use& other) {
         const auto refuse = [&]<class Error>(std::type_identity<Error>, const char* what, const auto& a, const auto& b,
                                              const char* cure) {
-            throw Error(other.node->place(), ": parameter '", name, "' is shared with layer '",
-                        first.node->name, "', but its ", what, " is ", b, " here and ", a, " there; ", cure);
+            throw Error(other.node->place(), ": parameter '", name, "' is shared with layer '", first.node->name,
+                        "', but its ", what, " is ", b, " here and ", a, " there; ", cure);
         };
         const ParameterRequest &a = first.request(), &b = other.request();
         if (a.shape != b.shape)
@@ -109,8 +109,8 @@ class ParameterPlacer {
         if (info == nullptr)
             throw ConfigError(node.place(), ": the net it shares parameters with has no '", full_name, "'");
         if (info->shape != node.requests[i].shape)
-            throw ShapeError(node.place(), ": parameter '", full_name, "' is ", node.requests[i].shape,
-                             " here and ", info->shape, " in the net it shares parameters with");
+            throw ShapeError(node.place(), ": parameter '", full_name, "' is ", node.requests[i].shape, " here and ",
+                             info->shape, " in the net it shares parameters with");
         const bool measured = node.requests[i].moving_average_fraction.has_value();
         if (info->is_statistic() != measured)
             throw ConfigError(node.place(), ": parameter '", full_name, "' is ", measured ? "measured" : "learned",

@@ -64,7 +64,8 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
     for (const LayerSpec& layer : options.net.layers) {
         const auto where = layer_facts(layer.options).scores_classes;
         if (where == LayerFacts::Scores::first_bottom) ignore_label_ = ignored_label(layer.options);
-        if (where == LayerFacts::Scores::first_top && layer.in_test && !layer.top.empty() && layer.top.front() == scores_)
+        if (where == LayerFacts::Scores::first_top && layer.in_test && !layer.top.empty() &&
+            layer.top.front() == scores_)
             scores_are_probabilities_ = true;
     }
     const Shape image = test_->shape();

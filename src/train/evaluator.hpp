@@ -36,7 +36,7 @@ class Evaluator {
   private:
     struct Figures {
         double loss = 0.0, top1 = 0.0, top5 = 0.0;  ///< sums over images
-        double counted = 0.0;                        ///< images whose label is not ignored
+        double counted = 0.0;                       ///< images whose label is not ignored
     };
     /// Figures of the first `images` images of what the thread's net has just computed; the last batch is filled up.
     Figures score(std::size_t thread, std::int64_t images);

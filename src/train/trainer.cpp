@@ -26,7 +26,8 @@ void check_options(const TrainOptions& o) {
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
 }
 
-/// Folders of classes are numbered in each set for itself, so that a folder that one of them lacks would shift all labels.
+/// Folders of classes are numbered in each set for itself, so that a folder that one of them lacks would shift all
+/// labels.
 void check_classes(std::int64_t train, std::int64_t test) {
     if (train > 0 && test > 0 && train != test)
         throw DataError("the training set has ", train, " classes and the test set ", test,
@@ -66,10 +67,10 @@ std::int64_t logical_shards(const TrainOptions& options, int workers) {
     std::int64_t left = std::max<std::int64_t>(solver.global_batch, 0), shards = 1;
     for (const std::int64_t factor : factors) {  // one after the other, so that no product can overflow
         if (factor < 1 || left < 1 || left % factor != 0)
-            throw ConfigError("solver.global_batch ", solver.global_batch, " cannot be cut into equal shards: iter_size ",
-                              solver.iter_size, stated ? text(" times shards ", solver.shards)
-                                                       : text(" times ", workers, " workers times ",
-                                                              options.compute.threads, " threads"),
+            throw ConfigError("solver.global_batch ", solver.global_batch,
+                              " cannot be cut into equal shards: iter_size ", solver.iter_size,
+                              stated ? text(" times shards ", solver.shards)
+                                     : text(" times ", workers, " workers times ", options.compute.threads, " threads"),
                               "; choose solver.shards so that their product divides the batch",
                               stated ? "" : " (without it there is one shard per math thread)");
         left /= factor;

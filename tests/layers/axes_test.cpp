@@ -181,8 +181,9 @@ TEST_CASE("extents that no number holds are refused, not wrapped around") {
     const std::int64_t huge = std::int64_t{1} << 62;
     CHECK_THROWS_AS(reshaped({.shape = {huge, 4, -1}}, Shape{2, 3}), ShapeError);
     CHECK_THROWS_AS(reshaped({.shape = {huge, 4, 6}}, Shape{2, 3}), ShapeError);
-    CHECK_THROWS_AS(reshaped({.shape = {6}, .axis = 1, .num_axes = std::numeric_limits<std::int64_t>::max()}, Shape{2, 3}),
-                    ShapeError);
+    CHECK_THROWS_AS(
+        reshaped({.shape = {6}, .axis = 1, .num_axes = std::numeric_limits<std::int64_t>::max()}, Shape{2, 3}),
+        ShapeError);
     CHECK_THROWS_AS(reshaped({.shape = {6}, .axis = 1, .num_axes = -2}, Shape{2, 3}), ShapeError);
 }
 

@@ -179,7 +179,8 @@ TEST_CASE("statistics of a branch that leads to no loss are kept, and those of o
     CHECK(net.layout().find("idle.count")->moving_average_fraction == 1.0);
     CHECK(net.layout().find("bn.mean")->moving_average_fraction == 0.999);
 
-    const std::vector<ParamOptions> shared{{.lr_mult = 0, .name = "m"}, {.lr_mult = 0, .name = "v"}, {.lr_mult = 0, .name = "c"}};
+    const std::vector<ParamOptions> shared{
+        {.lr_mult = 0, .name = "m"}, {.lr_mult = 0, .name = "v"}, {.lr_mult = 0, .name = "c"}};
     NetBuilder both("shared");
     both.batch_norm("idle").param(shared).from("data").batch_norm("bn").param(shared).softmax_with_loss();
     const Net<double, Cpu> one(both.build(), {.data = Shape{4, 3}}, LayerRegistry<double, Cpu>::with_builtin());

@@ -132,9 +132,9 @@ TEST_CASE("what one net learns another may not measure") {
     measured.batch_norm("bn").param({{.lr_mult = 0, .name = "mean"}}).softmax("p");
     const auto registry = LayerRegistry<float, Cpu>::with_builtin();
     const Net<float, Cpu> first(learned.build(), {.data = kData}, registry);
-    CHECK_THROWS_WITH((Net<float, Cpu>(measured.build(),
-                                       {.data = kData, .phase = Phase::test, .layout = &first.layout()}, registry)),
-                      Contains("'bn'") && Contains("'mean'") && Contains("measured here and learned"));
+    CHECK_THROWS_WITH(
+        (Net<float, Cpu>(measured.build(), {.data = kData, .phase = Phase::test, .layout = &first.layout()}, registry)),
+        Contains("'bn'") && Contains("'mean'") && Contains("measured here and learned"));
 }
 
 TEST_CASE("layers that cannot share say so, with both names") {
