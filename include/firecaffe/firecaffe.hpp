@@ -83,7 +83,6 @@
 #include "firecaffe/ops/activation.hpp"
 #include "firecaffe/ops/backend.hpp"
 #include "firecaffe/ops/batch_norm.hpp"
-#include "firecaffe/ops/channel_bias.hpp"
 #include "firecaffe/ops/class_loss.hpp"
 #include "firecaffe/ops/dropout.hpp"
 #include "firecaffe/ops/element_loss.hpp"

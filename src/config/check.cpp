@@ -35,8 +35,7 @@ class LayerCheck {
         if (!facts_.fits_bottoms(layer_.bottom.size()))
             fail("bottom", text(layer_.type, " reads ", facts_.bottoms_text(), ", not ", layer_.bottom.size()));
         if (!facts_.fits_tops(layer_.top.size()))
-            fail("top", text(layer_.type, " writes ", facts_.most_tops > 1 ? "at least " : "", "one blob, not ",
-                             layer_.top.size()));
+            fail("top", text(layer_.type, " writes ", facts_.tops_text(), ", not ", layer_.top.size()));
     }
 
     template <class Options>
@@ -66,6 +65,13 @@ class LayerCheck {
         check(o.weight_filler, "weight_filler");
         check(o.bias_filler, "bias_filler");
     }
+
+    void check(const ScaleOptions& o) const {
+        check(o.filler, "filler");
+        check(o.bias_filler, "bias_filler");
+    }
+
+    void check(const BiasOptions& o) const { check(o.filler, "filler"); }
 
     void check(const PreluOptions& o) const { check(o.filler, "filler"); }
 
@@ -123,15 +129,19 @@ class LayerCheck {
     LayerFacts facts_;
 };
 
-void check_solver(const Document& document, const SolverOptions& solver) {
-    if (solver.shards > 0 && solver.global_batch % solver.shards != 0)
+/// Divided by one factor after the other, so that no product can overflow. Their product is at most the batch, an int.
+void check_shards(const Document& document, const SolverOptions& solver) {
+    const std::int64_t per_pass = std::max<std::int64_t>(solver.shards, 1);
+    if (solver.global_batch % per_pass != 0)
         document.fail({"solver", "shards"},
                       text("shards ", solver.shards, " does not divide global_batch ", solver.global_batch));
-    const std::int64_t all_shards = std::max<std::int64_t>(solver.shards, 1) * solver.iter_size;
-    if (solver.global_batch % all_shards != 0)
-        document.fail({"solver", "iter_size"},
-                      text("iter_size ", solver.iter_size, " times shards ", std::max<std::int64_t>(solver.shards, 1),
-                           " does not divide global_batch ", solver.global_batch));
+    if (solver.global_batch / per_pass % solver.iter_size != 0)
+        document.fail({"solver", "iter_size"}, text("iter_size ", solver.iter_size, " times shards ", per_pass,
+                                                    " does not divide global_batch ", solver.global_batch));
+}
+
+void check_solver(const Document& document, const SolverOptions& solver) {
+    check_shards(document, solver);
     if (solver.clip_gradients == 0.0)
         document.fail({"solver", "clip_gradients"}, "0 would stop the training; write -1 for no clipping");
     using Type = SolverOptions::Type;

@@ -15,7 +15,7 @@ constexpr Choice kFillerTypes[] = {{"constant"}, {"gaussian"}, {"uniform"},     
                                    {"msra"},     {"bilinear"}, {"positive_unitball"}};
 constexpr Choice kVarianceNorms[] = {{"fan_in", "FAN_IN"}, {"fan_out", "FAN_OUT"}, {"average", "AVERAGE"}};
 constexpr Choice kPoolMethods[] = {{"max", "MAX"}, {"average", "AVE"}};
-constexpr Choice kEltwiseOperations[] = {{"prod"}, {"sum"}, {"max"}};
+constexpr Choice kEltwiseOperations[] = {{"prod", "PROD"}, {"sum", "SUM"}, {"max", "MAX"}};
 constexpr Choice kRoundModes[] = {{"ceil", "CEIL"}, {"floor", "FLOOR"}};
 constexpr Choice kNormalizations[] = {
     {"valid", "VALID"}, {"full", "FULL"}, {"batch_size", "BATCH_SIZE"}, {"none", "NONE"}};
@@ -125,10 +125,9 @@ void describe(Visitor& visit, LrnOptions& options) {
 void describe(Visitor& visit, BatchNormOptions& options) {
     visit.field(Field("use_global_stats", "Normalise by the running statistics in training, too; testing always does."),
                 options.use_global_stats);
-    visit.field(Field("moving_average_fraction", "What each update leaves of the running statistics.")
-                    .nonnegative()
-                    .below(1.0),
-                options.moving_average_fraction);
+    visit.field(
+        Field("moving_average_fraction", "What each update leaves of the running statistics.").nonnegative().below(1.0),
+        options.moving_average_fraction);
     visit.field(Field("eps", "Added to the variance.").nonnegative(), options.eps);
 }
 
@@ -137,8 +136,9 @@ template <class Options>
 void describe_axes(Visitor& visit, Options& options) {
     visit.field(Field("axis", "First axis with values of its own; a negative one counts from the end.").at_least(-6),
                 options.axis);
-    visit.field(Field("num_axes", "Number of such axes; -1: all that follow; 0: one value for everything.").at_least(-1),
-                options.num_axes);
+    visit.field(
+        Field("num_axes", "Number of such axes; -1: all that follow; 0: one value for everything.").at_least(-1),
+        options.num_axes);
 }
 
 void describe(Visitor& visit, ScaleOptions& options) {
@@ -293,7 +293,7 @@ void describe(Visitor& visit, LayerSpec& layer) {
                       "accuracy, or data; for losses and Accuracy that one and label."),
                 layer.bottom);
     visit.field(Field("top", "Blobs written. Missing: one of the layer's name."), layer.top);
-    visit.params(Field("param", "Names and multipliers of the parameters: of the weight, then of the bias."),
+    visit.params(Field("param", "Names and multipliers of the parameters, in the order of the layer's parameters."),
                  layer.param);
 
     if (!layer.in_train && !layer.in_test) throw ConfigError("layer '", layer.name, "' exists in no phase");
@@ -308,7 +308,9 @@ void describe(Visitor& visit, LayerSpec& layer) {
 void describe(Visitor& visit, ParamOptions& options) {
     visit.field(Field("lr_mult", "Factor on the learning rate.").nonnegative(), options.lr_mult);
     visit.field(Field("decay_mult", "Factor on the weight decay.").nonnegative(), options.decay_mult);
-    visit.field(Field("name", "Parameters of one name are one parameter, shared by their layers; empty: not shared."),
+    visit.field(Field("name",
+                      "Parameters of one name are one parameter, shared by their layers, which must all state "
+                      "the same lr_mult and decay_mult; empty: not shared."),
                 options.name);
 }
 

@@ -181,11 +181,14 @@ class Schema final : public Visitor {
                 else if (f.is_required)
                     needed.push_back(f.key);
             }
-            OrderedJson condition = {{"properties", {{"type", {{"const", types_[i].name}}}}}};
-            if (types_[i].name != default_type_) condition["required"] = {"type"};
             OrderedJson consequence = {{"properties", meaningless}};
             if (!needed.empty()) consequence["required"] = needed;
-            rules.push_back({{"if", condition}, {"then", consequence}});
+            for (const char* word : {types_[i].name, types_[i].alias}) {
+                if (word == nullptr) continue;
+                OrderedJson condition = {{"properties", {{"type", {{"const", word}}}}}};
+                if (word != default_type_) condition["required"] = {"type"};
+                rules.push_back({{"if", condition}, {"then", consequence}});
+            }
         }
         return rules;
     }

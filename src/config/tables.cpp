@@ -4,14 +4,15 @@
 namespace firecaffe::config {
 
 namespace {
-// In the order of the enums.
+// In the order of the enums; the second word is Caffe's.
 constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"custom"}};
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
-constexpr Choice kSolverTypes[] = {{"sgd"},  {"nesterov"}, {"adagrad"}, {"rmsprop"}, {"adadelta"},
-                                   {"adam"}, {"adamw"},    {"lars"},    {"lamb"}};
+constexpr Choice kSolverTypes[] = {{"sgd", "SGD"},         {"nesterov", "Nesterov"}, {"adagrad", "AdaGrad"},
+                                   {"rmsprop", "RMSProp"}, {"adadelta", "AdaDelta"}, {"adam", "Adam"},
+                                   {"adamw", "AdamW"},     {"lars", "LARS"},         {"lamb", "LAMB"}};
 }  // namespace
 
 void describe(Visitor& visit, TrainOptions& options) {
@@ -41,7 +42,8 @@ void describe(Visitor& visit, DataOptions& options) {
 void describe(Visitor& visit, DatasetOptions& options) {
     using enum DatasetOptions::Type;
     visit.choice_of(Field("type",
-                          "idx: the files of MNIST and its relatives; image_folder: JPEG files; synthetic: images made from random numbers; "
+                          "idx: the files of MNIST and its relatives; image_folder: JPEG files; synthetic: images made "
+                          "from random numbers; "
                           "custom: a data set that the program registered."),
                     kDatasetTypes, options.type);
     visit.field(Field("images", "IDX file of images, plain or gzip; a relative path counts from the config file.")
@@ -61,11 +63,12 @@ void describe(Visitor& visit, DatasetOptions& options) {
                     .required()
                     .sized(1),
                 options.root);
-    visit.field(Field("list",
-                      "A text file with a line `path label` per image, in place of a folder per class; paths count from "
-                      "root. A relative path of the file itself counts from the config file.")
-                    .only(image_folder),
-                options.list);
+    visit.field(
+        Field("list",
+              "A text file with a line `path label` per image, in place of a folder per class; paths count from "
+              "root. A relative path of the file itself counts from the config file.")
+            .only(image_folder),
+        options.list);
     visit.field(Field("warp",
                       "Side of the square to which each image is stretched or shrunk, bilinearly; 0: the images have "
                       "one size already.")
@@ -86,7 +89,9 @@ void describe(Visitor& visit, DatasetOptions& options) {
         Field("shape", "Channels, height and width of a sample.").only(synthetic).required().sized(3, 3).positive(),
         options.shape);
     visit.field(Field("classes", "Labels lie in [0, classes). A folder per class says by itself how many there are.")
-                    .only(idx, image_folder, synthetic).positive(), options.classes);
+                    .only(idx, image_folder, synthetic)
+                    .positive(),
+                options.classes);
     visit.field(
         Field("name", "The name under which the program registered the data set.").only(custom).required().sized(1),
         options.name);

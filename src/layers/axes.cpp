@@ -2,6 +2,7 @@
 #include "firecaffe/layers/axes.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "firecaffe/core/error.hpp"
 
@@ -56,21 +57,6 @@ std::int64_t count_before(const Shape& shape, std::size_t axis) {
     return product;
 }
 
-Shape concatenated(std::span<const TensorSpec> bottoms, std::size_t axis) {
-    const Shape& first = bottoms[0].shape;
-    std::vector<std::int64_t> extents = extents_of(first);
-    for (std::size_t i = 1; i < bottoms.size(); ++i) {
-        const Shape& other = bottoms[i].shape;
-        bool fits = other.rank() == first.rank();
-        for (std::size_t a = 0; fits && a < first.rank(); ++a) fits = a == axis || other[a] == first[a];
-        if (!fits)
-            throw ShapeError("bottom ", i, " is ", other, " but bottom 0 is ", first, "; all extents but that of axis ",
-                             axis, " must agree");
-        extents[axis] += other[axis];
-    }
-    return Shape(extents);
-}
-
 std::vector<Shape> sliced(const SliceOptions& options, const Shape& bottom, std::size_t tops) {
     const std::size_t axis = axis_of(bottom, options.axis, "axis");
     const std::int64_t extent = bottom[axis], parts = static_cast<std::int64_t>(tops);
@@ -117,15 +103,16 @@ Shape flattened(const FlattenOptions& options, const Shape& bottom) {
 Shape reshaped(const ReshapeOptions& options, const Shape& bottom) {
     const auto rank = static_cast<std::int64_t>(bottom.rank());
     const std::int64_t start = options.axis < 0 ? rank + options.axis + 1 : options.axis;
-    const std::int64_t end = options.num_axes == -1 ? rank : start + options.num_axes;
-    if (start < 0 || start > rank || end < start || end > rank)
+    if (start < 0 || start > rank || options.num_axes < -1 || options.num_axes > rank - start)
         throw ShapeError("axis ", options.axis, " and num_axes ", options.num_axes, " do not lie in bottom ", bottom,
                          " of ", rank, " axes; give fewer");
+    const std::int64_t end = options.num_axes == -1 ? rank : start + options.num_axes;
     const std::vector<std::int64_t> replacement = with_copies(options.shape, bottom, static_cast<std::size_t>(start));
     std::vector<std::int64_t> extents = extents_of(bottom);
     extents.erase(extents.begin() + start, extents.begin() + end);
     extents.insert(extents.begin() + start, replacement.begin(), replacement.end());
 
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
     std::int64_t known = 1, unknown = 0;
     for (const std::int64_t extent : extents) {
         if (extent < -1)
@@ -133,6 +120,8 @@ Shape reshaped(const ReshapeOptions& options, const Shape& bottom) {
                               "; an extent is a number, 0 (copied) or -1 (what remains)");
         if (extent == -1)
             ++unknown;
+        else if (extent > 0 && known > kMost / extent)
+            known = kMost;  // more than any blob has
         else
             known *= extent;
     }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One line per layer type: what its options say about its bottoms, tops and parameters.
+#include <iterator>
+
 #include "firecaffe/core/text.hpp"
 #include "firecaffe/layers/options.hpp"
 
@@ -53,6 +55,27 @@ LayerFacts judges(const char* bottoms = "the scores and the labels", std::size_t
     return facts;
 }
 
+LayerFacts judges_classes(const char* bottoms = "the scores and the labels", std::size_t most_bottoms = 2) {
+    LayerFacts facts = judges(bottoms, most_bottoms);
+    facts.scores_classes = LayerFacts::Scores::first_bottom;
+    return facts;
+}
+
+LayerFacts writes_probabilities() {
+    LayerFacts facts;
+    facts.scores_classes = LayerFacts::Scores::first_top;
+    return facts;
+}
+
+/// The layer itself knows better.
+LayerFacts unknown() {
+    LayerFacts facts;
+    facts.least_bottoms = facts.least_tops = 0;
+    facts.most_bottoms = facts.most_tops = facts.parameters = LayerFacts::kAny;
+    return facts;
+}
+
+// clang-format off
 LayerFacts facts_of(const ConvolutionOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const DeconvolutionOptions& o) { return weighted(o.bias_term); }
 LayerFacts facts_of(const InnerProductOptions& o) { return weighted(o.bias_term); }
@@ -75,29 +98,36 @@ LayerFacts facts_of(const SliceOptions&) { return distributes(); }
 LayerFacts facts_of(const SplitOptions&) { return distributes(); }
 LayerFacts facts_of(const FlattenOptions&) { return one_to_one(); }
 LayerFacts facts_of(const ReshapeOptions&) { return one_to_one(); }
-LayerFacts facts_of(const SoftmaxOptions&) { return one_to_one(); }
-LayerFacts facts_of(const SoftmaxWithLossOptions&) { return judges(); }
+LayerFacts facts_of(const SoftmaxOptions&) { return writes_probabilities(); }
+LayerFacts facts_of(const SoftmaxWithLossOptions&) { return judges_classes(); }
 LayerFacts facts_of(const EuclideanLossOptions&) { return judges("the predictions and the targets"); }
-LayerFacts facts_of(const HingeLossOptions&) { return judges(); }
+LayerFacts facts_of(const HingeLossOptions&) { return judges_classes(); }
 LayerFacts facts_of(const SigmoidCrossEntropyLossOptions&) { return judges("the predictions and the targets"); }
-LayerFacts facts_of(const InfogainLossOptions&) {
-    return judges("the scores, the labels and, without infogain_matrix, the matrix H", 3);
-}
+LayerFacts facts_of(const InfogainLossOptions&) { return judges_classes("the scores, the labels and, without infogain_matrix, the matrix H", 3); }
 LayerFacts facts_of(const AccuracyOptions&) { return judges(); }
-LayerFacts facts_of(const CustomLayerOptions&) {
-    LayerFacts facts;  // the layer itself knows better
-    facts.least_bottoms = facts.least_tops = 0;
-    facts.most_bottoms = facts.most_tops = facts.parameters = LayerFacts::kAny;
-    return facts;
+LayerFacts facts_of(const CustomLayerOptions&) { return unknown(); }
+// clang-format on
+
+/// "two", "two or three", "at least two"; and what so many are.
+std::string number_of_blobs(std::size_t least, std::size_t most) {
+    const auto word = [](std::size_t n) {
+        constexpr const char* kWords[] = {"no", "one", "two", "three"};
+        return n < std::size(kWords) ? std::string(kWords[n]) : std::to_string(n);
+    };
+    const char* noun = least == 1 && (most == 1 || most == LayerFacts::kAny) ? " blob" : " blobs";
+    if (most == LayerFacts::kAny) return "at least " + word(least) + noun;
+    if (most == least) return word(least) + noun;
+    return word(least) + (most == least + 1 ? " or " : " to ") + word(most) + noun;
 }
 
 }  // namespace
 
 std::string LayerFacts::bottoms_text() const {
-    const std::string number = least_bottoms == 1 ? "one" : least_bottoms == 2 ? "two" : std::to_string(least_bottoms);
-    if (least_bottoms == 1 && most_bottoms == 2) return "one or two blobs";
-    return text(most_bottoms > least_bottoms ? "at least " : "", number, least_bottoms == 1 ? " blob" : " blobs",
-                reads_labels ? text(", ", bottoms) : std::string());
+    return text(number_of_blobs(least_bottoms, most_bottoms), reads_labels ? text(", ", bottoms) : std::string());
+}
+
+std::string LayerFacts::tops_text() const {
+    return number_of_blobs(least_tops, most_tops);
 }
 
 LayerFacts layer_facts(const LayerOptions& options) {

@@ -20,9 +20,9 @@
 #include "firecaffe/layers/prelu.hpp"
 #include "firecaffe/layers/relu.hpp"
 #include "firecaffe/layers/reshape.hpp"
+#include "firecaffe/layers/scale.hpp"
 #include "firecaffe/layers/sigmoid.hpp"
 #include "firecaffe/layers/sigmoid_cross_entropy_loss.hpp"
-#include "firecaffe/layers/scale.hpp"
 #include "firecaffe/layers/slice.hpp"
 #include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/layers/softmax_with_loss.hpp"
@@ -50,9 +50,8 @@ auto from_options() {
 /// The same for a layer that must know how many tops there are.
 template <class LayerClass, class Options>
 auto from_options_and_tops() {
-    return [](const LayerSpec& spec) {
-        return std::make_unique<LayerClass>(options_of<Options>(spec), spec.top.size());
-    };
+    return
+        [](const LayerSpec& spec) { return std::make_unique<LayerClass>(options_of<Options>(spec), spec.top.size()); };
 }
 
 /// The same for a layer to which the number of its bottoms says what it is.
@@ -70,20 +69,20 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     LayerRegistry registry;
     registry.add("Convolution", from_options<ConvolutionLayer<T, Device>, ConvolutionOptions>());
     registry.add("Deconvolution", from_options<DeconvolutionLayer<T, Device>, DeconvolutionOptions>());
+    registry.add("InnerProduct", from_options<InnerProductLayer<T, Device>, InnerProductOptions>());
+    registry.add("Embed", from_options<EmbedLayer<T, Device>, EmbedOptions>());
     registry.add("Pooling", from_options<PoolingLayer<T, Device>, PoolingOptions>());
+    registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());
+    registry.add("BatchNorm", from_options<BatchNormLayer<T, Device>, BatchNormOptions>());
+    registry.add("Scale", from_options_and_bottoms<ScaleLayer<T, Device>, ScaleOptions>());
+    registry.add("Bias", from_options_and_bottoms<BiasLayer<T, Device>, BiasOptions>());
     registry.add("ReLU", from_options<ReluLayer<T, Device>, ReluOptions>());
     registry.add("Sigmoid", from_options<SigmoidLayer<T, Device>, SigmoidOptions>());
     registry.add("TanH", from_options<TanhLayer<T, Device>, TanhOptions>());
     registry.add("ELU", from_options<EluLayer<T, Device>, EluOptions>());
     registry.add("PReLU", from_options<PreluLayer<T, Device>, PreluOptions>());
     registry.add("Power", from_options<PowerLayer<T, Device>, PowerOptions>());
-    registry.add("LRN", from_options<LrnLayer<T, Device>, LrnOptions>());
-    registry.add("BatchNorm", from_options<BatchNormLayer<T, Device>, BatchNormOptions>());
-    registry.add("Scale", from_options_and_bottoms<ScaleLayer<T, Device>, ScaleOptions>());
-    registry.add("Bias", from_options_and_bottoms<BiasLayer<T, Device>, BiasOptions>());
     registry.add("Dropout", from_options<DropoutLayer<T, Device>, DropoutOptions>());
-    registry.add("InnerProduct", from_options<InnerProductLayer<T, Device>, InnerProductOptions>());
-    registry.add("Embed", from_options<EmbedLayer<T, Device>, EmbedOptions>());
     registry.add("Concat", from_options<ConcatLayer<T, Device>, ConcatOptions>());
     registry.add("Eltwise", from_options<EltwiseLayer<T, Device>, EltwiseOptions>());
     registry.add("Slice", from_options_and_tops<SliceLayer<T, Device>, SliceOptions>());

@@ -3,31 +3,23 @@
 
 #include <algorithm>
 
+#include "firecaffe/layers/axes.hpp"
+
 namespace firecaffe {
 
 namespace {
 
-std::size_t first_axis(const Shape& bottom, std::int64_t axis) {
-    const auto rank = static_cast<std::int64_t>(bottom.rank());
-    const std::int64_t first = axis < 0 ? axis + rank : axis;
-    if (first < 0 || first >= rank)
-        throw ConfigError("axis is ", axis, " but the bottom ", bottom, " has ", rank, " axes; choose one of them");
-    return static_cast<std::size_t>(first);
-}
-
 ScaledAxes axes_between(const Shape& bottom, std::size_t first, std::size_t count) {
-    const Shape before(bottom.extents().first(first)), values(bottom.extents().subspan(first, count));
-    return {count == 0 ? Shape{1} : values,
-            {Shape{count == 0 ? 1 : before.count(), values.count(),
-                   count == 0 ? bottom.count() : bottom.count_from(first + count)},
-             {}}};
+    if (count == 0) return {Shape{1}, {Shape{1, 1, bottom.count()}, {}}};
+    const Shape values(bottom.extents().subspan(first, count));
+    return {values, {Shape{count_before(bottom, first), values.count(), bottom.count_from(first + count)}, {}}};
 }
 
 }  // namespace
 
 ScaledAxes scaled_axes(const Shape& bottom, std::int64_t axis, std::int64_t num_axes) {
     if (num_axes == 0) return axes_between(bottom, 0, 0);
-    const std::size_t first = first_axis(bottom, axis), left = bottom.rank() - first;
+    const std::size_t first = axis_of(bottom, axis, "axis"), left = bottom.rank() - first;
     if (num_axes < -1 || num_axes > static_cast<std::int64_t>(left))
         throw ConfigError("num_axes is ", num_axes, " but the bottom ", bottom, " has ", left, " axes from axis ", axis,
                           " on; choose as many or fewer, or -1 for all");
@@ -36,7 +28,7 @@ ScaledAxes scaled_axes(const Shape& bottom, std::int64_t axis, std::int64_t num_
 
 ScaledAxes scaled_axes(const Shape& bottom, std::int64_t axis, const Shape& values) {
     if (values.rank() == 0) return axes_between(bottom, 0, 0);
-    const std::size_t first = first_axis(bottom, axis);
+    const std::size_t first = axis_of(bottom, axis, "axis");
     if (values.rank() > bottom.rank() - first ||
         !std::ranges::equal(values.extents(), bottom.extents().subspan(first, values.rank())))
         throw ShapeError("the second bottom is ", values, " and the first, ", bottom,

@@ -27,8 +27,8 @@ class NodeBuilder {
         absorbed_ = absorbed_layers(graph);
         for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
-        place_parameters<T, Device>(state_);
         mark_backward();
+        place_parameters<T, Device>(state_);
     }
 
   private:
@@ -74,8 +74,11 @@ class NodeBuilder {
             const int known = net_value_[static_cast<std::size_t>(bottom)];
             node.bottoms.push_back(node.layer->accepts_any_layout() ? known : plain(known));
         }
-        check_bottoms(node, spec);
+        check_blobs(node, spec);
         if (node.layer->renames_bottom()) {
+            if (node.bottoms.size() != 1)
+                throw ConfigError(node.place(), ": the tops are to be other names of the bottom, but there are ",
+                                  node.bottoms.size(), " bottoms; give one, or let renames_bottom() be false");
             for (const int top : graph_node.tops) net_value_[static_cast<std::size_t>(top)] = node.bottoms[0];
             return;
         }
@@ -93,11 +96,14 @@ class NodeBuilder {
         }
     }
 
-    static void check_bottoms(const NetNode<T, Device>& node, const LayerSpec& spec) {
+    static void check_blobs(const NetNode<T, Device>& node, const LayerSpec& spec) {
         const LayerFacts facts = layer_facts(spec.options);
-        if (!facts.fits_bottoms(node.bottoms.size()))
-            throw ConfigError(placed_name(spec), ": ", spec.type, " reads ", facts.bottoms_text(), "; it is given ",
-                              node.bottoms.size());
+        if (!facts.fits_bottoms(spec.bottom.size()))
+            throw ConfigError(node.place(), ": ", spec.type, " reads ", facts.bottoms_text(), "; it is given ",
+                              spec.bottom.size());
+        if (!facts.fits_tops(spec.top.size()))
+            throw ConfigError(node.place(), ": ", spec.type, " writes ", facts.tops_text(), "; it is given ",
+                              spec.top.size(), spec.top.size() == 1 ? " name" : " names");
     }
 
     /// Sets the layer up and adds its tops as values.
@@ -154,7 +160,7 @@ class NodeBuilder {
     void mark_backward() {
         if (state_.options.phase != Phase::train) return;
         for (NetNode<T, Device>& node : state_.nodes) {
-            bool upstream = !node.parameters.empty();
+            bool upstream = !node.requests.empty();
             for (std::size_t i = 0; i < node.bottoms.size(); ++i)
                 upstream = upstream || (node.layer->differentiates_bottom(i) && value(node.bottoms[i]).needs_diff);
             for (const int top : node.tops) value(top).needs_diff = upstream;
@@ -194,10 +200,9 @@ template void build_nodes<double, Cpu>(Net<double, Cpu>::State&, const LayerRegi
 std::string score_blob(const NetSpec& spec, Phase phase) {
     for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
         if (!(phase == Phase::train ? layer->in_train : layer->in_test)) continue;
-        const bool judges_classes =
-            layer->type == "SoftmaxWithLoss" || layer->type == "InfogainLoss" || layer->type == "HingeLoss";
-        if (judges_classes && !layer->bottom.empty()) return layer->bottom.front();
-        if (layer->type == "Softmax" && !layer->top.empty()) return layer->top.front();
+        const auto where = layer_facts(layer->options).scores_classes;
+        if (where == LayerFacts::Scores::first_bottom && !layer->bottom.empty()) return layer->bottom.front();
+        if (where == LayerFacts::Scores::first_top && !layer->top.empty()) return layer->top.front();
     }
     return {};
 }

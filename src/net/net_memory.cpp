@@ -67,9 +67,8 @@ class MemoryPlacer {
                 v.data_buffer = value(node(v.producer).bottoms[0]).data_buffer;
             } else {
                 if (v.producer >= 0 && node(v.producer).absorbed)
-                    throw ConfigError("layer '", node(v.producer).name,
-                                      "' was absorbed by the layer before it, but it ",
-                                      "cannot run in place here; that layer's absorb() must refuse");
+                    throw ConfigError(node(v.producer).place(), " was absorbed by the layer before it, but it cannot ",
+                                      "run in place here; that layer's absorb() must refuse");
                 v.data_buffer = new_buffer(v.spec, std::max(v.producer, 0), std::max(v.producer, 0));
             }
             for (const int consumer : v.consumers) {
@@ -149,7 +148,8 @@ class MemoryPlacer {
             n.parameter_diffs.resize(n.parameters.size());
             n.parameter_parts.resize(n.parameters.size());
         }
-        for (const PendingAddition& a : parameter_parts_) node(a.node).parameter_parts[a.index] = state_.buffer(a.buffer);
+        for (const PendingAddition& a : parameter_parts_)
+            node(a.node).parameter_parts[a.index] = state_.buffer(a.buffer);
         for (const auto& [index, top] : cleared_) node(index).cleared_diffs.push_back(diff_view(top));
         for (const PendingAddition& a : additions_) {
             Node& n = node(a.node);

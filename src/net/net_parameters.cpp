@@ -2,6 +2,7 @@
 // Which parameters a net has, which layers share them, and where they lie in the arena.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "net/net_state.hpp"
 
@@ -17,8 +18,10 @@ class ParameterPlacer {
     explicit ParameterPlacer(State& state) : state_(state) {}
 
     void run() {
-        for (Node& node : state_.nodes)
+        for (Node& node : state_.nodes) {
+            check_count(node);
             for (std::size_t i = 0; i < node.requests.size(); ++i) add_use(node, i);
+        }
         const ArenaLayout* shared = state_.options.layout;
         if (shared == nullptr)
             add_to_layout();
@@ -44,6 +47,12 @@ class ParameterPlacer {
         return given.empty() ? node.name + "." + node.requests[i].name : given;
     }
 
+    static void check_count(const Node& node) {
+        if (node.spec != nullptr && node.spec->param.size() > node.requests.size())
+            throw ConfigError(node.place(), ": param has ", node.spec->param.size(), " entries and the layer ",
+                              node.requests.size(), " parameters; remove some");
+    }
+
     void add_use(Node& node, std::size_t i) {
         const ParameterRequest& request = node.requests[i];
         const bool stated = node.spec != nullptr && i < node.spec->param.size();
@@ -52,6 +61,7 @@ class ParameterPlacer {
                               ", but it is measured and not learned; write 0, or leave param out");
         const auto [first, is_new] = first_uses_.emplace(name(node, i), Use{&node, i});
         node.is_first_use.push_back(is_new);
+        if (node.runs_backward) updated_.insert(first->first);
         if (!is_new) check_agreement(first->first, first->second, {&node, i});
     }
 
@@ -59,8 +69,8 @@ class ParameterPlacer {
     static void check_agreement(const std::string& name, const Use& first, const Use& other) {
         const auto refuse = [&]<class Error>(std::type_identity<Error>, const char* what, const auto& a, const auto& b,
                                              const char* cure) {
-            throw Error(other.node->place(), ": parameter '", name, "' is shared with layer '",
-                        first.node->name, "', but its ", what, " is ", b, " here and ", a, " there; ", cure);
+            throw Error(other.node->place(), ": parameter '", name, "' is shared with layer '", first.node->name,
+                        "', but its ", what, " is ", b, " here and ", a, " there; ", cure);
         };
         const ParameterRequest &a = first.request(), &b = other.request();
         if (a.shape != b.shape)
@@ -79,15 +89,17 @@ class ParameterPlacer {
     }
 
     /// In backward order. A shared parameter lies where the backward pass adds the last part to its gradient: at the
-    /// first of its layers.
+    /// first of its layers. Nobody measures a statistic of which no layer runs backward; it is kept whole then.
     void add_to_layout() {
         for (auto node = state_.nodes.rbegin(); node != state_.nodes.rend(); ++node)
             for (std::size_t i = 0; i < node->requests.size(); ++i) {
                 if (!node->is_first_use[i]) continue;
                 const ParamOptions mult = param(*node, i);
                 const ParameterRequest& request = node->requests[i];
-                state_.layout.add(name(*node, i), request.shape, mult.lr_mult, mult.decay_mult,
-                                  request.moving_average_fraction);
+                const std::string full_name = name(*node, i);
+                std::optional<double> fraction = request.moving_average_fraction;
+                if (fraction.has_value() && !updated_.contains(full_name)) fraction = 1.0;
+                state_.layout.add(full_name, request.shape, mult.lr_mult, mult.decay_mult, fraction);
             }
     }
 
@@ -97,8 +109,13 @@ class ParameterPlacer {
         if (info == nullptr)
             throw ConfigError(node.place(), ": the net it shares parameters with has no '", full_name, "'");
         if (info->shape != node.requests[i].shape)
-            throw ShapeError(node.place(), ": parameter '", full_name, "' is ", node.requests[i].shape,
-                             " here and ", info->shape, " in the net it shares parameters with");
+            throw ShapeError(node.place(), ": parameter '", full_name, "' is ", node.requests[i].shape, " here and ",
+                             info->shape, " in the net it shares parameters with");
+        const bool measured = node.requests[i].moving_average_fraction.has_value();
+        if (info->is_statistic() != measured)
+            throw ConfigError(node.place(), ": parameter '", full_name, "' is ", measured ? "measured" : "learned",
+                              " here and ", measured ? "learned" : "measured",
+                              " in the net it shares parameters with; give one of them another name");
         return *info;
     }
 
@@ -114,6 +131,7 @@ class ParameterPlacer {
 
     State& state_;
     std::map<std::string, Use> first_uses_;
+    std::set<std::string> updated_;  ///< parameters of which a layer runs backward
 };
 
 }  // namespace

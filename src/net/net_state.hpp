@@ -95,7 +95,7 @@ struct Net<T, Device>::State {
 /// Layers, shapes, parameters: everything but memory. Then memory.
 template <class T, class Device>
 void build_nodes(typename Net<T, Device>::State& state, const LayerRegistry<T, Device>& registry);
-/// The part of build_nodes that gives the requested parameters their places.
+/// The part of build_nodes that gives requested parameters their places; it must be known what runs backward.
 template <class T, class Device>
 void place_parameters(typename Net<T, Device>::State& state);
 template <class T, class Device>

@@ -9,6 +9,7 @@
 #include "firecaffe/optim/layerwise.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "firecaffe/optim/momentum.hpp"
+#include "optim/norm.hpp"
 
 namespace firecaffe {
 
@@ -18,8 +19,8 @@ double clip_factor(double limit, const ArenaLayout& layout, std::span<const T> g
     double squares = 0.0;
     for (const ParameterInfo& p : layout.parameters()) {
         if (p.is_statistic()) continue;
-        for (const T g : gradient_sums.subspan(p.offset, p.count))
-            squares += static_cast<double>(g) * static_cast<double>(g);
+        const T* sums = gradient_sums.data() + p.offset;
+        squares += sum_of_squares(p.count, [sums](std::size_t i) { return sums[i]; });
     }
     const double norm = std::sqrt(squares) * scale;
     return norm > limit ? limit / norm : 1.0;

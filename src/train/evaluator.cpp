@@ -36,6 +36,16 @@ void mean_of_groups(std::span<const T> in, std::size_t group, std::size_t column
     }
 }
 
+/// The label that a layer's loss does not count; -1: none.
+std::int64_t ignored_label(const LayerOptions& options) {
+    return std::visit(
+        [](const auto& o) -> std::int64_t {
+            if constexpr (requires { o.ignore_label; }) return o.ignore_label;
+            return -1;
+        },
+        options);
+}
+
 }  // namespace
 
 template <class T, class Device>
@@ -51,9 +61,13 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
     if (scores_.empty())
         throw ConfigError("net '", options.net.name, "' has no loss on class scores and no Softmax in the test phase; ",
                           "there is nothing to evaluate. Add SoftmaxWithLoss or Softmax, or leave data.test out");
-    for (const LayerSpec& layer : options.net.layers)
-        if (layer.in_test && layer.type == "Softmax" && !layer.top.empty() && layer.top.front() == scores_)
+    for (const LayerSpec& layer : options.net.layers) {
+        const auto where = layer_facts(layer.options).scores_classes;
+        if (where == LayerFacts::Scores::first_bottom) ignore_label_ = ignored_label(layer.options);
+        if (where == LayerFacts::Scores::first_top && layer.in_test && !layer.top.empty() &&
+            layer.top.front() == scores_)
             scores_are_probabilities_ = true;
+    }
     const Shape image = test_->shape();
     NetOptions net_options;
     net_options.data = Shape{batch_ * crops_, image[0], image[1], image[2]};
@@ -76,15 +90,16 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
 template <class T, class Device>
 typename Evaluator<T, Device>::Figures Evaluator<T, Device>::judge(TensorView<const T, Device> scores,
                                                                    TensorView<const T, Device> probabilities,
-                                                                   const T* first_label) {
+                                                                   const T* first_label) const {
     const TensorView<const T, Device> labels(first_label, {Shape{scores.shape()[0]}, Layout::plain()});
     const auto hits = [&](std::int64_t k) {
-        return static_cast<double>(ops::count_top_k<T, Device>(scores, labels, std::min(k, scores.shape()[1])));
+        return static_cast<double>(
+            ops::count_top_k<T, Device>(scores, labels, std::min(k, scores.shape()[1]), ignore_label_));
     };
-    return {ops::negative_log_likelihood<T, Device>(probabilities, labels, -1).loss, hits(1), hits(5)};
+    const ops::LossSum sum = ops::negative_log_likelihood<T, Device>(probabilities, labels, ignore_label_);
+    return {sum.loss, hits(1), hits(5), static_cast<double>(sum.counted)};
 }
 
-/// The net may have computed more samples than count: the last batch is filled up.
 template <class T, class Device>
 typename Evaluator<T, Device>::Figures Evaluator<T, Device>::score(std::size_t thread, std::int64_t images) {
     Net<T, Device>& net = *nets_[thread];
@@ -119,7 +134,7 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
     const auto number = [stride, first](std::uint64_t item) {
         return static_cast<std::int64_t>(item) * stride + first;
     };
-    std::vector<double> figures(static_cast<std::size_t>(3 * batches));
+    std::vector<double> figures(static_cast<std::size_t>(4 * batches));
     for (auto& net : nets_) net->parameters_changed();
     {
         PrefetchLoader loader(test_,
@@ -137,10 +152,11 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
             }
             net.forward({});
             const Figures f = score(static_cast<std::size_t>(thread), std::min(batch_, images - i * batch_));
-            const auto at = static_cast<std::size_t>(3 * i);
+            const auto at = static_cast<std::size_t>(4 * i);
             figures[at] = f.loss;
             figures[at + 1] = f.top1;
             figures[at + 2] = f.top5;
+            figures[at + 3] = f.counted;
             reducer.note_progress();
         });
     }
@@ -149,12 +165,14 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
     report.iteration = iteration;
     report.images = images;
     report.crops = crops_;
-    for (std::size_t i = 0; i < figures.size(); i += 3) {
+    double counted = 0.0;
+    for (std::size_t i = 0; i < figures.size(); i += 4) {
         report.loss += figures[i];
         report.top1 += figures[i + 1];
         report.top5 += figures[i + 2];
+        counted += figures[i + 3];
     }
-    const double n = static_cast<double>(std::max<std::int64_t>(images, 1));
+    const double n = std::max(counted, 1.0);
     report.loss /= n;
     report.top1 /= n;
     report.top5 /= n;

@@ -35,14 +35,15 @@ class Evaluator {
 
   private:
     struct Figures {
-        double loss = 0.0, top1 = 0.0, top5 = 0.0;
+        double loss = 0.0, top1 = 0.0, top5 = 0.0;  ///< sums over images
+        double counted = 0.0;                       ///< images whose label is not ignored
     };
     /// Figures of the first `images` images of what the thread's net has just computed; the last batch is filled up.
     Figures score(std::size_t thread, std::int64_t images);
 
     /// Figures of as many images as `scores` has rows.
-    static Figures judge(TensorView<const T, Device> scores, TensorView<const T, Device> probabilities,
-                         const T* first_label);
+    Figures judge(TensorView<const T, Device> scores, TensorView<const T, Device> probabilities,
+                  const T* first_label) const;
 
     TrainOptions options_;
     DatasetPtr test_;
@@ -51,6 +52,7 @@ class Evaluator {
     std::int64_t batch_;  ///< images, not crops
     std::string scores_;
     bool scores_are_probabilities_ = false;
+    std::int64_t ignore_label_ = -1;  ///< of the net's last loss on class scores
     std::vector<std::unique_ptr<Net<T, Device>>> nets_;
     std::vector<Tensor<T, Device>> probabilities_;
     std::vector<Tensor<T, Device>> means_, labels_;  ///< of each image over its crops; unused with one crop

@@ -42,6 +42,7 @@ std::string summary_json(const TrainSummary& s) {
     json["test_top1"] = s.tested ? Json(s.test_top1) : Json(nullptr);
     json["test_top5"] = s.tested ? Json(s.test_top5) : Json(nullptr);
     json["test_images"] = s.test_images;
+    json["test_crops"] = s.test_crops;
     json["workers"] = s.workers;
     json["threads"] = s.threads;
     json["reducer"] = s.reducer;
@@ -165,6 +166,7 @@ void RunFiles::on_evaluation(const EvaluationReport& r) {
     state_->line({{"event", "evaluation"},
                   {"iteration", r.iteration},
                   {"images", r.images},
+                  {"crops", r.crops},
                   {"test_loss", r.loss},
                   {"test_top1", r.top1},
                   {"test_top5", r.top5},

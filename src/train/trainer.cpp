@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <thread>
 
 #include "firecaffe/comm/transport/threads.hpp"
@@ -23,6 +24,15 @@ void check_options(const TrainOptions& o) {
     if (o.solver.test_batch < 1) throw ConfigError("solver.test_batch is ", o.solver.test_batch, "; give one or more");
     if (o.compute.threads < 1) throw ConfigError("compute.threads is ", o.compute.threads, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
+}
+
+/// Folders of classes are numbered in each set for itself, so that a folder that one of them lacks would shift all
+/// labels.
+void check_classes(std::int64_t train, std::int64_t test) {
+    if (train > 0 && test > 0 && train != test)
+        throw DataError("the training set has ", train, " classes and the test set ", test,
+                        ", so that their labels need not mean the same; give both sets the same folders of classes, or "
+                        "state the same number of classes");
 }
 
 /// Training and test set get different seeds, so that two synthetic sets differ.
@@ -51,13 +61,24 @@ auto or_abort(F&& f, Abort&& abort) {
 
 std::int64_t logical_shards(const TrainOptions& options, int workers) {
     const SolverOptions& solver = options.solver;
-    const std::int64_t per_pass = solver.shards > 0 ? solver.shards : std::int64_t{workers} * options.compute.threads;
-    const std::int64_t shards = per_pass * solver.iter_size;
-    if (shards < 1 || solver.global_batch % shards != 0)
-        throw ConfigError("solver.global_batch ", solver.global_batch, " cannot be cut into ", shards, " equal shards",
-                          solver.iter_size > 1 ? text(" (iter_size ", solver.iter_size, " times ", per_pass, ")") : "",
-                          "; choose solver.shards so that it divides the batch",
-                          solver.shards > 0 ? "" : " (without it there is one shard per math thread)");
+    const bool stated = solver.shards > 0;
+    const std::int64_t factors[] = {solver.iter_size, stated ? solver.shards : workers,
+                                    stated ? 1 : options.compute.threads};
+    std::int64_t left = std::max<std::int64_t>(solver.global_batch, 0), shards = 1;
+    for (const std::int64_t factor : factors) {  // one after the other, so that no product can overflow
+        if (factor < 1 || left < 1 || left % factor != 0)
+            throw ConfigError("solver.global_batch ", solver.global_batch,
+                              " cannot be cut into equal shards: iter_size ", solver.iter_size,
+                              stated ? text(" times shards ", solver.shards)
+                                     : text(" times ", workers, " workers times ", options.compute.threads, " threads"),
+                              "; choose solver.shards so that their product divides the batch",
+                              stated ? "" : " (without it there is one shard per math thread)");
+        left /= factor;
+        shards *= factor;
+    }
+    constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+    if (shards > kMost)
+        throw ConfigError("solver: ", shards, " shards are too many; at most ", kMost, " are supported");
     return shards;
 }
 
@@ -97,6 +118,8 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
         s.test_set = decorate(make_dataset(test, seed ^ kTestSeed, s.environment.datasets), options.data,
                               TransformMode::test, seed);
     if (s.train_set->size() == 0) throw DataError("the training set is empty; nothing can be learned from it");
+
+    if (s.test_set != nullptr) check_classes(s.train_set->classes(), s.test_set->classes());
 
     NetOptions net_options;
     const Shape image = s.train_set->shape();

@@ -241,6 +241,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
         s.test_top1 = evaluation->top1;
         s.test_top5 = evaluation->top5;
         s.test_images = evaluation->images;
+        s.test_crops = evaluation->crops;
     }
     s.workers = reducer->size();
     s.threads = threads.size();

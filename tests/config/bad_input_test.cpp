@@ -84,6 +84,8 @@ constexpr Case kCases[] = {
      "22:51: /solver/iter_size: 0 is too small; it must be more than 0"},
     {R"("weight_decay": 1e-4)", R"("iter_size": 3)",
      "22:51: /solver/iter_size: iter_size 3 times shards 8 does not divide global_batch 64"},
+    {R"("weight_decay": 1e-4)", R"("iter_size": 2147483647)",
+     "22:51: /solver/iter_size: iter_size 2147483647 times shards 8 does not divide global_batch 64"},
     {R"("weight_decay": 1e-4)", R"("solver_mode": "GPU")",
      "22:38: /solver/solver_mode: unknown key 'solver_mode'"},
     {R"("max_iter": 1000,)", "",

@@ -88,6 +88,12 @@ TEST_CASE("rules between the keys of one layer name file, place and layer") {
     CHECK(message_of(R"("type": "ELU", "alpha": -1)").find("-1 is too small") != std::string::npos);
     CHECK(message_of(R"("type": "PReLU", "filler": {"type": "uniform", "min": 1, "max": 0})")
               .ends_with("/layers/0/filler: layer 'l': min 1 is more than max 0"));
+    CHECK(message_of(R"("type": "Scale", "filler": {"type": "uniform", "min": 1, "max": 0})")
+              .ends_with("/layers/0/filler: layer 'l': min 1 is more than max 0"));
+    CHECK(message_of(R"("type": "Scale", "bias_term": true, "bias_filler": {"type": "uniform", "min": 2, "max": 0})")
+              .ends_with("/layers/0/bias_filler: layer 'l': min 2 is more than max 0"));
+    CHECK(message_of(R"("type": "Bias", "filler": {"type": "uniform", "min": 1, "max": 0})")
+              .ends_with("/layers/0/filler: layer 'l': min 1 is more than max 0"));
     CHECK(message_of(R"("type": "PReLU", "param": [{}, {}])").find("than the layer has parameters (1)") !=
           std::string::npos);
     CHECK(message_of(R"("type": "Embed", "num_output": 3)").find("missing key 'input_dim'") != std::string::npos);

@@ -177,6 +177,16 @@ TEST_CASE("embed refuses an index that is none, with its value and place") {
                       Contains("'e'") && Contains("1x1x1x1x1x1"));
 }
 
+TEST_CASE("extents that no number holds are refused, not wrapped around") {
+    const std::int64_t huge = std::int64_t{1} << 62;
+    CHECK_THROWS_AS(reshaped({.shape = {huge, 4, -1}}, Shape{2, 3}), ShapeError);
+    CHECK_THROWS_AS(reshaped({.shape = {huge, 4, 6}}, Shape{2, 3}), ShapeError);
+    CHECK_THROWS_AS(
+        reshaped({.shape = {6}, .axis = 1, .num_axes = std::numeric_limits<std::int64_t>::max()}, Shape{2, 3}),
+        ShapeError);
+    CHECK_THROWS_AS(reshaped({.shape = {6}, .axis = 1, .num_axes = -2}, Shape{2, 3}), ShapeError);
+}
+
 TEST_CASE("cuts and joins that do not fit name the layer and the shapes") {
     CHECK_THROWS_WITH(build(NetBuilder("n").slice("cut", {"a", "b"})),
                       Contains("layer 'cut'") && Contains("2x3x4x5") && Contains("2 equal parts"));

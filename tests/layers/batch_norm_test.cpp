@@ -170,3 +170,19 @@ TEST_CASE("bad settings of batch norm name the layer, the value and the cure") {
     CHECK_THROWS_WITH(build({}, {{.lr_mult = 2.0}}), Contains("bn1") && Contains("lr_mult") && Contains("write 0"));
     CHECK_NOTHROW(build({}, {{.lr_mult = 0}, {.lr_mult = 0}, {.lr_mult = 0}}));  // as Caffe's nets say it
 }
+
+TEST_CASE("statistics of a branch that leads to no loss are kept, and those of one that does are not") {
+    NetBuilder b("branches");
+    b.batch_norm("idle").from("data").batch_norm("bn").softmax_with_loss();
+    const Net<double, Cpu> net(b.build(), {.data = Shape{4, 3}}, LayerRegistry<double, Cpu>::with_builtin());
+    CHECK(net.layout().find("idle.mean")->moving_average_fraction == 1.0);
+    CHECK(net.layout().find("idle.count")->moving_average_fraction == 1.0);
+    CHECK(net.layout().find("bn.mean")->moving_average_fraction == 0.999);
+
+    const std::vector<ParamOptions> shared{
+        {.lr_mult = 0, .name = "m"}, {.lr_mult = 0, .name = "v"}, {.lr_mult = 0, .name = "c"}};
+    NetBuilder both("shared");
+    both.batch_norm("idle").param(shared).from("data").batch_norm("bn").param(shared).softmax_with_loss();
+    const Net<double, Cpu> one(both.build(), {.data = Shape{4, 3}}, LayerRegistry<double, Cpu>::with_builtin());
+    CHECK(one.layout().find("m")->moving_average_fraction == 0.999);
+}

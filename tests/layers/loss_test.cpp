@@ -198,6 +198,13 @@ TEST_CASE("losses name the layer and both shapes, or the sample, the label and t
     };
     const NetSpec hinge = NetBuilder("n").hinge_loss("far").build();
     CHECK_THROWS_AS(judged(hinge), DataError);
+    for (const double label : {0.7, -0.5, static_cast<double>(NAN), 1e300}) {
+        INFO(label);
+        CHECK_THROWS_AS(loss_of(NetBuilder("n").softmax_with_loss().build(), Shape{1, 3, 1, 1}, {1, 2, 3}, {label}),
+                        DataError);
+    }
+    CHECK_THROWS_WITH(loss_of(hinge, Shape{1, 3, 1, 1}, {1, 2, 3}, {0.7}),
+                      Contains("label 0.7 of sample 0") && Contains("no whole number in [0, 3)"));
     for (const NetSpec& spec :
          {hinge, NetBuilder("n").softmax_with_loss("far").build(),
           NetBuilder("n").infogain_loss("far", {.infogain_matrix = std::vector<double>(9)}).build()})

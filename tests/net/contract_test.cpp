@@ -62,6 +62,15 @@ class Greedy final : public Layer<double, Cpu> {
     void backward(const Back&) override {}
 };
 
+/// Says that its top is its bottom.
+class Alias final : public Layer<double, Cpu> {
+  public:
+    LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override { return {{bottoms[0]}, {}}; }
+    bool renames_bottom() const override { return true; }
+    void forward(const Pass&) override {}
+    void backward(const Back&) override {}
+};
+
 LayerRegistry<double, Cpu> registry() {
     auto r = LayerRegistry<double, Cpu>::with_builtin();
     r.add("Square", [](const LayerSpec&) { return std::make_unique<Square>(); });
@@ -70,6 +79,7 @@ LayerRegistry<double, Cpu> registry() {
         return std::make_unique<Triple>(numbers.contains("weight") ? numbers.at("weight") : 0.0);
     });
     r.add("Greedy", [](const LayerSpec&) { return std::make_unique<Greedy>(); });
+    r.add("Alias", [](const LayerSpec&) { return std::make_unique<Alias>(); });
     r.add("Nothing", [](const LayerSpec&) { return nullptr; });
     return r;
 }
@@ -193,4 +203,34 @@ TEST_CASE("a net that shares a layout of another order is ready with a prefix th
     other.backward(own.key, gradients, &listener);
     CHECK(listener.right);
     CHECK(listener.last == own.net.layout().size());
+}
+
+TEST_CASE("layers are given as many tops as they write") {
+    const auto refused = [](const NetSpec& spec, const std::string& message) {
+        CHECK_THROWS_WITH((Net<double, Cpu>(spec, {.data = Shape{2, 2, 1, 1}}, registry())), message);
+    };
+    refused(NetBuilder("n").slice("s", {}).build(), "layer 's': Slice writes at least one blob; it is given 0 names");
+    refused(NetBuilder("n").split("s", {}).build(), "layer 's': Split writes at least one blob; it is given 0 names");
+    NetSpec twice = stem(4).build();
+    twice.layers[0].top.push_back("more");
+    refused(twice, "layer 'ip': InnerProduct writes one blob; it is given 2 names");
+}
+
+TEST_CASE("only a layer of one bottom can take its tops for other names of it") {
+    NetSpec spec = stem(4).custom("alias", "Alias").build();
+    CHECK_NOTHROW(Net<double, Cpu>(spec, {.data = Shape{2, 2, 1, 1}}, registry()));
+    spec.layers[1].bottom.push_back("data");
+    CHECK_THROWS_WITH((Net<double, Cpu>(spec, {.data = Shape{2, 2, 1, 1}}, registry())),
+                      Contains("layer 'alias'") && Contains("2 bottoms"));
+}
+
+TEST_CASE("what a layer reads and writes, in words") {
+    const auto bottoms = [](const LayerOptions& options) { return layer_facts(options).bottoms_text(); };
+    CHECK(bottoms(ReluOptions{}) == "one blob");
+    CHECK(bottoms(ConcatOptions{}) == "at least one blob");
+    CHECK(bottoms(EltwiseOptions{}) == "at least two blobs");
+    CHECK(bottoms(ScaleOptions{}) == "one or two blobs");
+    CHECK(bottoms(AccuracyOptions{}) == "two blobs, the scores and the labels");
+    CHECK_THAT(bottoms(InfogainLossOptions{}), Contains("two or three blobs, the scores, the labels"));
+    CHECK(layer_facts(SplitOptions{}).tops_text() == "at least one blob");
 }

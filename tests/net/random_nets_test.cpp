@@ -44,20 +44,22 @@ class RandomNet {
         const std::string& top = spec.layers.back().top[0];
         if (std::find(blobs.begin(), blobs.end(), top) == blobs.end()) blobs.push_back(top);
     }
+    static ConvolutionOptions same_size(std::int64_t num_output) {
+        return {.num_output = num_output,
+                .kernel_size = 3,
+                .pad = 1,
+                .weight_filler = msra(),
+                .bias_filler = gaussian(0.2)};
+    }
     void convolution(const std::string& bottom) {
-        add("Convolution", {bottom}, "",
-            ConvolutionOptions{.num_output = 2 + below(3),
-                               .kernel_size = 3,
-                               .pad = 1,
-                               .weight_filler = msra(),
-                               .bias_filler = gaussian(0.2)});
+        add("Convolution", {bottom}, "", same_size(2 + below(3)));
         keep_last();
     }
     /// In place half of the time; the newest blobs are the likelier bottoms, so that chains grow.
     void layer() {
         const std::string bottom = below(2) == 0 ? blobs.back() : pick();
         const std::string top = below(2) == 0 ? bottom : "";
-        switch (below(smooth_ ? 13 : 15)) {
+        switch (below(smooth_ ? 18 : 22)) {
             case 0:
                 convolution(bottom);
                 return;
@@ -99,6 +101,28 @@ class RandomNet {
                 add("Eltwise", {bottom, bottom}, "", EltwiseOptions{.coeff = {0.75, -0.5}});
                 break;
             case 13:
+                add("BatchNorm", {bottom}, top, BatchNormOptions{.eps = 0.1});
+                break;
+            case 14:
+                add("Scale", {bottom}, top,
+                    ScaleOptions{.bias_term = below(2) == 0, .filler = gaussian(1), .bias_filler = gaussian(0.2)});
+                break;
+            case 15:
+                add("Bias", {bottom}, top, BiasOptions{.filler = gaussian(0.2)});
+                break;
+            case 16:
+                add("Deconvolution", {bottom}, "", DeconvolutionOptions{same_size(2 + below(3))});
+                break;
+            case 17:
+                share(bottom);
+                break;
+            case 18:
+                add("ELU", {bottom}, top, EluOptions{});
+                break;
+            case 19:
+                add("PReLU", {bottom}, top, PreluOptions{.filler = gaussian(0.3)});
+                break;
+            case 20:
                 add("Pooling", {bottom}, "", PoolingOptions{.kernel_size = 3, .pad = 1});
                 break;
             default:
@@ -116,6 +140,19 @@ class RandomNet {
         const std::string changed = spec.layers.back().top[0];
         const auto operation = below(2) == 0 ? ops::EltwiseOperation::sum : ops::EltwiseOperation::prod;
         add("Eltwise", {second, changed}, "", EltwiseOptions{.operation = operation});
+    }
+
+    /// Two convolutions with one weight and one bias, the second after the first or beside it.
+    void share(const std::string& bottom) {
+        add("Convolution", {bottom}, "", same_size(3));
+        const std::string before = spec.layers.back().top[0];
+        const std::vector<ParamOptions> names{{.name = before + ".filter"}, {.name = before + ".offset"}};
+        add("Convolution", {before}, "", same_size(3));
+        spec.layers.back().param = names;
+        const std::string first = spec.layers.back().top[0];
+        add("Convolution", {below(2) == 0 ? first : before}, "", same_size(3));
+        spec.layers.back().param = names;
+        add("Eltwise", {first, spec.layers.back().top[0]}, "", EltwiseOptions{});
     }
 
     /// Upper and lower half change places.

@@ -119,6 +119,24 @@ TEST_CASE("a net for testing finds shared parameters, whichever of the layers it
     CHECK_NOTHROW(test.forward({}));
 }
 
+TEST_CASE("a layer is given no more entries of param than it has parameters") {
+    NetBuilder b("n");
+    b.convolution("conv1", same_size()).param({{}, {}, {.lr_mult = 2}});
+    CHECK_THROWS_WITH((Net<float, Cpu>(b.build(), {.data = kData}, LayerRegistry<float, Cpu>::with_builtin())),
+                      Contains("conv1") && Contains("3 entries") && Contains("2 parameters"));
+}
+
+TEST_CASE("what one net learns another may not measure") {
+    NetBuilder learned("n"), measured("n");
+    learned.scale("s").param({{.name = "mean"}}).inner_product("ip", {.num_output = 3}).softmax_with_loss();
+    measured.batch_norm("bn").param({{.lr_mult = 0, .name = "mean"}}).softmax("p");
+    const auto registry = LayerRegistry<float, Cpu>::with_builtin();
+    const Net<float, Cpu> first(learned.build(), {.data = kData}, registry);
+    CHECK_THROWS_WITH(
+        (Net<float, Cpu>(measured.build(), {.data = kData, .phase = Phase::test, .layout = &first.layout()}, registry)),
+        Contains("'bn'") && Contains("'mean'") && Contains("measured here and learned"));
+}
+
 TEST_CASE("layers that cannot share say so, with both names") {
     const auto build = [](ConvolutionOptions second, std::vector<ParamOptions> param, Shape data = kData) {
         NetBuilder b("n");

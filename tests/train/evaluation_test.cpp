@@ -144,3 +144,35 @@ TEST_CASE("what cannot be evaluated says why") {
     CHECK_THROWS_WITH((Trainer<float, Cpu>(options, {}).evaluate()), Catch::Contains("nothing to evaluate"));
     CHECK_THROWS_AS((Trainer<float, Cpu>(small_run(), {}).load_model("/nothing")), MissingInputError);
 }
+
+TEST_CASE("images whose label the loss ignores do not count") {
+    // The scores of two classes are the two channels of an image of one pixel.
+    DatasetRegistry datasets;
+    datasets.add("by_hand", [](const DatasetOptions&, std::uint64_t) {
+        return std::make_shared<MemoryDataset>(Shape{2, 1, 1}, 2, std::vector<float>{0, 2, 3, 0, 0, 1},
+                                               std::vector<std::int64_t>{1, 1, 0});
+    });
+    TrainOptions options = small_run();
+    options.data = {};
+    options.data.train.type = DatasetOptions::Type::custom;
+    options.data.train.name = "by_hand";
+    options.data.test = options.data.train;
+    FillerOptions one;
+    one.value = 1.0;
+    options.net = NetBuilder("by hand")
+                      .convolution("same", {.num_output = 2, .kernel_size = 1, .group = 2, .weight_filler = one})
+                      .softmax_with_loss("loss", {.ignore_label = 0})
+                      .build();
+    const EvaluationReport report = evaluate(options, 2, datasets);
+    CHECK(report.images == 3);
+    CHECK(report.top1 == 0.5);
+    CHECK(report.loss == Approx((std::log1p(std::exp(-2.0)) + std::log1p(std::exp(3.0))) / 2).epsilon(1e-6));
+}
+
+TEST_CASE("training and test set must have the same number of classes") {
+    TrainOptions options = small_run();
+    options.data.test.classes = 3;
+    CHECK_THROWS_AS((Trainer<float, Cpu>(options, {})), DataError);
+    CHECK_THROWS_WITH((Trainer<float, Cpu>(options, {})),
+                      Catch::Contains("4 classes") && Catch::Contains("test set 3"));
+}

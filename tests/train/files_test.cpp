@@ -41,6 +41,7 @@ TEST_CASE("a run leaves a log with one object per line, and a summary with its f
     std::vector<std::string> events;
     for (const Json& line : lines_of(scratch / "log.jsonl")) {
         events.push_back(line.at("event"));
+        if (line.at("event") == "evaluation") CHECK(line.at("crops") == 1);
         if (line.at("event") == "step") {
             CHECK(line.at("loss").get<double>() > 0);
             CHECK(line.at("images_per_second").get<double>() > 0);
@@ -63,6 +64,7 @@ TEST_CASE("a run leaves a log with one object per line, and a summary with its f
     CHECK(json.at("effective_base_lr") == 0.02);
     CHECK(json.at("reducer") == "tree");
     CHECK(json.at("test_images") == 90);
+    CHECK(json.at("test_crops") == 1);
     CHECK(json.at("parameter_count") == 8 * 9 + 8 + 16 * 8 * 9 + 16 + 16 * 16 * 4 + 4);
     CHECK(json.at("parameters_digest") == summary.parameters_digest);
     CHECK(json.at("train_loss").get<double>() == summary.train_loss);

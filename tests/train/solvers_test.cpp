@@ -131,3 +131,21 @@ TEST_CASE("a scaled base rate is the same as one that is stated, and the summary
     scaled.solver.base_batch = 0;
     CHECK_THROWS_WITH(train(scaled, 2), Contains("base_batch"));
 }
+
+TEST_CASE("shards and passes that do not fit, however large, are refused with their numbers") {
+    TrainOptions options = small_run();
+    options.solver.iter_size = 3;
+    CHECK_THROWS_WITH(logical_shards(options, 1), Catch::Contains("iter_size 3 times shards 8"));
+    options.solver.iter_size = std::int64_t{1} << 61;  // times 8 shards: 0, were it a product of 64 bits
+    CHECK_THROWS_AS(logical_shards(options, 1), ConfigError);
+    options.solver.shards = 0;
+    options.compute.threads = std::int64_t{1} << 62;
+    options.solver.iter_size = 1;
+    CHECK_THROWS_WITH(logical_shards(options, 4), Catch::Contains("4 workers"));
+    options.solver.global_batch = std::int64_t{1} << 40;
+    options.solver.shards = std::int64_t{1} << 32;
+    CHECK_THROWS_WITH(logical_shards(options, 1), Catch::Contains("4294967296 shards are too many"));
+    options = small_run();
+    options.solver.iter_size = 4;
+    CHECK(logical_shards(options, 1) == 32);
+}

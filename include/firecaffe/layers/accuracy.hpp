@@ -3,6 +3,7 @@
 #pragma once
 
 #include "firecaffe/layers/layer.hpp"
+#include "firecaffe/layers/loss_normalizer.hpp"
 #include "firecaffe/ops/loss.hpp"
 #include "firecaffe/ops/ops.hpp"
 
@@ -16,18 +17,16 @@ class AccuracyLayer final : public Layer<T, Device> {
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
         const Shape& scores = bottoms[0].shape;
+        require_label_per_prediction(scores, bottoms[1].shape);
         if (top_k_ < 1 || top_k_ > scores[1])
             throw ConfigError("top_k is ", top_k_, " and there are ", scores[1], " classes; take 1 to ", scores[1]);
-        predictions_ = scores[0] * scores.count_from(2);
-        if (bottoms[1].shape.count() != predictions_)
-            throw ShapeError("scores are ", scores, " and labels ", bottoms[1].shape, "; there must be one label for "
-                             "each of the ", predictions_, " predictions");
+        predictions_ = bottoms[1].shape.count();
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t) const override { return false; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
-        const std::int64_t hits = ops::count_top_k<T, Device>(pass.bottoms[0], pass.bottoms[1], top_k_);
+        const std::int64_t hits = ops::count_top_k<T, Device>(pass.bottoms[0], pass.bottoms[1], top_k_, -1);
         *pass.tops[0].data() = static_cast<T>(hits) / static_cast<T>(predictions_ < 1 ? 1 : predictions_);
     }
     void backward(const BackwardPass<T, Device>&) override {}

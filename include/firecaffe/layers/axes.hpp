@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shapes of layers that rearrange axes, as Caffe defines them (BVLC Caffe 1.0: concat_layer, slice_layer,
-// flatten_layer, reshape_layer). All throw ShapeError with the shapes, or ConfigError for options that fit no shape.
+// The shapes of layers that rearrange axes, as Caffe defines them (BVLC Caffe 1.0: slice_layer, flatten_layer,
+// reshape_layer). All throw ShapeError with the shapes, or ConfigError for options that fit no shape.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "firecaffe/layers/options.hpp"
@@ -18,9 +17,6 @@ std::size_t axis_of(const Shape& shape, std::int64_t axis, const char* option);
 
 /// Product of the extents before `axis`.
 std::int64_t count_before(const Shape& shape, std::size_t axis);
-
-/// The extents of `axis` added up; all others must agree.
-Shape concatenated(std::span<const TensorSpec> bottoms, std::size_t axis);
 
 /// One shape per top: cut at the slice_points, or in equal parts where there are none.
 std::vector<Shape> sliced(const SliceOptions& options, const Shape& bottom, std::size_t tops);

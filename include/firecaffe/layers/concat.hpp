@@ -9,6 +9,7 @@
 #include "firecaffe/layers/layer.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/rows.hpp"
+#include "firecaffe/ops/shapes.hpp"
 
 namespace firecaffe {
 
@@ -25,7 +26,7 @@ class ConcatLayer final : public Layer<T, Device> {
             return {{op_->output()}, {}};
         }
         const std::size_t axis = axis_of(bottoms[0].shape, options_.axis, "axis");
-        const Shape top = concatenated(bottoms, axis);
+        const Shape top = ops::concat_output(bottoms, axis);
         count_ = count_before(top, axis);
         step_ = top.count_from(axis);
         for (const TensorSpec& bottom : bottoms) lengths_.push_back(bottom.shape.count_from(axis));

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "firecaffe/layers/layer.hpp"
-#include "firecaffe/ops/channel_bias.hpp"
 #include "firecaffe/ops/ops.hpp"
+#include "firecaffe/ops/scale.hpp"
 
 namespace firecaffe {
 
@@ -42,7 +42,10 @@ class DeconvolutionLayer final : public Layer<T, Device> {
         plan.parameters.push_back(
             {"weight", Shape{bottoms[0].shape[1], top[1] / transposed.group, transposed.kernel_h, transposed.kernel_w},
              options_.weight_filler});
-        if (options_.bias_term) plan.parameters.push_back({"bias", Shape{top[1]}, options_.bias_filler});
+        if (options_.bias_term) {
+            bias_ = ops::make_scale<T, Device>(plan.tops[0]);
+            plan.parameters.push_back({"bias", Shape{top[1]}, options_.bias_filler});
+        }
         return plan;
     }
     bool accepts_any_layout() const override { return true; }
@@ -53,7 +56,7 @@ class DeconvolutionLayer final : public Layer<T, Device> {
     }
     void forward(const ForwardPass<T, Device>& pass) override {
         op_->backward_data(brought(pass.bottoms[0]), pass.tops[0]);
-        if (options_.bias_term) ops::add_channel_bias<T, Device>(pass.parameters[1], pass.tops[0]);
+        if (bias_ != nullptr) bias_->forward(pass.tops[0], nullptr, pass.parameters[1], pass.tops[0]);
     }
     /// The op may keep what it reads in its forward pass for the gradient of the weights, so that pass comes first,
     /// also where nobody wants the bottom's gradient.
@@ -63,7 +66,8 @@ class DeconvolutionLayer final : public Layer<T, Device> {
         op_->forward(pass.top_diffs[0], direct ? wanted : copy_.view());
         if (wanted.data() != nullptr && !direct) deliver_->run(std::as_const(copy_).view(), wanted);
         op_->backward_parameters(pass.top_diffs[0], brought(pass.bottoms[0]), pass.parameter_diffs[0], nullptr);
-        if (options_.bias_term) ops::channel_bias_backward<T, Device>(pass.top_diffs[0], pass.parameter_diffs[1]);
+        if (bias_ != nullptr)
+            bias_->backward_parameters(pass.tops[0], pass.top_diffs[0], nullptr, pass.parameter_diffs[1]);
     }
 
   private:
@@ -76,6 +80,7 @@ class DeconvolutionLayer final : public Layer<T, Device> {
 
     DeconvolutionOptions options_;
     std::unique_ptr<ops::Convolution<T, Device>> op_;
+    std::unique_ptr<ops::Scale<T, Device>> bias_;  ///< adds it; null without one
     std::unique_ptr<ops::Reorder<T, Device>> bring_, deliver_;  ///< null where the layouts agree
     Tensor<T, Device> copy_;                                    ///< in the op's layout: of the bottom or its gradient
 };

@@ -21,16 +21,13 @@ class InfogainLossLayer final : public Layer<T, Device> {
     explicit InfogainLossLayer(InfogainLossOptions options) : options_(std::move(options)) {}
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
-        const Shape &scores = bottoms[0].shape, &labels = bottoms[1].shape;
-        const std::int64_t predictions = scores[0] * scores.count_from(2), classes = scores[1];
-        if (scores.rank() < 2 || labels.count() != predictions)
-            throw ShapeError("scores are ", scores, " and labels ", labels,
-                             "; there must be one label for each of the ", predictions, " predictions");
+        const Shape& scores = bottoms[0].shape;
+        require_label_per_prediction(scores, bottoms[1].shape);
         probabilities_ = Tensor<T, Device>(scores);
         if (bottoms.size() > 2)
             check_bottom(bottoms[2].shape, scores);
         else
-            take_matrix(classes);
+            take_matrix(scores[1]);
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t bottom) const override { return bottom == 0; }

@@ -22,7 +22,8 @@ struct ParameterRequest {
     Shape shape;
     FillerOptions filler;
     /// Set for a statistics parameter (ParameterInfo says what that is); backward then writes what was measured into
-    /// its place in parameter_diffs. The filler should be the constant 0.
+    /// its place in parameter_diffs. The filler should be the constant 0. Where no loss depends on the layer, nothing
+    /// is measured and the value is kept.
     std::optional<double> moving_average_fraction{};
 };
 
@@ -73,7 +74,8 @@ class Layer {
     /// True if the layer reads bottoms in any layout; otherwise the net hands it plain ones.
     virtual bool accepts_any_layout() const { return false; }
     /// True if a top of the bottom's layout and size may share its memory. Such a layer's backward may not read its
-    /// bottoms.
+    /// bottoms. Asked before setup(), where a layer is offered to the one before it (absorb), and after it, where
+    /// memory is planned; what only setup() can tell counts from then on.
     virtual bool can_run_in_place() const { return false; }
     /// True if every top equals the only bottom. The net takes the tops for other names of the bottom then, and never
     /// runs the layer.

@@ -27,8 +27,8 @@ struct FillerOptions {
     VarianceNorm variance_norm = VarianceNorm::fan_in;  ///< xavier, msra
 };
 
-/// Multipliers of one parameter, and the name by which layers share it; entry 0 of LayerSpec::param is the weight's,
-/// entry 1 the bias's.
+/// Multipliers of one parameter, and the name by which layers share it. The entries of LayerSpec::param are in the
+/// order of the layer's parameters. Layers that share one must state the same multipliers.
 struct ParamOptions {
     double lr_mult = 1.0;
     double decay_mult = 1.0;
@@ -274,9 +274,13 @@ struct LayerFacts {
     std::size_t parameters = 0;    ///< most arrays that it has, in the order of LayerSpec::param
     bool reads_labels = false;     ///< the second bottom is labels; a loss or a figure, nothing that a net goes on from
     const char* bottoms = "blob";  ///< what the bottoms are, for messages
+    /// Where class scores are, by which a net is evaluated: a loss reads them, or a Softmax writes their probabilities.
+    enum class Scores : std::uint8_t { none, first_bottom, first_top } scores_classes = Scores::none;
 
     /// "two blobs, the scores and the labels"
     std::string bottoms_text() const;
+    /// "one blob"
+    std::string tops_text() const;
     bool fits_bottoms(std::size_t count) const { return count >= least_bottoms && count <= most_bottoms; }
     bool fits_tops(std::size_t count) const { return count >= least_tops && count <= most_tops; }
 };

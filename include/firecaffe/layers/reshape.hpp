@@ -6,7 +6,7 @@
 
 #include "firecaffe/layers/axes.hpp"
 #include "firecaffe/layers/layer.hpp"
-#include "firecaffe/ops/loss.hpp"
+#include "firecaffe/ops/ops.hpp"
 
 namespace firecaffe {
 

@@ -15,7 +15,8 @@ struct ScaledAxes {
     TensorSpec bottom;  ///< the bottom as outer x values x inner, plain
 };
 
-/// Axes [axis, axis + num_axes) as ScaleOptions says. Throws ConfigError for axes that `bottom` does not have.
+/// Axes [axis, axis + num_axes) as ScaleOptions says. Throws ShapeError for an axis that `bottom` does not have, and
+/// ConfigError for too many.
 ScaledAxes scaled_axes(const Shape& bottom, std::int64_t axis, std::int64_t num_axes);
 
 /// The same where a second bottom holds the values. Throws ShapeError unless its shape is that of the axes from `axis`

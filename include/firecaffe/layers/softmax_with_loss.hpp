@@ -20,12 +20,8 @@ class SoftmaxWithLossLayer final : public Layer<T, Device> {
     explicit SoftmaxWithLossLayer(SoftmaxWithLossOptions options) : options_(options) {}
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
-        const Shape& scores = bottoms[0].shape;
-        const std::int64_t predictions = scores[0] * scores.count_from(2);
-        if (scores.rank() < 2 || bottoms[1].shape.count() != predictions)
-            throw ShapeError("scores are ", scores, " and labels ", bottoms[1].shape, "; there must be one label for "
-                             "each of the ", predictions, " predictions");
-        probabilities_ = Tensor<T, Device>(scores);
+        require_label_per_prediction(bottoms[0].shape, bottoms[1].shape);
+        probabilities_ = Tensor<T, Device>(bottoms[0].shape);
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t bottom) const override { return bottom == 0; }

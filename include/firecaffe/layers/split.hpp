@@ -4,7 +4,6 @@
 #pragma once
 
 #include "firecaffe/layers/layer.hpp"
-#include "firecaffe/ops/loss.hpp"
 #include "firecaffe/ops/ops.hpp"
 
 namespace firecaffe {

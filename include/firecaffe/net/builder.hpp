@@ -38,7 +38,7 @@ class NetBuilder {
     NetBuilder& batch_norm(std::string name, BatchNormOptions options = {});
     NetBuilder& scale(std::string name, ScaleOptions options = {});
     NetBuilder& bias(std::string name, BiasOptions options = {});
-    /// In place; named after the blob it works on.
+    /// From here to dropout: in place; named after the blob that the layer works on.
     NetBuilder& relu(ReluOptions options = {});
     NetBuilder& sigmoid();
     NetBuilder& tanh();
@@ -69,7 +69,7 @@ class NetBuilder {
 
     /// The next layer reads this blob.
     NetBuilder& from(std::string blob);
-    /// Multipliers and names of the parameters of the layer just added: weight, then bias.
+    /// Multipliers and names of the parameters of the layer just added, in the order of its parameters.
     NetBuilder& param(std::vector<ParamOptions> multipliers);
     /// The layer just added exists in this phase only.
     NetBuilder& only_in(Phase phase);

@@ -93,8 +93,8 @@ class Net {
     std::unique_ptr<State> state_;
 };
 
-/// Name of the blob of class scores that the net's last SoftmaxWithLoss, InfogainLoss or HingeLoss reads, or that its
-/// last Softmax writes, in this phase; empty if there is none.
+/// Name of the blob of class scores that the net's last loss on them (SoftmaxWithLoss, InfogainLoss, HingeLoss) reads,
+/// or that a later Softmax writes, in this phase; empty if there is none. LayerFacts::scores_classes says what counts.
 std::string score_blob(const NetSpec& spec, Phase phase);
 
 extern template class Net<float, Cpu>;

@@ -4,15 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::ops {
-
-/// y = x. The spans have one length.
-template <class T, class Device>
-void copy(std::span<const T> x, std::span<T> y);
 
 /// dx = (dy - sum over channels of dy * y) * y, the gradient of the softmax whose output is y.
 template <class T, class Device>
@@ -33,14 +28,14 @@ template <class T, class Device>
 void negative_log_likelihood_backward(TensorView<const T, Device> p, TensorView<const T, Device> labels,
                                       std::int64_t ignore_label, T scale, TensorView<T, Device> dx);
 
-/// How many predictions have their label among the k largest scores. Among equal scores the lower class wins.
+/// How many predictions have their label among the k largest scores; among equal scores the lower class wins. One whose
+/// label is ignore_label is no hit; -1: all count.
 template <class T, class Device>
-std::int64_t count_top_k(TensorView<const T, Device> scores, TensorView<const T, Device> labels, std::int64_t k);
+std::int64_t count_top_k(TensorView<const T, Device> scores, TensorView<const T, Device> labels, std::int64_t k,
+                         std::int64_t ignore_label);
 
 // What the library ships; the bodies are explicit specialisations in src/backend.
 #define FIRECAFFE_DECLARE_LOSS(T, Device)                                                                             \
-    template <>                                                                                                       \
-    void copy<T, Device>(std::span<const T>, std::span<T>);                                                           \
     template <>                                                                                                       \
     void softmax_backward(TensorView<const T, Device>, TensorView<const T, Device>, TensorView<T, Device>);           \
     template <>                                                                                                       \
@@ -49,7 +44,7 @@ std::int64_t count_top_k(TensorView<const T, Device> scores, TensorView<const T,
     void negative_log_likelihood_backward(TensorView<const T, Device>, TensorView<const T, Device>, std::int64_t, T,  \
                                           TensorView<T, Device>);                                                     \
     template <>                                                                                                       \
-    std::int64_t count_top_k(TensorView<const T, Device>, TensorView<const T, Device>, std::int64_t);
+    std::int64_t count_top_k(TensorView<const T, Device>, TensorView<const T, Device>, std::int64_t, std::int64_t);
 
 FIRECAFFE_DECLARE_LOSS(float, Cpu)
 FIRECAFFE_DECLARE_LOSS(double, Cpu)

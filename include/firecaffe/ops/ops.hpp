@@ -128,6 +128,9 @@ void softmax(TensorView<const T, Device> x, TensorView<T, Device> p);
 /// y += x, elementwise, in the order of memory.
 template <class T, class Device>
 void accumulate(std::span<const T> x, std::span<T> y);
+/// y = x.
+template <class T, class Device>
+void copy(std::span<const T> x, std::span<T> y);
 /// y = 0.
 template <class T, class Device>
 void clear(std::span<T> y);
@@ -157,6 +160,8 @@ void clear(std::span<T> y);
     void softmax(TensorView<const T, Device>, TensorView<T, Device>);                                                 \
     template <>                                                                                                       \
     void accumulate<T, Device>(std::span<const T>, std::span<T>);                                                     \
+    template <>                                                                                                       \
+    void copy<T, Device>(std::span<const T>, std::span<T>);                                                           \
     template <>                                                                                                       \
     void clear<T, Device>(std::span<T>);
 

@@ -136,21 +136,21 @@ inline void require_batch_norm(double eps, const Shape& input) {
         throw ShapeError("batch norm: input ", input, " has no elements, so that there is nothing to measure");
 }
 
-/// The inputs' channels (axis 1) added up; all other extents must agree.
-inline Shape concat_output(std::span<const TensorSpec> inputs) {
+/// The inputs' extents of `axis` added up, by default of the channels; all other extents must agree.
+inline Shape concat_output(std::span<const TensorSpec> inputs, std::size_t axis = 1) {
     if (inputs.empty()) throw ConfigError("concat: no inputs; give at least one");
     const Shape& first = inputs[0].shape;
-    detail::require_rank("concat", first, 2, Shape::kMaxRank);
+    detail::require_rank("concat", first, axis + 1, Shape::kMaxRank);
     std::array<std::int64_t, Shape::kMaxRank> extents{};
-    for (std::size_t axis = 0; axis < first.rank(); ++axis) extents[axis] = first[axis];
+    for (std::size_t a = 0; a < first.rank(); ++a) extents[a] = first[a];
     for (std::size_t i = 1; i < inputs.size(); ++i) {
         const Shape& other = inputs[i].shape;
         bool fits = other.rank() == first.rank();
-        for (std::size_t axis = 0; fits && axis < first.rank(); ++axis) fits = axis == 1 || other[axis] == first[axis];
+        for (std::size_t a = 0; fits && a < first.rank(); ++a) fits = a == axis || other[a] == first[a];
         if (!fits)
             throw ShapeError("concat: input ", i, " is ", other, " but input 0 is ", first,
-                             "; all extents but the channels must agree");
-        extents[1] += other[1];
+                             "; all extents but that of axis ", axis, " must agree");
+        extents[axis] += other[axis];
     }
     return Shape(std::span<const std::int64_t>(extents.data(), first.rank()));
 }

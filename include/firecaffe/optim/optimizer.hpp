@@ -23,6 +23,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "firecaffe/optim/options.hpp"
@@ -93,6 +94,8 @@ template <class T, class Device, class Policy>
 class PolicyOptimizer final : public Optimizer<T, Device> {
   public:
     static constexpr std::size_t kStates = Policy::kState.size();
+    static_assert(kStates <= std::tuple_size_v<decltype(UpdateRange<T>::state)>,
+                  "UpdateRange::state has no room for so many states; make it larger");
 
     PolicyOptimizer(Policy policy, const ArenaLayout& layout, const SolverOptions& solver)
         : policy_(policy), layout_(layout), weight_decay_(solver.weight_decay),
@@ -150,7 +153,7 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
 
 /// The factor of clip_gradients: min(1, limit / norm) for the L2 norm of the gradient, and 1 without a limit. `scale`
 /// turns sums into the gradient that is meant: the mean, or with iter_size, as in Caffe, iter_size times the mean.
-/// Summed in double in the order of memory, so that every worker gets the same bits. Statistics are no gradients and do
+/// Summed in double in a fixed order, so that every worker gets the same bits. Statistics are no gradients and do
 /// not count.
 template <class T>
 double clip_factor(double limit, const ArenaLayout& layout, std::span<const T> gradient_sums, double scale);

@@ -23,11 +23,14 @@ struct StepReport {
     double seconds_left = 0.0;        ///< at the present rate, evaluations not included
 };
 
-/// A pass over the whole test set. Fractions are of all test images.
+/// A pass over the whole test set. Fractions and the loss are over all test images but those whose label the net's loss
+/// ignores.
 struct EvaluationReport {
     std::int64_t iteration = 0;
     std::int64_t images = 0;
     std::int64_t crops = 1;  ///< per image; with more than one, the means of their probabilities were judged
+    /// Mean of -log p(label), p being the softmax of the scores (score_blob) or what a Softmax made of them: a measure
+    /// that nets can be compared by, also those that learn from another loss.
     double loss = 0.0;
     double top1 = 0.0, top5 = 0.0;
     double seconds = 0.0;
@@ -51,8 +54,9 @@ struct TrainSummary {
     double images_per_second = 0.0;  ///< of all workers, over `seconds`
     double train_loss = 0.0;         ///< of the last update; NaN if this run made none
     bool tested = false;             ///< false: there is no test set, and the test figures mean nothing
-    double test_loss = 0.0, test_top1 = 0.0, test_top5 = 0.0;
+    double test_loss = 0.0, test_top1 = 0.0, test_top5 = 0.0;  ///< as in EvaluationReport
     std::int64_t test_images = 0;
+    std::int64_t test_crops = 1;     ///< per image
     int workers = 1;
     std::int64_t threads = 1;        ///< math threads of each worker
     std::string reducer;

@@ -9,10 +9,15 @@ namespace firecaffe::ops {
 
 namespace {
 
+constexpr const char* kHinge = "hinge loss";
+constexpr const char* kInfogain = "infogain loss";
+
 /// Calls f(offset of a score, s, max(0, 1 - s x)) for each score x; s is 1 for the label's and -1 for the others. A
 /// maximum of the library would hide a NaN; a diverged net must show.
 template <class T, class F>
 void for_each_margin(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, F&& f) {
+    require_plain(kHinge, "scores", scores.spec());
+    require_labels(kHinge, labels, scores.shape()[0]);
     const std::int64_t classes = scores.shape().count_from(1);
     for (std::int64_t n = 0; n < scores.shape()[0]; ++n) {
         const std::int64_t label = checked_label(labels, n, 1, classes, -1);
@@ -37,6 +42,7 @@ double hinge_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labe
 template <class T>
 void hinge_backward_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, HingeNorm norm, T scale,
                          TensorView<T, Cpu> dx) {
+    require_spec(kHinge, "dx", dx.spec(), scores.spec());
     for_each_margin(scores, labels, [&](std::int64_t i, T s, T margin) {
         const T slope = norm == HingeNorm::l2 ? T{2} * margin : margin > 0 ? T{1} : T{0};
         dx.data()[i] = -s * slope * scale;
@@ -46,8 +52,21 @@ void hinge_backward_body(TensorView<const T, Cpu> scores, TensorView<const T, Cp
 constexpr double kLeastProbability = 1e-20;  ///< Caffe's kLOG_THRESHOLD
 
 template <class T>
+void require_infogain(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels, TensorView<const T, Cpu> h) {
+    require_channels(kInfogain, p.shape());
+    require_plain(kInfogain, "p", p.spec());
+    require_plain(kInfogain, "H", h.spec());
+    require_labels(kInfogain, labels, p.shape()[0] * p.shape().count_from(2));
+    const std::int64_t classes = p.shape()[1];
+    if (h.count() != classes * classes)
+        throw ShapeError(kInfogain, ": H is ", h.shape(), " and there are ", classes, " classes; give ", classes, "x",
+                         classes, " elements");
+}
+
+template <class T>
 LossSum infogain_body(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels, TensorView<const T, Cpu> h,
                       std::int64_t ignore_label) {
+    require_infogain(p, labels, h);
     const std::int64_t classes = p.shape()[1];
     LossSum sum;
     for_each_prediction(p.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
@@ -66,6 +85,8 @@ LossSum infogain_body(TensorView<const T, Cpu> p, TensorView<const T, Cpu> label
 template <class T>
 void infogain_backward_body(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels, TensorView<const T, Cpu> h,
                             std::int64_t ignore_label, T scale, TensorView<T, Cpu> dx) {
+    require_infogain(p, labels, h);
+    require_spec(kInfogain, "dx", dx.spec(), p.spec());
     const std::int64_t classes = p.shape()[1];
     for_each_prediction(p.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
         const std::int64_t label = checked_label(labels, i, stride, classes, ignore_label);

@@ -3,12 +3,27 @@
 
 #include <cmath>
 
+#include "firecaffe/ops/shapes.hpp"
+
 namespace firecaffe::ops {
 
 namespace {
 
+/// Element i of one belongs to element i of the other, whatever their axes.
+template <class T>
+void require_pair(const char* op, TensorView<const T, Cpu> a, TensorView<const T, Cpu> b) {
+    require_plain(op, "the first operand", a.spec());
+    require_plain(op, "the second operand", b.spec());
+    if (a.count() != b.count())
+        throw ShapeError(op, ": ", a.shape(), " and ", b.shape(), " differ in their number of elements; give as many");
+}
+
+constexpr const char* kDistance = "euclidean loss";
+constexpr const char* kCrossEntropy = "sigmoid cross-entropy";
+
 template <class T>
 double squared_distance_body(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b) {
+    require_pair(kDistance, a, b);
     double sum = 0;
     for (std::int64_t i = 0; i < a.count(); ++i) {
         const double difference = static_cast<double>(a.data()[i]) - static_cast<double>(b.data()[i]);
@@ -19,17 +34,20 @@ double squared_distance_body(TensorView<const T, Cpu> a, TensorView<const T, Cpu
 
 template <class T>
 void scaled_difference_body(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b, T scale, TensorView<T, Cpu> dx) {
+    require_pair(kDistance, a, b);
+    require_pair<T>(kDistance, a, dx);
     for (std::int64_t i = 0; i < a.count(); ++i) dx.data()[i] = (a.data()[i] - b.data()[i]) * scale;
 }
 
 template <class T>
 bool is_ignored(T target, std::int64_t ignore_label) {
-    return ignore_label >= 0 && static_cast<std::int64_t>(target) == ignore_label;
+    return ignore_label >= 0 && std::trunc(target) == static_cast<T>(ignore_label);
 }
 
 template <class T>
 LossSum sigmoid_cross_entropy_body(TensorView<const T, Cpu> x, TensorView<const T, Cpu> targets,
                                    std::int64_t ignore_label) {
+    require_pair(kCrossEntropy, x, targets);
     LossSum sum;
     for (std::int64_t i = 0; i < x.count(); ++i) {
         if (is_ignored(targets.data()[i], ignore_label)) continue;
@@ -43,6 +61,8 @@ LossSum sigmoid_cross_entropy_body(TensorView<const T, Cpu> x, TensorView<const 
 template <class T>
 void sigmoid_cross_entropy_backward_body(TensorView<const T, Cpu> x, TensorView<const T, Cpu> targets,
                                          std::int64_t ignore_label, T scale, TensorView<T, Cpu> dx) {
+    require_pair(kCrossEntropy, x, targets);
+    require_spec(kCrossEntropy, "dx", dx.spec(), x.spec());
     for (std::int64_t i = 0; i < x.count(); ++i) {
         const T target = targets.data()[i];
         const T p = T{1} / (T{1} + std::exp(-x.data()[i]));

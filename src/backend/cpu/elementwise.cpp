@@ -198,6 +198,11 @@ void accumulate_body(std::span<const T> x, std::span<T> y) {
         accumulate_body(x, y);                                                                                   \
     }                                                                                                            \
     template <>                                                                                                  \
+    void copy<T, Cpu>(std::span<const T> x, std::span<T> y) {                                                    \
+        require_equal_length("copy", x, y);                                                                      \
+        std::copy(x.begin(), x.end(), y.begin());                                                                \
+    }                                                                                                            \
+    template <>                                                                                                  \
     void clear<T, Cpu>(std::span<T> y) {                                                                         \
         reference::clear(y);                                                                                     \
     }

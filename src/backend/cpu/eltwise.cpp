@@ -45,7 +45,7 @@ class CpuEltwise final : public Eltwise<T, Cpu> {
         require_fit(parameters, inputs);
         output_ = {inputs[0].shape, common_layout(inputs)};
         count_ = static_cast<std::size_t>(output_.storage());
-        if (operation_ == EltwiseOperation::max) winners_.resize(count_);
+        if (operation_ == EltwiseOperation::max) winner_memory_ = Memory<Cpu>(count_ * sizeof(Winner));
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             Piece& piece = pieces_[i];
             piece.spec = inputs[i];
@@ -131,18 +131,21 @@ class CpuEltwise final : public Eltwise<T, Cpu> {
         }
     }
 
+    Winner* winners() const { return reinterpret_cast<Winner*>(winner_memory_.data()); }
+
     void choose(T* y) {
+        Winner* winner = winners();
         const T *a = pieces_[0].x, *b = pieces_[1].x;
         for (std::size_t k = 0; k < count_; ++k) {
             y[k] = a[k] > b[k] ? a[k] : b[k];
-            winners_[k] = a[k] > b[k] ? 0 : 1;
+            winner[k] = a[k] > b[k] ? 0 : 1;
         }
         for (std::size_t i = 2; i < pieces_.size(); ++i) {
             const T* x = pieces_[i].x;
             for (std::size_t k = 0; k < count_; ++k)
                 if (x[k] > y[k]) {
                     y[k] = x[k];
-                    winners_[k] = static_cast<Winner>(i);
+                    winner[k] = static_cast<Winner>(i);
                 }
         }
     }
@@ -152,7 +155,8 @@ class CpuEltwise final : public Eltwise<T, Cpu> {
             const T coeff = pieces_[input].coeff;
             for (std::size_t k = 0; k < count_; ++k) dx[k] = coeff * dy[k];
         } else if (operation_ == EltwiseOperation::max) {
-            for (std::size_t k = 0; k < count_; ++k) dx[k] = winners_[k] == input ? dy[k] : T(0);
+            const Winner* winner = winners();
+            for (std::size_t k = 0; k < count_; ++k) dx[k] = winner[k] == input ? dy[k] : T(0);
         } else {
             for (std::size_t k = 0; k < count_; ++k) dx[k] = dy[k];
             for (std::size_t other = 0; other < pieces_.size(); ++other)
@@ -170,7 +174,7 @@ class CpuEltwise final : public Eltwise<T, Cpu> {
     std::vector<Piece> pieces_;
     TensorSpec output_;
     std::size_t count_ = 0;
-    std::vector<Winner> winners_;  ///< of the last forward, for a maximum
+    Memory<Cpu> winner_memory_;  ///< of the last forward, for a maximum; costs nothing until it is touched
 };
 
 }  // namespace

@@ -2,25 +2,38 @@
 // What the bodies of losses share: walking over predictions, and reading their labels.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/ops/shapes.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::ops {
 
-/// The class number of prediction i, or -1 if it is to be ignored. `positions`: predictions per sample.
+/// Labels that are plain, one for each of so many predictions.
+template <class T>
+void require_labels(const char* op, TensorView<const T, Cpu> labels, std::int64_t predictions) {
+    require_plain(op, "labels", labels.spec());
+    if (labels.count() != predictions)
+        throw ShapeError(op, ": ", labels.shape(), " labels for ", predictions, " predictions; give one for each");
+}
+
+/// The class number of prediction i, or -1 if it is to be ignored. `positions`: predictions per sample. Compared as T,
+/// because no number that is no class need fit into an integer.
 template <class T>
 std::int64_t checked_label(TensorView<const T, Cpu> labels, std::int64_t i, std::int64_t positions,
                            std::int64_t classes, std::int64_t ignore_label) {
-    const auto label = static_cast<std::int64_t>(labels.data()[i]);
-    if (ignore_label >= 0 && label == ignore_label) return -1;
-    if (label < 0 || label >= classes)
+    const T label = labels.data()[i];
+    if (ignore_label >= 0 && label == static_cast<T>(ignore_label)) return -1;
+    const bool is_whole = label == std::floor(label);  // which a NaN is not
+    if (!is_whole || label < 0 || label >= static_cast<T>(classes))
         throw DataError("label ", label, " of sample ", i / positions, " of the batch",
-                        positions > 1 ? text(", position ", i % positions, ",") : std::string(), " is outside [0, ",
-                        classes, "); fix the labels, or give the last layer more outputs");
-    return label;
+                        positions > 1 ? text(", position ", i % positions, ",") : std::string(),
+                        is_whole ? " is outside [0, " : " is no whole number in [0, ", classes,
+                        "); fix the labels, or give the last layer more outputs");
+    return static_cast<std::int64_t>(label);
 }
 
 /// Calls f(prediction, offset of class 0, stride between classes) in the order of memory.

@@ -2,22 +2,12 @@
 // Bodies of ops/loss.hpp on the CPU. They are a vanishing part of a step, so one plain body serves both types.
 #include "firecaffe/ops/loss.hpp"
 
-#include <algorithm>
 #include <cfloat>
 #include <cmath>
 
 #include "backend/cpu/labels.hpp"
 
 namespace firecaffe::ops {
-
-template <>
-void copy<float, Cpu>(std::span<const float> x, std::span<float> y) {
-    std::copy(x.begin(), x.end(), y.begin());
-}
-template <>
-void copy<double, Cpu>(std::span<const double> x, std::span<double> y) {
-    std::copy(x.begin(), x.end(), y.begin());
-}
 
 namespace {
 
@@ -26,7 +16,8 @@ void softmax_backward_body(TensorView<const T, Cpu> y, TensorView<const T, Cpu> 
     const std::int64_t classes = y.shape()[1];
     for_each_prediction(y.shape(), [&](std::int64_t, std::int64_t offset, std::int64_t stride) {
         T dot = 0;
-        for (std::int64_t c = 0; c < classes; ++c) dot += dy.data()[offset + c * stride] * y.data()[offset + c * stride];
+        for (std::int64_t c = 0; c < classes; ++c)
+            dot += dy.data()[offset + c * stride] * y.data()[offset + c * stride];
         for (std::int64_t c = 0; c < classes; ++c) {
             const std::int64_t i = offset + c * stride;
             dx.data()[i] = (dy.data()[i] - dot) * y.data()[i];
@@ -63,11 +54,13 @@ void negative_log_likelihood_backward_body(TensorView<const T, Cpu> p, TensorVie
 }
 
 template <class T>
-std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k) {
+std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k,
+                              std::int64_t ignore_label) {
     const std::int64_t classes = scores.shape()[1];
     std::int64_t hits = 0;
     for_each_prediction(scores.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
-        const std::int64_t label = checked_label(labels, i, stride, classes, -1);
+        const std::int64_t label = checked_label(labels, i, stride, classes, ignore_label);
+        if (label < 0) return;
         const T score = scores.data()[offset + label * stride];
         std::int64_t ahead = 0;
         for (std::int64_t c = 0; c < classes; ++c) {
@@ -82,25 +75,25 @@ std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const 
 
 }  // namespace
 
-#define FIRECAFFE_LOSS_BODIES(T)                                                                                      \
-    template <>                                                                                                       \
-    void softmax_backward<T, Cpu>(TensorView<const T, Cpu> y, TensorView<const T, Cpu> dy, TensorView<T, Cpu> dx) {   \
-        softmax_backward_body<T>(y, dy, dx);                                                                          \
-    }                                                                                                                 \
-    template <>                                                                                                       \
-    LossSum negative_log_likelihood<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,              \
-                                            std::int64_t ignore_label) {                                              \
-        return negative_log_likelihood_body<T>(p, labels, ignore_label);                                              \
-    }                                                                                                                 \
-    template <>                                                                                                       \
-    void negative_log_likelihood_backward<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,        \
-                                                  std::int64_t ignore_label, T scale, TensorView<T, Cpu> dx) {        \
-        negative_log_likelihood_backward_body<T>(p, labels, ignore_label, scale, dx);                                 \
-    }                                                                                                                 \
-    template <>                                                                                                       \
-    std::int64_t count_top_k<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels,                \
-                                     std::int64_t k) {                                                                \
-        return count_top_k_body<T>(scores, labels, k);                                                                \
+#define FIRECAFFE_LOSS_BODIES(T)                                                                                       \
+    template <>                                                                                                        \
+    void softmax_backward<T, Cpu>(TensorView<const T, Cpu> y, TensorView<const T, Cpu> dy, TensorView<T, Cpu> dx) {    \
+        softmax_backward_body<T>(y, dy, dx);                                                                           \
+    }                                                                                                                  \
+    template <>                                                                                                        \
+    LossSum negative_log_likelihood<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,               \
+                                            std::int64_t ignore_label) {                                               \
+        return negative_log_likelihood_body<T>(p, labels, ignore_label);                                               \
+    }                                                                                                                  \
+    template <>                                                                                                        \
+    void negative_log_likelihood_backward<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,         \
+                                                  std::int64_t ignore_label, T scale, TensorView<T, Cpu> dx) {         \
+        negative_log_likelihood_backward_body<T>(p, labels, ignore_label, scale, dx);                                  \
+    }                                                                                                                  \
+    template <>                                                                                                        \
+    std::int64_t count_top_k<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k, \
+                                     std::int64_t ignore_label) {                                                      \
+        return count_top_k_body<T>(scores, labels, k, ignore_label);                                                   \
     }
 
 FIRECAFFE_LOSS_BODIES(float)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Defines the factories of one T from the reference bodies. Included by the .cpp files that choose them as a backend.
+// Defines the factories of one T from the reference bodies, but for LRN, of which float has a body of its own within a
+// channel. Included by the .cpp files that choose them as a backend.
 #pragma once
 
 #include <memory>
@@ -8,8 +9,6 @@
 #include "firecaffe/ops/reference/concat.hpp"
 #include "firecaffe/ops/reference/convolution.hpp"
 #include "firecaffe/ops/reference/inner_product.hpp"
-#include "firecaffe/ops/reference/lrn.hpp"
-#include "firecaffe/ops/reference/lrn_within_channel.hpp"
 #include "firecaffe/ops/reference/pooling.hpp"
 #include "firecaffe/ops/reference/reorder.hpp"
 
@@ -28,12 +27,6 @@
     template <>                                                                                               \
     std::unique_ptr<Pooling<T, Cpu>> make_pooling(const PoolingGeometry& geometry, const TensorSpec& input) { \
         return std::make_unique<reference::ReferencePooling<T>>(geometry, input);                             \
-    }                                                                                                         \
-    template <>                                                                                               \
-    std::unique_ptr<Lrn<T, Cpu>> make_lrn(const LrnParameters& parameters, const TensorSpec& input) {         \
-        if (parameters.region == NormRegion::within_channel)                                                  \
-            return std::make_unique<reference::ReferenceLrnWithinChannel<T>>(parameters, input);              \
-        return std::make_unique<reference::ReferenceLrn<T>>(parameters, input);                               \
     }                                                                                                         \
     template <>                                                                                               \
     std::unique_ptr<Concat<T, Cpu>> make_concat(std::span<const TensorSpec> inputs) {                         \

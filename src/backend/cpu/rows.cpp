@@ -12,6 +12,9 @@ namespace {
 
 template <class T>
 void copy_rows_body(Rows<const T> from, Rows<T> to, std::int64_t length, std::int64_t count) {
+    if (length < 0 || count < 0 || (count > 1 && (from.step < length || to.step < length)))
+        throw ShapeError("copy rows: ", count, " rows of ", length, " elements, from every ", from.step, " to every ",
+                         to.step, "; rows may not overlap");
     for (std::int64_t row = 0; row < count; ++row)
         std::copy_n(from.data + row * from.step, length, to.data + row * to.step);
 }

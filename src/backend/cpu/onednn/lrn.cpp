@@ -3,8 +3,8 @@
 // plain layout and for windows other than 5, and is no faster in the one case it is made for.
 #include <memory>
 
+#include "backend/cpu/lrn_within_channel.hpp"
 #include "backend/cpu/onednn/lrn_kernel.hpp"
-#include "backend/cpu/onednn/lrn_within_channel.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -50,7 +50,7 @@ class TiledLrn final : public Lrn<float, Cpu> {
 
 template <>
 std::unique_ptr<Lrn<float, Cpu>> make_lrn(const LrnParameters& parameters, const TensorSpec& input) {
-    if (parameters.region == NormRegion::within_channel) return onednn::make_lrn_within_channel(parameters, input);
+    if (parameters.region == NormRegion::within_channel) return cpu::make_lrn_within_channel(parameters, input);
     return std::make_unique<onednn::TiledLrn>(parameters, input);
 }
 

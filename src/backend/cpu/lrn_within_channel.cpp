@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/onednn/lrn_within_channel.hpp"
+#include "backend/cpu/lrn_within_channel.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "firecaffe/ops/shapes.hpp"
 
-namespace firecaffe::ops::onednn {
+namespace firecaffe::ops::cpu {
 
 namespace {
 
@@ -132,4 +132,4 @@ std::unique_ptr<Lrn<float, Cpu>> make_lrn_within_channel(const LrnParameters& pa
     return std::make_unique<LrnWithinChannel>(parameters, input);
 }
 
-}  // namespace firecaffe::ops::onednn
+}  // namespace firecaffe::ops::cpu

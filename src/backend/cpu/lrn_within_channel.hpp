@@ -6,9 +6,9 @@
 
 #include "firecaffe/ops/ops.hpp"
 
-namespace firecaffe::ops::onednn {
+namespace firecaffe::ops::cpu {
 
 /// Plain layout only. Throws ConfigError or ShapeError (ops/shapes.hpp).
 std::unique_ptr<Lrn<float, Cpu>> make_lrn_within_channel(const LrnParameters& parameters, const TensorSpec& input);
 
-}  // namespace firecaffe::ops::onednn
+}  // namespace firecaffe::ops::cpu
