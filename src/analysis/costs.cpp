@@ -62,9 +62,7 @@ LayerCost our_cost(const LayerSpec& spec, const LayerSummary& layer, const Analy
     LayerCost cost = named(layer);
     cost.parameters = static_cast<std::int64_t>(layer.parameter_count);
     cost.data_bytes = new_elements(spec, layer) * kElement;
-    const auto custom = options.custom_work.find(spec.type);
-    cost.work = custom != options.custom_work.end() ? custom->second(spec, layer)
-                                                    : analysis::layer_work(spec, layer, options.phase);
+    cost.work = analysis::layer_work(spec, layer, options.phase, options.custom_work);
     cost.traffic_bytes = traffic(layer);
     return cost;
 }

@@ -116,7 +116,9 @@ LayerWork work_of(const Options&, const Built& b) {
 
 }  // namespace
 
-LayerWork layer_work(const LayerSpec& spec, const LayerSummary& layer, Phase phase) {
+LayerWork layer_work(const LayerSpec& spec, const LayerSummary& layer, Phase phase,
+                     const std::map<std::string, WorkFunction>& custom) {
+    if (const auto told = custom.find(spec.type); told != custom.end()) return told->second(spec, layer);
     return std::visit([&](const auto& options) { return work_of(options, Built{layer, phase}); }, spec.options);
 }
 

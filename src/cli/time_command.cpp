@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/inspection.hpp"
 #include "cli/model_argument.hpp"
 #include "firecaffe/analysis/timing.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -70,6 +71,7 @@ std::string summary(const Timing& t, const std::string& source) {
 }
 
 int time_model(const TimeArguments& a) {
+    check_outputs({}, a.json);
     const ChosenModel chosen = choose_model(a.model, 32);
     TimingOptions options;
     options.data = chosen.data;
