@@ -9,6 +9,7 @@
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
 #include "cli/model_argument.hpp"
+#include "cli/tables.hpp"
 #include "firecaffe/analysis/timing.hpp"
 #include "firecaffe/train/run_files.hpp"
 
@@ -72,7 +73,7 @@ std::string summary(const Timing& t, const std::string& source) {
 
 int time_model(const TimeArguments& a) {
     check_outputs({}, a.json);
-    const ChosenModel chosen = choose_model(a.model, 32);
+    const ChosenModel chosen = choose_model(a.model);
     TimingOptions options;
     options.data = chosen.data;
     options.iterations = a.iterations;
@@ -91,7 +92,7 @@ void add_time(CLI::App& program, Command& chosen) {
     auto a = std::make_shared<TimeArguments>();
     CLI::App* command =
         program.add_subcommand("time", "Measure how long each layer takes, and how near that is to the peak");
-    add_model_arguments(*command, a->model);
+    add_model_arguments(*command, a->model, 32);
     command->add_option("--iterations", a->iterations, "Passes that are measured, after two to warm up")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
     command
