@@ -17,7 +17,7 @@ Drawing drawn(const NetSpec& spec, Shape data = {1, 3, 224, 224}, Phase phase = 
 }
 
 NetSpec example(const char* file) {
-    return load_model({std::string(FIRECAFFE_EXAMPLES "/") + file, {}, {}}).net;
+    return load_model({std::string(FIRECAFFE_SOURCE_DIR "/examples/") + file, {}, {}}).net;
 }
 
 /// Two branches of unlike length, and a shortcut past both.

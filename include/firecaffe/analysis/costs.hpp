@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a net costs, worked out from its shapes: parameters, data, operations, traffic, and a worker's memory. Nothing
-// is computed, and the net gets no memory for activations, parameters or gradients. A few layers reserve a work space of
-// their own all the same (the probabilities of a softmax loss); as it is not touched, it takes addresses and hardly any
-// memory. So a net can be asked about at batches that no machine at hand could train.
+// is computed, and the net gets no memory for activations, parameters or gradients. A few layers reserve a work space
+// of their own all the same (the probabilities of a softmax loss); as it is not touched, it takes addresses and hardly
+// any memory. So a net can be asked about at batches that no machine at hand could train.
 //
 //   const Analysis a = analyze(spec, {.data = Shape{1024, 3, 224, 224}}, LayerRegistry<float, Cpu>::with_builtin());
 //   a.total.forward + a.total.backward   // operations of one iteration

@@ -6,6 +6,7 @@
 //   write(to_svg(d));   // our own layout, complete; or write(to_dot(d)) for Graphviz
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
