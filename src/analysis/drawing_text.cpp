@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "analysis/box_style.hpp"
 #include "firecaffe/analysis/drawing.hpp"
