@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How much faster are two workers than one? Slim NiN on Fashion-MNIST, one thread per worker, the same batch per worker.
+"""How much faster are two workers than one? Slim NiN on Fashion-MNIST, one thread and the same batch per worker.
 
 Three kinds of run take turns: one worker; two workers that exchange gradients; and two lone workers side by side, which
 never wait for each other. The last is what the machine allows: two cores share caches, memory and whatever else the
@@ -62,7 +62,8 @@ def main():
         row["limit"] = row["two_alone"] / row["one"]
         rows.append(row)
         print(f"round {number + 1}: 1 worker {row['one']:.0f}, 2 workers {row['two']:.0f} images/s, ratio "
-              f"{row['ratio']:.3f} of {row['limit']:.3f} possible, exchange not hidden {100 * row['exposed_share']:.1f} %",
+              f"{row['ratio']:.3f} of {row['limit']:.3f} possible, "
+              f"exchange not hidden {100 * row['exposed_share']:.1f} %",
               flush=True)
     summary = {key: median([row[key] for row in rows]) for key in rows[0]}
     print(f"median: 1 worker {summary['one']:.0f}, 2 workers {summary['two']:.0f} images/s, "

@@ -3,7 +3,8 @@
 """A training run of ours, done by PyTorch: a config for JPEG files named by a list, from given weights, in the list's
 order, by Caffe's rule of SGD. Writes the loss of each step and the figures of the test set as JSON.
 
-Reads the keys of a config that it needs, and refuses what it would do otherwise: shuffling, mirroring, crops, padding.
+Reads the keys of a config that it needs, and refuses what it would do otherwise: data that are not a list of JPEG files
+in colour, warping, shuffling, mirroring, crops, padding.
 Needs python3-torch, python3-pil.
 Example: python3 bench/peers/torch_train.py config.json --weights model.safetensors --output losses.json
 """
@@ -113,7 +114,15 @@ def evaluate(net, parameters, images, batch):
 
 def check(config, path):
     transform = config["data"].get("transform", {})
+    sets = {name: config["data"].get(name, {}) for name in ("train", "test")}
+    for name, options in sets.items():
+        if options.get("type") != "image_folder" or not options.get("list"):
+            raise SystemExit(f"{path}: this peer reads an image_folder with a list, which /data/{name} is not; "
+                             "make it one")
     done_otherwise = [key for key in ("pad", "crop_size", "mirror") if transform.get(key)]
+    done_otherwise += ["test_crops"] if transform.get("test_crops", 1) != 1 else []
+    done_otherwise += [f"{name}.warp" for name, options in sets.items() if options.get("warp")]
+    done_otherwise += [f"{name}.is_color" for name, options in sets.items() if not options.get("is_color", True)]
     done_otherwise += ["shuffle"] if config["data"].get("shuffle", True) else []
     done_otherwise += sorted(set(config["solver"]) - SOLVER_KEYS)
     if done_otherwise or config["solver"].get("type", "sgd") != "sgd":

@@ -17,12 +17,21 @@ std::int64_t elements(const std::vector<TensorSpec>& blobs) {
     return sum;
 }
 
+/// Values of the layer's parameters, shared or not: those that are learned, or those that are measured.
+std::int64_t values(const LayerSummary& layer, bool measured) {
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < layer.parameters.size(); ++i)
+        if (layer.measured[i] == measured) sum += layer.parameters[i].count();
+    return sum;
+}
+
+/// Statistics count once: they are read where the layer only runs forward, and written where it learns.
 std::int64_t traffic(const LayerSummary& layer) {
     const std::int64_t bottoms = elements(layer.bottoms), tops = elements(layer.tops);
-    const auto parameters = static_cast<std::int64_t>(layer.parameter_count);
-    std::int64_t moved = layer.absorbed ? 0 : bottoms + tops + parameters;
+    const std::int64_t learned = values(layer, false), measured = values(layer, true);
+    std::int64_t moved = layer.absorbed ? 0 : bottoms + tops + learned + measured;
     if (layer.runs_backward) {
-        moved += tops + 2 * parameters;  // gradients of the tops; parameters and their gradients
+        moved += tops + 2 * learned;  // gradients of the tops; parameters and their gradients
         if (layer.backward_reads_bottoms) moved += bottoms;
         if (layer.backward_reads_tops) moved += tops;
         for (std::size_t i = 0; i < layer.bottoms.size(); ++i)
@@ -53,16 +62,14 @@ LayerCost our_cost(const LayerSpec& spec, const LayerSummary& layer, const Analy
     LayerCost cost = named(layer);
     cost.parameters = static_cast<std::int64_t>(layer.parameter_count);
     cost.data_bytes = new_elements(spec, layer) * kElement;
-    const auto custom = options.custom_work.find(spec.type);
-    cost.work = custom != options.custom_work.end() ? custom->second(spec, layer)
-                                                    : analysis::layer_work(spec, layer, options.phase);
+    cost.work = analysis::layer_work(spec, layer, options.phase, options.custom_work);
     cost.traffic_bytes = traffic(layer);
     return cost;
 }
 
 LayerCost paper_cost(const LayerSpec& spec, const LayerSummary& layer, const AnalysisOptions& options) {
     LayerCost cost = named(layer);
-    cost.parameters = layer.parameters.front().count();
+    cost.parameters = layer.first_use.front() ? layer.parameters.front().count() : 0;
     cost.data_bytes = elements(layer.bottoms) * kElement;
     cost.work.macs = analysis::layer_work(spec, layer, options.phase).macs;
     cost.work.forward = 2 * cost.work.macs;

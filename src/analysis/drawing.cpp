@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
+#include "analysis/box_style.hpp"
 #include "analysis/layered_layout.hpp"
 #include "firecaffe/layers/convolution.hpp"
 #include "firecaffe/layers/pooling.hpp"
@@ -16,7 +18,8 @@ namespace firecaffe {
 
 namespace {
 
-constexpr double kLineHeight = 15, kPadding = 8;
+using analysis::kLineHeight;
+using analysis::kPadding;
 
 /// How a layer's options are told in its box.
 struct Face {
@@ -55,6 +58,9 @@ Face face_of(const LrnOptions& o, const Shape&) {
     const bool across = o.norm_region == ops::NormRegion::across_channels;
     return {BoxKind::normalization, "over " + (across ? size : size + "x" + size)};
 }
+Face face_of(const BatchNormOptions&, const Shape&) {
+    return {BoxKind::normalization};
+}
 Face face_of(const DropoutOptions& o, const Shape&) {
     return {BoxKind::elementwise, fmt::format("{}", o.dropout_ratio)};
 }
@@ -64,13 +70,14 @@ Face face_of(const CustomLayerOptions&, const Shape&) {
 /// What has no line of its own is told apart by what it reads.
 template <class Options>
 Face face_of(const Options& o, const Shape&) {
-    const LayerFacts facts = layer_facts(o);
-    if (facts.reads_labels) return {BoxKind::judge};
-    return {facts.most_bottoms > 1 || facts.most_tops > 1 ? BoxKind::join : BoxKind::elementwise};
+    return {layer_facts(o).reads_labels ? BoxKind::judge : BoxKind::elementwise};
 }
 
 Face face(const LayerSpec& spec, const Shape& bottom) {
-    return std::visit([&](const auto& options) { return face_of(options, bottom); }, spec.options);
+    Face told = std::visit([&](const auto& options) { return face_of(options, bottom); }, spec.options);
+    const bool joins = spec.bottom.size() > 1 || spec.top.size() > 1;
+    if (told.kind == BoxKind::elementwise && joins) told.kind = BoxKind::join;
+    return told;
 }
 
 std::string with_commas(std::int64_t n) {
@@ -111,7 +118,7 @@ class Artist {
         const Graph graph = build_graph(spec, analysis.options.phase, {"data", "label"});
         boxes_of_values_.resize(graph.values.size(), -1);
         boxes_of_values_[0] = add({BoxKind::input, {"data", shape_text(analysis.options.data)}, {}});
-        for (const LayerCost& cost : analysis.layers) costs_[cost.name] = &cost;
+        for (const LayerCost& cost : std::span(analysis.layers).subspan(1)) costs_[cost.name] = &cost;
         for (const GraphNode& node : graph.nodes) add_layer(graph, node);
         for (DrawnBox& box : drawing_.boxes) fit(box);
     }
@@ -135,6 +142,10 @@ class Artist {
 
     void add_layer(const Graph& graph, const GraphNode& node) {
         const LayerSpec& spec = *node.spec;
+        if (renames(node)) {
+            for (const int top : node.tops) box_of(top) = box_of(node.bottoms[0]);
+            return;
+        }
         const LayerCost& cost = *costs_.at(spec.name);
         const Face told = face(spec, cost.bottoms.empty() ? Shape{} : cost.bottoms.front());
         if (in_place(graph, node)) {
@@ -152,12 +163,41 @@ class Artist {
         for (const int top : node.tops) box_of(top) = number;
     }
 
-    /// True if the layer changes what only it reads, and there is a box to write that into.
-    bool in_place(const Graph& graph, const GraphNode& node) {
+    /// True of a layer that merely gives its bottom other names: it costs nothing, so it has no row.
+    bool renames(const GraphNode& node) const { return costs_.find(node.spec->name) == costs_.end(); }
+
+    /// How many layers read the value, also under other names.
+    std::size_t readers(const Graph& graph, int value) const {
+        std::size_t count = 0;
+        for (const int consumer : graph.values[static_cast<std::size_t>(value)].consumers) {
+            const GraphNode& node = graph.nodes[static_cast<std::size_t>(consumer)];
+            count += renames(node) ? readers_of_tops(graph, node) : 1;
+        }
+        return count;
+    }
+    std::size_t readers_of_tops(const Graph& graph, const GraphNode& node) const {
+        std::size_t count = 0;
+        for (const int top : node.tops) count += readers(graph, top);
+        return count;
+    }
+
+    /// The layer that computed the value, whatever its name has become; null for an input of the net.
+    const GraphNode* writer(const Graph& graph, int value) const {
+        for (;;) {
+            const int producer = graph.values[static_cast<std::size_t>(value)].producer;
+            if (producer < 0) return nullptr;
+            const GraphNode& node = graph.nodes[static_cast<std::size_t>(producer)];
+            if (!renames(node)) return &node;
+            value = node.bottoms[0];
+        }
+    }
+
+    /// True if the layer changes what only it reads of a box, so that it can be written into that box.
+    bool in_place(const Graph& graph, const GraphNode& node) const {
         if (node.bottoms.size() != 1 || node.tops.size() != 1 || node.spec->bottom[0] != node.spec->top[0])
             return false;
-        const GraphValue& bottom = graph.values[static_cast<std::size_t>(node.bottoms[0])];
-        return bottom.producer >= 0 && bottom.consumers.size() == 1;
+        const GraphNode* before = writer(graph, node.bottoms[0]);
+        return before != nullptr && readers_of_tops(graph, *before) == 1;
     }
 
     const Analysis& analysis_;

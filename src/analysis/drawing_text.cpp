@@ -4,14 +4,19 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
+#include "analysis/box_style.hpp"
 #include "firecaffe/analysis/drawing.hpp"
 
 namespace firecaffe {
 
 namespace {
 
-constexpr double kMargin = 24, kTitleHeight = 30, kLegendHeight = 34, kLineHeight = 15, kPadding = 8;
+using analysis::kLineHeight;
+using analysis::kPadding;
+
+constexpr double kMargin = 24, kTitleHeight = 30, kLegendHeight = 34;
 
 /// Safe inside of XML text and attributes; control characters, which XML does not allow, become spaces.
 std::string xml(std::string_view text) {

@@ -2,17 +2,18 @@
 #include "firecaffe/analysis/timing.hpp"
 
 #include <algorithm>
-#include <barrier>
 #include <chrono>
-#include <exception>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <thread>
 
+#include "analysis/made_up_data.hpp"
+#include "analysis/on_threads.hpp"
+#include "analysis/peak.hpp"
 #include "analysis/work.hpp"
 #include "firecaffe/core/error.hpp"
-#include "firecaffe/ops/multiply_adds.hpp"
+#include "firecaffe/net/graph.hpp"
 
 namespace firecaffe {
 
@@ -69,11 +70,7 @@ class Subject {
           gradients_(net_.layout()),
           samples_(static_cast<std::size_t>(options.data[0])) {
         std::iota(samples_.begin(), samples_.end(), std::uint64_t{0});
-        std::uint32_t state = 1;
-        for (float& x : net_.data().storage()) {
-            state = state * 1664525u + 1013904223u;
-            x = static_cast<float>(state >> 8) / 8388608.0f - 1.0f;  // in [-1, 1)
-        }
+        analysis::make_up_data(analysis::index_count(spec), net_.data().storage());
         laps_.forward.resize(layers_.size());
         laps_.backward.resize(layers_.size());
     }
@@ -124,50 +121,6 @@ class Subject {
     Laps laps_;
 };
 
-/// Runs `f(thread)` on so many threads at once; rethrows what the first of them threw.
-template <class F>
-void on_threads(int threads, F f) {
-    std::vector<std::exception_ptr> failures(static_cast<std::size_t>(threads));
-    {
-        std::vector<std::jthread> running;
-        for (int t = 0; t < threads; ++t)
-            running.emplace_back([&failures, &f, t] {
-                try {
-                    f(static_cast<std::size_t>(t));
-                } catch (...) {
-                    failures[static_cast<std::size_t>(t)] = std::current_exception();
-                }
-            });
-    }
-    for (const std::exception_ptr& failure : failures)
-        if (failure) std::rethrow_exception(failure);
-}
-
-/// The best of some goes, short enough that one of them is likely to be left in peace. All threads start each together.
-void measure_peak(Timing& timing) {
-    constexpr std::int64_t kRounds = 500'000;  // about a millisecond
-    constexpr std::size_t kGoes = 20;
-    const auto threads = static_cast<std::size_t>(timing.options.threads);
-    for (const ops::MultiplyAdds& loop : ops::multiply_adds()) {
-        std::vector<double> rates(kGoes * threads);
-        std::barrier together(timing.options.threads);
-        on_threads(timing.options.threads, [&](std::size_t t) {
-            for (std::size_t go = 0; go < kGoes; ++go) {
-                together.arrive_and_wait();
-                const auto start = Clock::now();
-                const auto operations = static_cast<double>(loop.run(kRounds));
-                rates[go * threads + t] = operations / seconds_since(start);
-            }
-        });
-        for (auto go = rates.begin(); go != rates.end(); go += timing.options.threads) {
-            const double rate = std::accumulate(go, go + timing.options.threads, 0.0);
-            if (rate <= timing.peak) continue;
-            timing.peak = rate;
-            timing.peak_instructions = loop.instructions;
-        }
-    }
-}
-
 std::vector<double> joined(const std::vector<std::unique_ptr<Subject>>& subjects, auto part) {
     std::vector<double> all;
     for (const auto& subject : subjects) {
@@ -175,6 +128,42 @@ std::vector<double> joined(const std::vector<std::unique_ptr<Subject>>& subjects
         all.insert(all.end(), laps.begin(), laps.end());
     }
     return all;
+}
+
+/// Per row of layers: the row of the layer that computes its forward pass, which is its own if it is not absorbed.
+std::vector<std::size_t> rows_that_compute(const NetSpec& spec, const std::vector<LayerSummary>& layers) {
+    std::map<int, std::size_t> rows;  // by position in the spec
+    for (std::size_t i = 0; i < layers.size(); ++i) rows[layers[i].number] = i;
+    std::vector<std::size_t> computes(layers.size());
+    std::iota(computes.begin(), computes.end(), std::size_t{0});
+    const Graph graph = build_graph(spec, Phase::train, {"data", "label"});
+    const auto position = [&](const GraphNode& node) { return static_cast<int>(node.spec - spec.layers.data()); };
+    for (const GraphNode& node : graph.nodes) {
+        const auto row = rows.find(position(node));
+        if (row == rows.end() || !layers[row->second].absorbed) continue;
+        const int before = graph.values[static_cast<std::size_t>(node.bottoms[0])].producer;
+        computes[row->second] = rows.at(position(graph.nodes[static_cast<std::size_t>(before)]));
+    }
+    return computes;
+}
+
+/// Counts the work of `layers`, and gives the forward work of an absorbed layer to the one that computes it.
+void count_work(const NetSpec& spec, const std::vector<LayerSummary>& layers, Timing& timing) {
+    const std::vector<std::size_t> computes = rows_that_compute(spec, layers);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        if (layers[i].number < 0) continue;  // a copy that the net inserted
+        const LayerSpec& stated = spec.layers[static_cast<std::size_t>(layers[i].number)];
+        const LayerWork work = analysis::layer_work(stated, layers[i], Phase::train, timing.options.custom_work);
+        LayerWork& forward = timing.layers[computes[i]].work;
+        forward.macs += work.macs;
+        forward.forward += work.forward;
+        timing.layers[i].work.backward += work.backward;
+        timing.layers[i].work.known = work.known;
+        timing.total.work.macs += work.macs;
+        timing.total.work.forward += work.forward;
+        timing.total.work.backward += work.backward;
+        timing.total.work.known = timing.total.work.known && work.known;
+    }
 }
 
 }  // namespace
@@ -203,8 +192,10 @@ Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRe
     Timing timing;
     timing.net = spec.name;
     timing.options = options;
-    measure_peak(timing);
-    on_threads(options.threads, [&](std::size_t t) { subjects[t]->run(options); });
+    const analysis::Peak peak = analysis::measure_peak(options.threads);
+    timing.peak = peak.rate;
+    timing.peak_instructions = peak.instructions;
+    analysis::on_threads(options.threads, [&](std::size_t t) { subjects[t]->run(options); });
 
     const std::vector<LayerSummary>& layers = subjects.front()->layers();
     for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -216,15 +207,9 @@ Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRe
             subjects, [&](const Laps& laps) -> auto& { return laps.forward[i]; }));
         time.backward = median(joined(
             subjects, [&](const Laps& laps) -> auto& { return laps.backward[i]; }));
-        if (layers[i].number >= 0)
-            time.work =
-                analysis::layer_work(spec.layers[static_cast<std::size_t>(layers[i].number)], layers[i], Phase::train);
-        timing.total.work.macs += time.work.macs;
-        timing.total.work.forward += time.work.forward;
-        timing.total.work.backward += time.work.backward;
-        timing.total.work.known = timing.total.work.known && time.work.known;
         timing.layers.push_back(std::move(time));
     }
+    count_work(spec, layers, timing);
     timing.total.name = "total";
     timing.total.forward = median(joined(
         subjects, [](const Laps& laps) -> auto& { return laps.whole_forward; }));

@@ -16,7 +16,8 @@ struct Built {
 
     std::int64_t bottom() const { return layer.bottoms.empty() ? 0 : layer.bottoms.front().shape.count(); }
     std::int64_t top() const { return layer.tops.empty() ? 0 : layer.tops.front().shape.count(); }
-    /// Elements of the largest blob: a layer that makes one number of many has to look at the many.
+    /// Elements of the largest blob: a layer that makes one number of many has to look at the many. (The matrix of an
+    /// InfogainLoss is no such blob, and may be larger than the scores.)
     std::int64_t elements() const {
         std::int64_t most = 0;
         for (const auto* blobs : {&layer.bottoms, &layer.tops})
@@ -27,9 +28,12 @@ struct Built {
     bool wants_gradient() const { return !layer.gradients.empty() && layer.gradients.front(); }
 };
 
-/// Each element takes so many operations in either pass.
+/// Each of `elements` takes so many operations in either pass.
+LayerWork per(const Built& b, std::int64_t elements, std::int64_t forward, std::int64_t backward) {
+    return {0, elements * forward, b.layer.runs_backward ? elements * backward : 0};
+}
 LayerWork per_element(const Built& b, std::int64_t forward, std::int64_t backward) {
-    return {0, b.elements() * forward, b.layer.runs_backward ? b.elements() * backward : 0};
+    return per(b, b.elements(), forward, backward);
 }
 
 LayerWork copies() {
@@ -80,6 +84,7 @@ LayerWork work_of(const PoolingOptions& o, const Built& b) { return pools(b, o);
 LayerWork work_of(const LrnOptions& o, const Built& b) { return normalizes(b, o); }
 LayerWork work_of(const BatchNormOptions&, const Built& b) { return per_element(b, 7, 11); }
 LayerWork work_of(const ScaleOptions&, const Built& b) { return per_element(b, 2, 3); }
+LayerWork work_of(const BiasOptions&, const Built& b) { return per_element(b, 1, 1); }
 LayerWork work_of(const SigmoidOptions&, const Built& b) { return per_element(b, 4, 3); }
 LayerWork work_of(const TanhOptions&, const Built& b) { return per_element(b, 4, 3); }
 LayerWork work_of(const EluOptions&, const Built& b) { return per_element(b, 4, 3); }
@@ -96,7 +101,7 @@ LayerWork work_of(const SoftmaxWithLossOptions&, const Built& b) { return per_el
 LayerWork work_of(const EuclideanLossOptions&, const Built& b) { return per_element(b, 3, 2); }
 LayerWork work_of(const HingeLossOptions&, const Built& b) { return per_element(b, 3, 2); }
 LayerWork work_of(const SigmoidCrossEntropyLossOptions&, const Built& b) { return per_element(b, 6, 5); }
-LayerWork work_of(const InfogainLossOptions&, const Built& b) { return per_element(b, 8, 3); }
+LayerWork work_of(const InfogainLossOptions&, const Built& b) { return per(b, b.bottom(), 8, 3); }
 LayerWork work_of(const AccuracyOptions&, const Built& b) { return per_element(b, 1, 0); }
 LayerWork work_of(const CustomLayerOptions&, const Built&) { return {.known = false}; }
 // clang-format on
@@ -111,7 +116,9 @@ LayerWork work_of(const Options&, const Built& b) {
 
 }  // namespace
 
-LayerWork layer_work(const LayerSpec& spec, const LayerSummary& layer, Phase phase) {
+LayerWork layer_work(const LayerSpec& spec, const LayerSummary& layer, Phase phase,
+                     const std::map<std::string, WorkFunction>& custom) {
+    if (const auto told = custom.find(spec.type); told != custom.end()) return told->second(spec, layer);
     return std::visit([&](const auto& options) { return work_of(options, Built{layer, phase}); }, spec.options);
 }
 

@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/model_argument.hpp"
+#include "cli/tables.hpp"
 #include "firecaffe/analysis/drawing.hpp"
 #include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -77,7 +78,7 @@ std::string summary(const Analysis& a, const std::string& source) {
 }
 
 int analyze_model(const AnalyzeArguments& a) {
-    const ChosenModel chosen = choose_model(a.model, 1);
+    const ChosenModel chosen = choose_model(a.model);
     AnalysisOptions options;
     options.data = chosen.data;
     options.phase = a.phase == "train" ? Phase::train : Phase::test;
@@ -101,7 +102,7 @@ void add_analyze(CLI::App& program, Command& chosen) {
     auto a = std::make_shared<AnalyzeArguments>();
     CLI::App* command =
         program.add_subcommand("analyze", "Say what a net costs: parameters, operations, bytes, memory");
-    add_model_arguments(*command, a->model);
+    add_model_arguments(*command, a->model, 1);
     command->add_option("--rule", a->rule, "How to count: ours, or paper (as Table 1 of the FireCaffe paper does)")
         ->check(CLI::IsMember({"ours", "paper"}));
     command->add_option("--phase", a->phase, "Which layers exist: train or test")

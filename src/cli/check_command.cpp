@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <optional>
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/image_shape.hpp"
 #include "cli/inspection.hpp"
+#include "cli/tables.hpp"
 #include "firecaffe/config/config.hpp"
 #include "firecaffe/train/run_files.hpp"
 
@@ -16,18 +17,21 @@ namespace firecaffe::cli {
 
 namespace {
 
-void print(const std::string& s) { write_all(STDOUT_FILENO, s); }
+void print(const std::string& s) {
+    write_all(STDOUT_FILENO, s);
+}
 
 struct CheckArguments {
     ConfigArguments config;
     bool print_all = false, without_data = false;
-    std::vector<std::int64_t> image_shape;
+    std::string image_shape;
 };
 
 Inspection inspect_as_asked(const CheckArguments& a, const TrainOptions& options) {
     if (a.without_data)
-        return inspect_without_data(
-            options, a.image_shape.empty() ? std::nullopt : std::optional(Shape(std::span(a.image_shape))));
+        return inspect_without_data(options, a.image_shape.empty()
+                                                 ? std::nullopt
+                                                 : std::optional(parse_image_shape("--image-shape", a.image_shape)));
     try {
         return inspect(options);
     } catch (const MissingInputError& error) {
@@ -42,17 +46,17 @@ int check(const CheckArguments& a) {
         return 0;
     }
     const Inspection found = inspect_as_asked(a, options);
-    std::size_t width = 22;
-    for (const LayerSummary& layer : found.layers) width = std::max(width, layer.name.size());
-    print(fmt::format("{:<{}} {:<16} {:<16} {:>12}\n", "layer", width, "type", "top", "parameters"));
+    NameColumns columns;
+    for (const LayerSummary& layer : found.layers) columns.widen(layer.name, layer.type);
+    print(fmt::format("{} {:<16} {:>12}\n", columns.text("layer", "type"), "top", "parameters"));
     for (const LayerSummary& layer : found.layers)
-        print(fmt::format("{:<{}} {:<16} {:<16} {:>12}\n", layer.name, width, layer.type,
+        print(fmt::format("{} {:<16} {:>12}\n", columns.text(layer.name, layer.type),
                           layer.tops.empty() ? "" : to_string(layer.tops.front().shape), layer.parameter_count));
     const std::string images =
         a.without_data ? "images (not opened)"
                        : fmt::format("{} training and {} test images", found.train_images, found.test_images);
-    print(fmt::format("{} is fine: {} of {}, {} parameters{}, {} iterations of {} images, {}\n", a.config.config, images,
-                      to_string(found.image), found.parameter_count,
+    print(fmt::format("{} is fine: {} of {}, {} parameters{}, {} iterations of {} images, {}\n", a.config.config,
+                      images, to_string(found.image), found.parameter_count,
                       found.statistics_count > 0 ? fmt::format(" and {} statistics", found.statistics_count) : "",
                       options.solver.max_iter, options.solver.global_batch, base_rate_text(options.solver)));
     return 0;
@@ -89,10 +93,7 @@ void add_check(CLI::App& program, Command& chosen) {
         command->add_flag("--without-data", a->without_data, "Open no data: they may lie on another machine");
     command
         ->add_option("--image-shape", a->image_shape,
-                     "CxHxW of an image, where the config does not state them")
-        ->delimiter('x')
-        ->expected(3)
-        ->check(CLI::PositiveNumber)
+                     "Shape of an image before cropping, as CxHxW, where the config does not state it")
         ->needs(without);
     command->footer(
         "Examples:\n"

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
+#include <utility>
 
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/error.hpp"
@@ -29,47 +31,71 @@ void inspect_run(const TrainOptions& options, int workers) {
     ReducerRegistry().make(options.reducer, comm::make_thread_transports(workers).front(), shards);
 }
 
-/// Plans the net for one image of shape `found.image`, in both phases.
-void inspect_net(const TrainOptions& options, Inspection& found) {
+/// Stands for a data set that is not opened.
+class UnopenedDataset final : public Dataset {
+  public:
+    explicit UnopenedDataset(Shape shape) : shape_(shape) {}
+    std::size_t size() const override { return 1; }
+    Shape shape() const override { return shape_; }
+    std::int64_t classes() const override { return 1; }
+    void get(std::uint32_t, std::size_t, Sample&) const override {
+        throw UsageError("a data set that is not opened has no samples; open it to read it");
+    }
+
+  private:
+    Shape shape_;
+};
+
+NetOptions for_one_image(const Shape& image, Phase phase) {
+    NetOptions options;
+    options.data = Shape{1, image[0], image[1], image[2]};
+    options.phase = phase;
+    options.allocate = false;
+    return options;
+}
+
+/// Puts the transformation around the sets, and plans the net for what comes out of each: for an image of training in
+/// one phase, for one of the test in the other. `test` may be null; then both phases get images of training.
+Inspection inspect_images(const TrainOptions& options, DatasetPtr train, DatasetPtr test) {
     const auto registry = LayerRegistry<float, Cpu>::with_builtin();
-    NetOptions net_options;
-    net_options.data = Shape{1, found.image[0], found.image[1], found.image[2]};
-    net_options.allocate = false;
-    const Net<float, Cpu> net(options.net, net_options, registry);
+    Inspection found;
+    found.image = decorate(std::move(train), options.data, TransformMode::train, 1)->shape();
+    const Shape test_image =
+        test == nullptr ? found.image : decorate(std::move(test), options.data, TransformMode::test, 1)->shape();
+    const Net<float, Cpu> net(options.net, for_one_image(found.image, Phase::train), registry);
     net.require_loss();
     found.layers = net.summary();
     found.parameter_count = net.layout().parameter_count();
     found.statistics_count = net.layout().statistics_count();
-    net_options.phase = Phase::test;
-    net_options.layout = &net.layout();
-    const Net<float, Cpu> test_net(options.net, net_options, registry);
+    NetOptions test_options = for_one_image(test_image, Phase::test);
+    test_options.layout = &net.layout();
+    const Net<float, Cpu> test_net(options.net, test_options, registry);
+    return found;
 }
 
 }  // namespace
 
 Inspection inspect(const TrainOptions& options, int workers) {
     inspect_run(options, workers);
-    Inspection found;
-    const DatasetPtr train = decorate(make_dataset(options.data.train, 1), options.data, TransformMode::train, 1);
+    const DatasetPtr train = make_dataset(options.data.train, 1);
+    const DatasetPtr test = is_absent(options.data.test) ? nullptr : make_dataset(options.data.test, 1);
+    Inspection found = inspect_images(options, train, test);
     found.train_images = train->size();
-    found.image = train->shape();
-    const DatasetOptions& test = options.data.test;
-    if (!is_absent(test)) found.test_images = make_dataset(test, 1)->size();
-    inspect_net(options, found);
+    found.test_images = test == nullptr ? 0 : test->size();
     return found;
 }
 
 Inspection inspect_without_data(const TrainOptions& options, std::optional<Shape> image) {
     inspect_run(options, 1);
-    if (!image) image = stated_shape(options.data.train);
-    if (!image)
+    const std::optional<Shape> train = image ? image : stated_shape(options.data.train);
+    if (!train)
         throw ConfigError(
             "/data/train does not state the shape of its images, and they are not opened; give it with "
             "--image-shape, for example --image-shape 3x256x256");
-    Inspection found;
-    found.image = transformed_shape(*image, options.data.transform);
-    inspect_net(options, found);
-    return found;
+    const std::optional<Shape> test = image ? image : stated_shape(options.data.test);
+    return inspect_images(
+        options, std::make_shared<UnopenedDataset>(*train),
+        is_absent(options.data.test) ? nullptr : std::make_shared<UnopenedDataset>(test.value_or(*train)));
 }
 
 std::string base_rate_text(const SolverOptions& s) {

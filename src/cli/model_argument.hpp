@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "firecaffe/config/config.hpp"
@@ -16,8 +15,9 @@ namespace firecaffe::cli {
 struct ModelArguments {
     std::string model;
     std::vector<std::string> set;
-    std::int64_t batch = 0;  ///< 0: of a shard, where a config says so
-    std::string input;       ///< "3x224x224"; empty: what the config's data are
+    std::int64_t batch = 0;         ///< 0: of a shard, where a config says so
+    std::int64_t batch_of_net = 1;  ///< where none does
+    std::string input;              ///< "3x224x224"; empty: what the config's data are
 };
 
 struct ChosenModel {
@@ -26,23 +26,12 @@ struct ChosenModel {
     std::string source;  ///< where this shape comes from, for people
 };
 
-void add_model_arguments(CLI::App& command, ModelArguments& arguments);
+/// `arguments` is filled when the command line is read; a net alone is given `batch_of_net` images.
+void add_model_arguments(CLI::App& command, ModelArguments& arguments, std::int64_t batch_of_net);
 
 /// Reads the model. A config's data set is opened to learn its shape, unless --input states it; a net alone is given
-/// 3x224x224, and `batch_of_net` images. Throws UsageError for an --input that is no shape, and what reading throws.
-ChosenModel choose_model(const ModelArguments& arguments, std::int64_t batch_of_net);
-
-/// The first two columns of a table of layers, as wide as the longest name and the longest type.
-class NameColumns {
-  public:
-    void widen(std::string_view name, std::string_view type);
-    std::string text(std::string_view name, std::string_view type) const;
-
-  private:
-    std::size_t name_ = 5, type_ = 4;
-};
-
-/// "6.76 T": four digits and the prefix of a thousand's power.
-std::string scaled(double value);
+/// 3x224x224. Throws UsageError for an --input that is no shape and for a batch too large to count, and what reading
+/// throws.
+ChosenModel choose_model(const ModelArguments& arguments);
 
 }  // namespace firecaffe::cli

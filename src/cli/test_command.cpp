@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/inspection.hpp"
 #include "firecaffe/config/config.hpp"
 #include "firecaffe/model_io/checkpoint.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -43,6 +44,7 @@ int test(const TestArguments& a) {
     options.solver.iter_size = 1;
     if (!is_absent(options.data.test)) options.data.train = options.data.test;  // who tests need not have the other
     const std::string weights = find_weights(a, options);
+    check_outputs({}, a.json);
     Trainer<float, Cpu> trainer(options, {});
     trainer.load_model(weights);
     const EvaluationReport report = trainer.evaluate();

@@ -7,7 +7,9 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/inspection.hpp"
 #include "cli/model_argument.hpp"
+#include "cli/tables.hpp"
 #include "firecaffe/analysis/timing.hpp"
 #include "firecaffe/train/run_files.hpp"
 
@@ -70,7 +72,8 @@ std::string summary(const Timing& t, const std::string& source) {
 }
 
 int time_model(const TimeArguments& a) {
-    const ChosenModel chosen = choose_model(a.model, 32);
+    check_outputs({}, a.json);
+    const ChosenModel chosen = choose_model(a.model);
     TimingOptions options;
     options.data = chosen.data;
     options.iterations = a.iterations;
@@ -89,7 +92,7 @@ void add_time(CLI::App& program, Command& chosen) {
     auto a = std::make_shared<TimeArguments>();
     CLI::App* command =
         program.add_subcommand("time", "Measure how long each layer takes, and how near that is to the peak");
-    add_model_arguments(*command, a->model);
+    add_model_arguments(*command, a->model, 32);
     command->add_option("--iterations", a->iterations, "Passes that are measured, after two to warm up")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
     command

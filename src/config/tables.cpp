@@ -109,9 +109,7 @@ void describe(Visitor& visit, TransformOptions& options) {
     visit.field(Field("scale", "Factor on each pixel, after the mean is subtracted."), options.scale);
     visit.field(Field("test_crops",
                       "Crops of each test image, of whose probabilities the mean is taken. 1: the centre; 10: the four "
-                      "corners and the centre, and these mirrored.")
-                    .positive()
-                    .below(11),
+                      "corners and the centre, and these mirrored."),
                 options.test_crops);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/data/image_folder.hpp"
 
-#include <algorithm>
 #include <filesystem>
 
 #include "data/checks.hpp"

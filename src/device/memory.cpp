@@ -4,6 +4,7 @@
 #include "firecaffe/device/memory.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstring>
@@ -13,7 +14,12 @@ namespace firecaffe::detail {
 
 namespace {
 
-constexpr std::size_t kPage = 4096, kLarge = std::size_t{1} << 20;
+constexpr std::size_t kLarge = std::size_t{1} << 20;
+
+/// Bytes of a page on this machine; 4 KiB on most, up to 64 KiB on others.
+std::size_t page_size() {
+    return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
 
 /// Gives the whole pages among these bytes back, so that they read as zeros. False if the system declines.
 bool renew_pages(std::byte* begin, std::byte* end) {
@@ -23,8 +29,9 @@ bool renew_pages(std::byte* begin, std::byte* end) {
 void clear(std::byte* begin, std::size_t bytes) {
     if (bytes >= kLarge) {
         std::byte* const end = begin + bytes;
-        std::byte* const first_page = begin + (kPage - reinterpret_cast<std::uintptr_t>(begin) % kPage) % kPage;
-        std::byte* const last_page = end - reinterpret_cast<std::uintptr_t>(end) % kPage;
+        const std::size_t page = page_size();
+        std::byte* const first_page = begin + (page - reinterpret_cast<std::uintptr_t>(begin) % page) % page;
+        std::byte* const last_page = end - reinterpret_cast<std::uintptr_t>(end) % page;
         if (renew_pages(first_page, last_page)) {
             std::memset(begin, 0, static_cast<std::size_t>(first_page - begin));
             std::memset(last_page, 0, static_cast<std::size_t>(end - last_page));

@@ -60,6 +60,8 @@ std::vector<LayerSummary> Net<T, Device>::summary() const {
         for (const int v : node.tops) layer.tops.push_back(state_->values[static_cast<std::size_t>(v)].spec);
         for (std::size_t i = 0; i < node.parameters.size(); ++i) {
             layer.parameters.push_back(node.parameters[i].shape);
+            layer.first_use.push_back(node.is_first_use[i] != 0);
+            layer.measured.push_back(node.parameters[i].is_statistic());
             if (node.is_first_use[i] && !node.parameters[i].is_statistic())
                 layer.parameter_count += node.parameters[i].count;
         }

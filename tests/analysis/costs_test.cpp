@@ -109,6 +109,47 @@ TEST_CASE("a deconvolution multiplies for each input, and a norm within a channe
     check_work(a.layers[2], 0, 600 * (9 + 4), 0);
 }
 
+TEST_CASE("a shared parameter counts once, and is read by each of its layers") {
+    const NetSpec spec = NetBuilder("shared")
+                             .convolution("first", {.num_output = 3, .kernel_size = 1, .bias_term = false})
+                             .param({{.name = "filters"}})
+                             .convolution("second", {.num_output = 3, .kernel_size = 1, .bias_term = false})
+                             .param({{.name = "filters"}})
+                             .inner_product("ip", {.num_output = 2, .bias_term = false})
+                             .softmax_with_loss()
+                             .build();
+    const Analysis ours = analyzed(spec, {.data = kData});
+    CHECK(ours.layers[1].parameters == 9);
+    CHECK(ours.layers[2].parameters == 0);
+    CHECK(ours.total.parameters == 9 + 2 * 192);
+    // forward x, y, filters; backward dy, x, dx, filters and their gradient
+    CHECK(ours.layers[2].traffic_bytes == 4 * ((384 + 384 + 9) + (3 * 384 + 2 * 9)));
+    const Analysis paper = analyzed(spec, {.data = kData, .rule = CountingRule::paper});
+    CHECK(paper.layers[0].parameters == 9);
+    CHECK(paper.layers[1].parameters == 0);
+    CHECK(paper.total.parameters == 9 + 2 * 192);
+}
+
+TEST_CASE("statistics are no learned values, but they are moved") {
+    const Analysis a = analyzed(NetBuilder("norm").batch_norm("norm").build(), {.data = kData, .phase = Phase::test});
+    CHECK(a.layers[1].parameters == 0);
+    CHECK(a.layers[1].traffic_bytes == 4 * (384 + 384 + 3 + 3 + 1));  // and the mean, the variance, the count
+}
+
+TEST_CASE("a Bias of several axes adds once per element, and an InfogainLoss looks at the scores and not at H") {
+    const NetSpec bias = NetBuilder("bias").bias("shift", {.num_axes = 3}).build();
+    check_work(analyzed(bias, {.data = kData, .phase = Phase::test}).layers[1], 0, 384, 0);
+    NetSpec infogain = NetBuilder("infogain")
+                           .inner_product("h", {.num_output = 1600, .bias_term = false})
+                           .from("data")
+                           .inner_product("scores", {.num_output = 40, .bias_term = false})
+                           .infogain_loss("loss", {})
+                           .build();
+    infogain.layers.back().bottom = {"scores", "label", "h"};
+    const Analysis a = analyzed(infogain, {.data = Shape{1, 3, 8, 8}});
+    check_work(a.layers[3], 0, 40 * 8, 40 * 3);  // H has 1600 elements
+}
+
 TEST_CASE("figures that grow with the batch grow with it, and those of parameters do not") {
     const Analysis one = analyzed(small(), {.data = Shape{1, 3, 8, 8}});
     const Analysis many = analyzed(small(), {.data = Shape{1000, 3, 8, 8}});

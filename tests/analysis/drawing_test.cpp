@@ -17,7 +17,7 @@ Drawing drawn(const NetSpec& spec, Shape data = {1, 3, 224, 224}, Phase phase = 
 }
 
 NetSpec example(const char* file) {
-    return load_model({std::string(FIRECAFFE_EXAMPLES "/") + file, {}, {}}).net;
+    return load_model({std::string(FIRECAFFE_SOURCE_DIR "/examples/") + file, {}, {}}).net;
 }
 
 /// Two branches of unlike length, and a shortcut past both.
@@ -123,12 +123,64 @@ TEST_CASE("a box tells name, type, shape, parameters, and what is computed in pl
     CHECK(d.edges.size() == 9);
 }
 
+TEST_CASE("a Split has no box, and what reads one of its tops in place has a box of its own") {
+    const Drawing d = drawn(NetBuilder("split")
+                                .convolution("stem", {.num_output = 4, .kernel_size = 1})
+                                .split("names", {"a", "b"})
+                                .relu()
+                                .eltwise("sum", {"a", "b"})
+                                .build(),
+                            {1, 3, 8, 8});
+    REQUIRE(d.boxes.size() == 4);
+    CHECK(box(d, "stem").lines.back() == "128 parameters");
+    CHECK(box(d, "relu_a").kind == BoxKind::elementwise);
+    CHECK(box(d, "sum").kind == BoxKind::join);
+    REQUIRE(d.edges.size() == 4);  // data to stem, stem to relu_a and to sum, relu_a to sum
+    check_layout(d);
+    const Drawing alone = drawn(NetBuilder("renamed")
+                                    .convolution("stem", {.num_output = 4, .kernel_size = 1})
+                                    .split("names", {"a"})
+                                    .relu()
+                                    .build(),
+                                {1, 3, 8, 8});
+    CHECK(alone.boxes.size() == 2);
+    CHECK(box(alone, "stem").lines.back() == "+ ReLU");
+}
+
+TEST_CASE("a Slice is a box, and what changes one of its tops is another") {
+    const Drawing d = drawn(NetBuilder("slice")
+                                .convolution("stem", {.num_output = 4, .kernel_size = 1})
+                                .slice("cut", {"a", "b"})
+                                .relu()
+                                .concat("join", {"a", "b"})
+                                .build(),
+                            {1, 3, 8, 8});
+    REQUIRE(d.boxes.size() == 5);
+    CHECK(box(d, "cut").kind == BoxKind::join);
+    CHECK(box(d, "cut").lines == std::vector<std::string>{"cut", "Slice", "2 x 8 x 8"});
+    CHECK(box(d, "relu_a").kind == BoxKind::elementwise);
+    CHECK(d.edges.size() == 5);
+    check_layout(d);
+}
+
+TEST_CASE("a kind is what the layer does in this net, not what its type may do in another") {
+    const Drawing d = drawn(NetBuilder("kinds")
+                                .convolution("stem", {.num_output = 4, .kernel_size = 1})
+                                .batch_norm("norm")
+                                .scale("factor")
+                                .build(),
+                            {1, 3, 8, 8});
+    CHECK(box(d, "norm").kind == BoxKind::normalization);
+    CHECK(box(d, "factor").kind == BoxKind::elementwise);  // a Scale of two bottoms would be a join
+}
+
 TEST_CASE("no boxes overlap, no edge crosses a box, and all of it is in the picture") {
     check_layout(drawn(branches(), {1, 3, 16, 16}));
     check_layout(drawn(example("nin/net.json"), {1, 1, 28, 28}));
     check_layout(drawn(example("googlenet/net.json")));
     check_layout(drawn(example("googlenet/net.json"), {1, 3, 224, 224}, Phase::test));
     check_layout(drawn(example("squeezenet/net.json"), {1, 3, 227, 227}));
+    check_layout(drawn(example("resnet18/net.json")));
 }
 
 TEST_CASE("branches stand side by side in the order in which the net states them") {

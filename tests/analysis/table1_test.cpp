@@ -30,7 +30,7 @@ const Row kRows[] = {
 };
 
 Analysis analyzed(const Row& row, CountingRule rule) {
-    const Model model = load_model({std::string(FIRECAFFE_EXAMPLES "/") + row.file, {}, {}});
+    const Model model = load_model({std::string(FIRECAFFE_SOURCE_DIR "/examples/") + row.file, {}, {}});
     return analyze(model.net, {.data = Shape{1024, 3, 224, 224}, .phase = row.phase, .rule = rule},
                    LayerRegistry<float, Cpu>::with_builtin());
 }
@@ -59,7 +59,7 @@ TEST_CASE("Table 1 of the paper") {
 }
 
 TEST_CASE("the stand-in for the table's speech network") {
-    const Model model = load_model({FIRECAFFE_EXAMPLES "/speech/net.json", {}, {}});
+    const Model model = load_model({FIRECAFFE_SOURCE_DIR "/examples/speech/net.json", {}, {}});
     const Analysis a = analyze(model.net, {.data = Shape{1024, 2048, 1, 1}, .rule = CountingRule::paper},
                                LayerRegistry<float, Cpu>::with_builtin());
     CHECK(a.total.parameters == 9 * 2048 * 2048);

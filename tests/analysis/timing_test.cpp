@@ -2,8 +2,12 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "analysis/on_threads.hpp"
+#include "analysis/peak.hpp"
 #include "firecaffe/analysis/timing.hpp"
 #include "firecaffe/net/builder.hpp"
 #include "firecaffe/ops/multiply_adds.hpp"
@@ -40,6 +44,10 @@ TEST_CASE("every layer is timed, and the parts do not exceed the whole") {
         const Timing t = timed({.data = Shape{4, 1, 28, 28}, .iterations = 5, .threads = threads});
         CHECK(layer(t, "conv1").forward > 0);
         CHECK(layer(t, "conv1").backward > 0);
+        CHECK(layer(t, "conv1").work.forward ==
+              2 * layer(t, "conv1").work.macs + 2 * 4 * 16 * 28 * 28);  // and the ReLU
+        CHECK(layer(t, "relu_conv1").work.forward == 0);
+        CHECK(layer(t, "relu_conv1").work.backward == 4 * 16 * 28 * 28);
         CHECK(layer(t, "conv1").work.macs == 4 * 16 * 28 * 28 * 25);
         CHECK(layer(t, "relu_conv1").absorbed);
         CHECK(layer(t, "relu_conv1").forward == 0);  // conv1 does it
@@ -67,6 +75,54 @@ TEST_CASE("the loops of multiply-adds count what they do") {
         CHECK(ten % (10 * 2 * 12) == 0);  // a multiplication and an addition in twelve chains
         CHECK(loop.run(1000) == 100 * ten);
     }
+}
+
+TEST_CASE("a rate of several threads is over the time of all of them") {
+    using analysis::Burst;
+    const std::chrono::steady_clock::time_point start{};
+    const auto after = [&](int seconds) { return start + std::chrono::seconds(seconds); };
+    const std::vector<Burst> at_once{{start, after(1), 10}, {start, after(1), 10}};
+    const std::vector<Burst> one_by_one{{after(1), after(2), 10}, {start, after(1), 10}};
+    CHECK(analysis::joint_rate(at_once) == Approx(20));
+    CHECK(analysis::joint_rate(one_by_one) == Approx(10));
+    CHECK(analysis::joint_rate({}) == 0.0);
+}
+
+TEST_CASE("threads that cannot all be started do nothing, and leave") {
+    int started = 0;
+    std::atomic<int> ran = 0;
+    const auto two = [&](std::function<void()> body) {
+        if (++started > 2) throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+        return analysis::start_thread(std::move(body));
+    };
+    CHECK_THROWS_WITH(analysis::on_threads(
+                          3, [&](std::size_t) { ++ran; }, two),
+                      Catch::Matchers::Contains("cannot run 3 threads at once: the system starts 2"));
+    CHECK(ran == 0);
+    analysis::on_threads(3, [&](std::size_t) { ++ran; });
+    CHECK(ran == 3);
+    CHECK_THROWS_WITH(analysis::on_threads(2, [](std::size_t t) { throw UsageError("thread ", t); }), "thread 0");
+}
+
+TEST_CASE("an Embed is given indices, also behind layers that only copy") {
+    const NetSpec spec = NetBuilder("words")
+                             .split("copies", {"words", "same_words"})
+                             .flatten("row")
+                             .embed("embed", {.input_dim = 3, .num_output = 2, .weight_filler = xavier()})
+                             .inner_product("scores", {.num_output = 2, .weight_filler = xavier()})
+                             .softmax_with_loss()
+                             .build();
+    const Timing t =
+        time_net(spec, {.data = Shape{2, 5, 1, 1}, .iterations = 1}, LayerRegistry<float, Cpu>::with_builtin());
+    CHECK(layer(t, "embed").forward > 0);
+}
+
+TEST_CASE("the work of a type of the program's own is told to the clock, too") {
+    TimingOptions options{.data = Shape{1, 1, 12, 12}, .iterations = 1};
+    options.custom_work["Pooling"] = [](const LayerSpec&, const LayerSummary&) { return LayerWork{0, 7, 8}; };
+    const Timing t = timed(options);
+    CHECK(layer(t, "pool1").work.forward == 7);
+    CHECK(layer(t, "pool1").work.backward == 8);
 }
 
 TEST_CASE("the times as JSON") {

@@ -194,7 +194,16 @@ class CommandLine(BadInput):
         found = run(*elsewhere, "--without-data", "--image-shape", "1x28x28").wait()
         self.assertEqual(found.status, 0, str(found))
         self.assertIn("154186 parameters", found.out)
-
+        ten_crops = ("--set", "data.transform.test_crops=10", "--set", "data.transform.pad=0")
+        made_up = [x for name in ("train", "test") for x in
+                   ("--set", f'data.{name}={{"type": "synthetic", "shape": [1, 28, 28]}}')]
+        for where in (("check", EXAMPLE, *made_up), (*elsewhere, "--without-data", "--image-shape", "1x28x28")):
+            self.check(run(*where, *ten_crops), BAD_CONFIG, "test_crops 10", "28x28 is the whole image")
+        for shape in ("1x28", "28", "1x28x28x1", "1x-28x28", "1x28x0"):
+            self.check(run(*elsewhere, "--without-data", "--image-shape", shape), USAGE, f"--image-shape '{shape}'",
+                       "3x224x224")
+        self.check(run(*elsewhere, "--without-data", "--image-shape", "3x99999x99999"), USAGE, "3x99999x99999",
+                   "2147483647")
 
     def test_models(self):
         net = EXAMPLE.parent / "net.json"
@@ -208,6 +217,11 @@ class CommandLine(BadInput):
                 self.check(run(command, net, "--batch", "0"), USAGE, "--batch")
                 for shape in ("28x28", "1x28x28x", "1x28x-28", "0x28x28", "one", "1x28x28x1"):
                     self.check(run(command, net, "--input", shape), USAGE, f"--input '{shape}'", "3x224x224")
+                self.check(run(command, net, "--input", "3x99999x99999"), USAGE, "--input", "2147483647")
+                self.check(run(command, net, "--input", "1x40000x40000", "--batch", "16777216"), USAGE, "16777216",
+                           "1099511627776", "--batch")
+        self.check(run("time", net, "--input", "1x28x28", "--json", self.directory / "nowhere" / "x.json"), IO, "x.json",
+                   "--json")
         self.check(run("analyze", net, "--phase", "tset"), USAGE, "--phase", "tset")
         self.check(run("analyze", net, "--rule", "mine"), USAGE, "--rule", "mine")
         self.check(run("analyze", net, "--svg", self.directory / "nowhere" / "net.svg"), IO, "net.svg")

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a net costs, worked out from its shapes: parameters, data, operations, traffic, and a worker's memory. Nothing
-// is computed and next to no memory is needed, so any net at any batch can be asked about on any machine.
+// is computed, and the net gets no memory for activations, parameters or gradients. A few layers reserve a work space
+// of their own all the same (the probabilities of a softmax loss); as it is not touched, it takes addresses and hardly
+// any memory. So a net can be asked about at batches that no machine at hand could train.
 //
 //   const Analysis a = analyze(spec, {.data = Shape{1024, 3, 224, 224}}, LayerRegistry<float, Cpu>::with_builtin());
 //   a.total.forward + a.total.backward   // operations of one iteration
@@ -51,10 +53,10 @@ struct AnalysisOptions {
 struct LayerCost {
     std::string name, type;
     std::vector<Shape> bottoms, tops;
-    std::int64_t parameters = 0;  ///< learned values; paper: filters only
+    std::int64_t parameters = 0;  ///< learned values; paper: filters only. Shared ones count for the first layer
     std::int64_t data_bytes = 0;  ///< |D|; ours: blobs written, but for those in place; paper: blobs read
     LayerWork work;
-    /// Least traffic of both passes: each array that a pass reads or writes, once.
+    /// Least traffic of both passes: each array that a pass reads or writes, once; a shared parameter in each layer.
     std::int64_t traffic_bytes = 0;
 
     std::int64_t parameter_bytes() const { return parameters * static_cast<std::int64_t>(sizeof(float)); }  ///< |W|

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A picture of a net: a box per layer, with what is computed in place written into the box of the layer before, and the
-// labels left out.
+// labels left out. A layer that only gives its bottom other names (Split) has no box.
 //
 //   const Drawing d = draw_net(spec, {.data = Shape{1, 3, 224, 224}}, registry);
 //   write(to_svg(d));   // our own layout, complete; or write(to_dot(d)) for Graphviz
 #pragma once
 
+#include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "firecaffe/analysis/costs.hpp"

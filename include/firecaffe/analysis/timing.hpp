@@ -3,10 +3,12 @@
 //
 //   const Timing t = time_net(spec, {.data = Shape{32, 3, 32, 32}, .iterations = 10}, registry);
 //
-// Every math thread runs a net of its own on a batch of its own, as in training; the data are made up.
+// Every math thread runs a net of its own on a batch of its own, as in training. The data are made up: numbers in
+// [-1, 1), and whole ones that are indices where an Embed reads them; all labels are 0.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,13 +21,16 @@ struct TimingOptions {
     std::int64_t iterations = 10;
     std::int64_t warm_up = 2;  ///< iterations before the clock counts
     int threads = 1;
+    std::map<std::string, WorkFunction> custom_work{};  ///< by layer type
 };
 
 /// Seconds of one pass over one thread's batch: the median over iterations and threads.
 struct LayerTime {
     std::string name, type;
     double forward = 0, backward = 0;
-    LayerWork work;         ///< of one thread's batch; none where the net inserted a copy
+    /// Of one thread's batch; none where the net inserted a copy. Forward it is what is computed here, so an absorbed
+    /// layer has none, and the layer that computes it has both.
+    LayerWork work;
     bool absorbed = false;  ///< the layer before computes its forward pass
 };
 
@@ -35,7 +40,8 @@ struct Timing {
     std::vector<LayerTime> layers;  ///< in forward order; copies between memory layouts stand among them
     LayerTime total;                ///< medians of whole passes, which are not the sums of the layers' medians
     double packing = 0;             ///< seconds that the net takes to note an update of the parameters; once a step
-    /// Operations per second of all threads together in the fastest loop of ops::multiply_adds().
+    /// Operations per second of all threads together in the fastest loop of ops::multiply_adds(), from the start of the
+    /// first thread to the end of the last.
     double peak = 0;
     std::string peak_instructions;
 
@@ -44,7 +50,8 @@ struct Timing {
     double share_of_peak(std::int64_t operations, double seconds) const;
 };
 
-/// Throws what building the net throws, and UsageError for less than one iteration or thread.
+/// Throws what building the net throws, and UsageError for less than one iteration or thread, or more threads than the
+/// system starts.
 Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<float, Cpu>& registry);
 
 /// All of it as JSON; ends in a newline.

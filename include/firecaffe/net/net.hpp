@@ -39,6 +39,8 @@ struct LayerSummary {
     std::vector<TensorSpec> bottoms, tops;
     std::size_t parameter_count = 0;  ///< learned values; shared ones count for the first of their layers
     std::vector<Shape> parameters{};
+    std::vector<bool> first_use{};  ///< per parameter: no layer before has it too
+    std::vector<bool> measured{};   ///< per parameter: a statistic, which is not learned
     int number = -1;             ///< position in NetSpec::layers; -1: a copy to plain layout that the net inserted
     bool absorbed = false;       ///< the layer before computes its forward pass
     bool runs_backward = false;
