@@ -132,7 +132,7 @@ TEST_CASE("a Split has no box, and what reads one of its tops in place has a box
                                 .build(),
                             {1, 3, 8, 8});
     REQUIRE(d.boxes.size() == 4);
-    CHECK(box(d, "stem").lines.back() == "128 parameters");
+    CHECK(box(d, "stem").lines.back() == "16 parameters");
     CHECK(box(d, "relu_a").kind == BoxKind::elementwise);
     CHECK(box(d, "sum").kind == BoxKind::join);
     REQUIRE(d.edges.size() == 4);  // data to stem, stem to relu_a and to sum, relu_a to sum
