@@ -47,7 +47,7 @@ class Example:
 EXAMPLES = {e.name: e for e in (
     Example("nin_imagenet", 224, 83, images=17),
     Example("alexnet", 227, 83, images=11),
-    Example("googlenet", 224, 80, images=1),
+    Example("googlenet", 224, 80, images=14),
     Example("vgg19", 224, 32, images=4, batch=1, shards=1),
     Example("resnet18", 224, 64, images=54, shards=1))}
 
