@@ -32,12 +32,6 @@ SOLVER_KEYS = {"type", "base_lr", "lr_policy", "momentum", "weight_decay", "max_
                "random_seed", "display", "test_interval", "test_batch"}
 
 
-def lists(layer):
-    """A layer whose bottoms and tops are lists of names, also where one name stands for a list."""
-    return {key: [value] if key in ("bottom", "top") and isinstance(value, str) else value
-            for key, value in layer.items()}
-
-
 class TrainedNet(TorchNet):
     """With dropout that draws its own masks."""
 
@@ -142,8 +136,7 @@ def main():
     check(config, a.config)
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
-    spec = {**config["net"], "layers": [lists(layer) for layer in config["net"]["layers"]]}
-    data, solver = config["data"], config["solver"]
+    spec, data, solver = config["net"], config["data"], config["solver"]
     transform = data.get("transform", {})
     parameters = {name: p.float().requires_grad_() for name, p in load(a.weights).items()}
     images = Images(data["train"], transform)

@@ -49,6 +49,12 @@ TEST_CASE("xavier is uniform within sqrt(3/n) for each of its three norms") {
     CHECK(bound(720.0) == Approx(std::sqrt(6.0 / (480.0 + 960.0))));
 }
 
+TEST_CASE("xavier's norm is fan-in unless stated") {
+    FillerOptions f;
+    f.type = FillerOptions::Type::xavier;
+    CHECK(largest(filled(f)) == Approx(std::sqrt(3.0 / 480.0)).epsilon(0.001));  // the paper's is sqrt(3 / 720)
+}
+
 TEST_CASE("msra is normal with deviation sqrt(2/n)") {
     const auto values = filled(with(FillerOptions::Type::msra, FillerOptions::VarianceNorm::fan_in));
     CHECK(deviation(values) == Approx(std::sqrt(2.0 / 480.0)).epsilon(0.02));

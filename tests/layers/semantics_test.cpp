@@ -2,6 +2,7 @@
 // Rules of layers that a gradient check cannot see: known answers, and bad settings.
 #include "catch.hpp"
 
+#include <cfloat>
 #include <cmath>
 
 #include "firecaffe/net/builder.hpp"
@@ -27,6 +28,14 @@ TEST_CASE("softmax loss: known value, ignored labels and normalisers") {
     CHECK(loss_of({.ignore_label = 1}) == Approx(first).epsilon(1e-12));
     CHECK(loss_of({.normalization = LossNormalization::full, .ignore_label = 1}) == Approx(first / 2).epsilon(1e-12));
     CHECK(loss_of({.normalization = LossNormalization::none}) == Approx(first + second).epsilon(1e-12));
+}
+
+TEST_CASE("softmax loss: a probability of zero costs -log(FLT_MIN)") {
+    NetUnderTest<double> t(NetBuilder("loss").softmax_with_loss("loss").build(), Shape{1, 2, 1, 1}, 2);
+    t.net.data().data()[0] = 0.0;
+    t.net.data().data()[1] = 1000.0;
+    t.net.labels().data()[0] = 0;
+    CHECK(t.loss() == Approx(-std::log(static_cast<double>(FLT_MIN))).epsilon(1e-12));  // without the bound: 1000
 }
 
 TEST_CASE("accuracy counts the k largest, and the lower class wins a tie") {

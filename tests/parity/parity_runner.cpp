@@ -5,8 +5,9 @@
 //           commas between). In phase train there is a backward pass. answer.safetensors gets `loss`, `blob.<name>`
 //           and `gradient.<parameter>`.
 //   train:  config.json, whose data sets are custom ones named "train" and "test"; request.safetensors (train_data,
-//           train_label, test_data, test_label) and model.safetensors (the initial parameters). answer.safetensors gets
-//           `losses`, `rates`, `evaluation` (loss, top 1, top 5) and every parameter after the last step.
+//           train_label, test_data, test_label; metadata `classes`) and model.safetensors (the initial parameters).
+//           answer.safetensors gets `losses`, `rates`, `evaluation` (loss, top 1, top 5) and every parameter after the
+//           last step.
 //
 // The metadata `dtype` (F32, F64) decides between Net<float> and Net<double>. A folder that fails leaves error.txt and
 // no answer; the others are still worked on.
@@ -119,7 +120,8 @@ struct Recorder final : TrainListener {
 /// The samples of the request. A data set has float pixels, whatever the net computes in.
 DatasetPtr samples_of(const SafetensorsFile& request, const char* data, const char* labels) {
     const Shape shape = array_of(request, data).shape;
-    return std::make_shared<MemoryDataset>(Shape(shape.extents().subspan(1)), 10, values_of<float>(request, data),
+    const std::int64_t classes = std::stoll(request.metadata().at("classes"));
+    return std::make_shared<MemoryDataset>(Shape(shape.extents().subspan(1)), classes, values_of<float>(request, data),
                                            values_of<std::int64_t>(request, labels));
 }
 

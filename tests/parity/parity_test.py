@@ -4,11 +4,9 @@
 Usage: parity_test.py RUNNER SOURCE_FOLDER WORK_FOLDER. PyTorch computes in double; our float nets get the same numbers,
 which are exact in float. Distances are the largest difference over the largest element of the tensor.
 """
-import json
 import pathlib
 import random
 import shutil
-import subprocess
 import sys
 
 import torch
@@ -16,9 +14,10 @@ import torch
 import cases
 import tensors
 import training
+from report import Report
+from runner import DTYPES, answer_of, run, write_case, write_training
 from torch_net import TorchNet
 
-DTYPES = {"F32": torch.float32, "F64": torch.float64}
 # How far ours may be from torch's double.
 TOLERANCE = {
     "forward": {"F32": 1e-5, "F64": 1e-12},
@@ -30,71 +29,6 @@ TOLERANCE = {
     # rounded to the other side of zero on the way.
     "updates": {"F32": 1e-2, "F64": 1e-10},
 }
-
-
-class Report:
-    """Counts cases and comparisons, and remembers the worst of each kind."""
-
-    def __init__(self):
-        self.passed = self.failed = self.comparisons = 0
-        self.worst = {}
-        self.faults = []
-
-    def compare(self, kind, dtype, name, ours, expected):
-        self.comparisons += 1
-        distance = tensors.distance(ours, expected)
-        key = kind, dtype
-        self.worst[key] = max(self.worst.get(key, (0.0, "")), (distance, name))
-        if not distance <= TOLERANCE[kind][dtype]:
-            self.faults.append(f"{dtype} {name}: distance {distance:.2e}, allowed {TOLERANCE[kind][dtype]:.0e}")
-
-    def expect(self, condition, words):
-        self.comparisons += 1
-        if not condition:
-            self.faults.append(words)
-
-    def end_case(self, name):
-        if self.faults:
-            self.failed += 1
-            print(f"FAILED: {name}", *self.faults, sep="\n    ")
-        else:
-            self.passed += 1
-        self.faults = []
-
-    def finish(self):
-        for (kind, dtype), (distance, name) in sorted(self.worst.items()):
-            print(f"worst {kind:10} {dtype}: {distance:.1e} of {TOLERANCE[kind][dtype]:.0e}  ({name})")
-        if self.failed:
-            print(f"test cases: {self.passed + self.failed} | {self.passed} passed | {self.failed} failed")
-            sys.exit(1)
-        print(f"All tests passed ({self.comparisons} comparisons in {self.passed} test cases)")
-
-
-def write_case(case, folder, dtype):
-    arrays = {"data": case.data, "label": case.labels, **case.parameters}
-    folder.mkdir(parents=True)
-    (folder / "net.json").write_text(json.dumps(case.spec))
-    tensors.save(folder / "request.safetensors", {k: v.to(DTYPES[dtype]) for k, v in arrays.items()},
-                 {"phase": case.phase, "retain": ",".join(case.retain), "dtype": dtype})
-
-
-def write_training(run, folder, dtype):
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(run.config()))
-    tensors.save(folder / "request.safetensors", run.arrays, {"dtype": dtype})
-    tensors.save(folder / "model.safetensors", {k: v.to(DTYPES[dtype]) for k, v in run.initial.items()}, {})
-
-
-def answer_of(report, folder):
-    """What the runner wrote, or None with a fault noted."""
-    error = folder / "error.txt"
-    if error.exists():
-        report.faults.append(f"{folder.name}: {error.read_text()}")
-    elif not (folder / "answer.safetensors").exists():
-        report.faults.append(f"{folder.name}: no answer")
-    else:
-        return tensors.load(folder / "answer.safetensors")
-    return None
 
 
 def masks_of(report, case, answer):
@@ -212,9 +146,9 @@ def main():
         folders[work_item.name] = {dtype: work / f"{number:03}_{dtype}" for dtype in DTYPES}
         for dtype, folder in folders[work_item.name].items():
             (write_training if work_item in runs else write_case)(work_item, folder, dtype)
-    subprocess.run([runner, *[folder for pair in folders.values() for folder in pair.values()]], check=False)
+    run(runner, [folder for pair in folders.values() for folder in pair.values()])
 
-    report = Report()
+    report = Report(TOLERANCE)
     for case in layers:
         check_case(report, case, folders[case.name])
     padded = next(case for case in layers if case.name == "average pooling: 3, pad 1")

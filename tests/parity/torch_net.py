@@ -14,7 +14,8 @@ def pair(layer, key, default):
 
 
 class TorchNet:
-    """The layers of `spec` that exist in `phase`. `masks` holds what dropout layers keep, by layer name."""
+    """The layers of `spec` that exist in `phase`. `masks` holds what dropout layers keep, by layer name; or it is a
+    function (layer, shape). A layer has its place in net.json as its `number`."""
 
     def __init__(self, spec, phase="train", masks=None):
         self.phase = phase
@@ -23,8 +24,11 @@ class TorchNet:
         self.running = {}  # torch's own running mean and variance, by layer name
         self.layers = []
         flowing = "data"  # what a layer reads that does not say what it reads
-        for stated in spec["layers"]:
-            layer = dict(stated)
+        for number, stated in enumerate(spec["layers"]):
+            layer = {**stated, "number": number}
+            for key in ("bottom", "top"):  # one name may stand for a list
+                if isinstance(layer.get(key), str):
+                    layer[key] = [layer[key]]
             judges = layer["type"].endswith("Loss") or layer["type"] == "Accuracy"
             layer.setdefault("bottom", [flowing, "label"] if judges else [flowing])
             layer.setdefault("top", [layer["name"]])
@@ -198,7 +202,8 @@ class TorchNet:
         ratio = layer.get("dropout_ratio", 0.5)
         if self.phase == "test" or ratio == 0:
             return bottoms[0]
-        return bottoms[0] * self.masks[layer["name"]] / (1 - ratio)
+        mask = self.masks(layer, bottoms[0].shape) if callable(self.masks) else self.masks[layer["name"]]
+        return bottoms[0] * mask / (1 - ratio)
 
     def run_concat(self, layer, bottoms, _):
         return torch.cat(bottoms, layer.get("axis", 1))
@@ -236,9 +241,11 @@ class TorchNet:
         return F.softmax(bottoms[0], 1)
 
     def run_softmaxwithloss(self, layer, bottoms, _):
+        """Caffe's logarithm is of the smallest normal float where a probability is below that; the gradient is not."""
         scores, labels = bottoms[0].flatten(1), bottoms[1]
         ignore = layer.get("ignore_label", -1)
-        total = F.cross_entropy(scores, labels, ignore_index=ignore, reduction="sum")
+        each = F.cross_entropy(scores, labels, ignore_index=ignore, reduction="none")
+        total = (each - (each + math.log(torch.finfo(torch.float32).tiny)).clamp(min=0).detach()).sum()
         counted = {"valid": int((labels != ignore).sum()), "full": len(labels), "batch_size": len(labels), "none": 1}
         return total / max(counted[layer.get("normalization", "valid")], 1)
 

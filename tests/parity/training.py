@@ -96,17 +96,24 @@ def normalized_spec():
 class Training:
     """A run of STEPS steps on random images: the config for ours, and the same in torch with Caffe's rule."""
 
-    def __init__(self, name, spec, shape, solver, steps=STEPS):
-        self.name, self.spec, self.steps = name, spec, steps
-        generator = torch.Generator().manual_seed(11)
-        self.arrays = {}
-        for part, count in (("train", STEPS * BATCH), ("test", TEST_IMAGES)):
-            self.arrays[part + "_data"] = torch.randn(count, *shape, generator=generator)
-            self.arrays[part + "_label"] = torch.randint(0, 10, (count,), generator=generator)
-        self.initial = TorchNet(spec).draw_parameters(self.arrays["train_data"][:1].double(), torch.zeros(1).long(),
-                                                      generator)
+    def __init__(self, name, spec, shape, solver, steps=STEPS, test_images=TEST_IMAGES, classes=10):
+        self.name, self.spec, self.steps, self.classes = name, spec, steps, classes
         self.solver = {"type": "sgd", "max_iter": steps, "global_batch": BATCH, "shards": 2, "display": 1,
                        "test_batch": 4, **solver}
+        generator = torch.Generator().manual_seed(11)
+        self.arrays = {}
+        for part, count in (("train", STEPS * self.solver["global_batch"]), ("test", test_images)):
+            self.arrays[part + "_data"] = torch.randn(count, *shape, generator=generator)
+            self.arrays[part + "_label"] = torch.randint(0, classes, (count,), generator=generator)
+        self.initial = self.draw_parameters(generator)
+
+    def draw_parameters(self, generator):
+        keep_all = TorchNet(self.spec, masks=lambda layer, shape: 1)
+        return keep_all.draw_parameters(self.arrays["train_data"][:1].double(), torch.zeros(1).long(), generator)
+
+    def masks(self, step):
+        """What dropout keeps in a step, for TorchNet; the nets here have none."""
+        return {}
 
     def config(self):
         sets = {part: {"type": "custom", "name": part} for part in ("train", "test")}
@@ -131,16 +138,17 @@ class Training:
             schedule.step()
         return found
 
-    def run(self, update):
-        """`update(parameters, step, rate)` after each backward pass; the answer's tensors, in double."""
+    def run(self, update, dtype=torch.float64):
+        """`update(parameters, rate)` after each backward pass; the answer's tensors, in double."""
         net, test = TorchNet(self.spec), TorchNet(self.spec, "test")
-        parameters = {k: v.clone().requires_grad_() for k, v in self.initial.items()}
-        losses, rates = [], self.rates()
+        parameters = {k: v.to(dtype, copy=True).requires_grad_() for k, v in self.initial.items()}
+        losses, rates, size = [], self.rates(), self.solver["global_batch"]
         for step in range(self.steps):
-            batch = slice(step * BATCH, (step + 1) * BATCH)
+            batch = slice(step * size, (step + 1) * size)
+            net.masks = self.masks(step)
             for p in parameters.values():
                 p.grad = None
-            loss, _ = net.forward(self.arrays["train_data"][batch].double(), self.arrays["train_label"][batch],
+            loss, _ = net.forward(self.arrays["train_data"][batch].to(dtype), self.arrays["train_label"][batch],
                                   parameters)
             loss.backward()
             losses.append(loss.item())
@@ -151,22 +159,24 @@ class Training:
         self.torch_statistics = net.running
         labels = self.arrays["test_label"]
         with torch.no_grad():
-            loss, blobs = test.forward(self.arrays["test_data"].double(), labels, parameters)
+            loss, blobs = test.forward(self.arrays["test_data"].to(dtype), labels, parameters)
         scores = blobs[next(x for x in test.layers if x["type"] == "SoftmaxWithLoss")["bottom"][0]].flatten(1)
         hits = [float((scores.topk(k, 1).indices == labels[:, None]).any(1).double().mean()) for k in (1, 5)]
         found = {"losses": losses, "rates": rates, "evaluation": [loss.item(), *hits]}
         return {**{k: torch.tensor(v, dtype=torch.float64) for k, v in found.items()},
-                **{k: p.detach() for k, p in parameters.items()}}
+                **{k: p.detach().double() for k, p in parameters.items()}}
 
-    def by_caffe(self):
+    def by_caffe(self, dtype=torch.float64):
         """Caffe's order: clip, regularise, then h = momentum * h + rate * g and w = w - h."""
         solver, multipliers, history = self.solver, TorchNet(self.spec).multipliers(), {}
         momentum, decay, limit = solver["momentum"], solver["weight_decay"], solver.get("clip_gradients", -1)
 
         def update(parameters, rate):
-            norm = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters.values()))
-            norm *= solver.get("iter_size", 1)  # Caffe clips the sum of the passes
-            clip = limit / norm if 0 <= limit < norm else 1.0
+            clip = 1.0
+            if limit >= 0:
+                norm = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters.values()))
+                norm *= solver.get("iter_size", 1)  # Caffe clips the sum of the passes
+                clip = min(1.0, limit / norm)
             for name, p in parameters.items():
                 lr_mult, decay_mult = multipliers[name]
                 penalty = p.sign() if solver.get("regularization_type", "l2") == "l1" else p
@@ -174,7 +184,7 @@ class Training:
                 history[name] = momentum * history.get(name, torch.zeros_like(p)) + step
                 p -= history[name]
 
-        return self.run(update)
+        return self.run(update, dtype)
 
     def by_torch(self, caffe_delta=False):
         """The rule of torch.optim, one group per parameter for the multipliers. With `caffe_delta`, Adam's eps changes

@@ -241,10 +241,11 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual([n for n in names if ".tmp" in n or n.endswith("summary.json")], [])
 
 
-def main():
-    """Runs the test cases of the calling file; says SKIP for those that cannot run here, and exits with 77 if none can."""
-    if not FASHION_MNIST.is_dir():
-        print(f"SKIP: {FASHION_MNIST} is not there (apt-get install dataset-fashion-mnist)")
+def main(needs=FASHION_MNIST):
+    """Runs the test cases of the calling file; says SKIP for those that cannot run here, and exits with 77 if none can.
+    `needs`: the images that all of them need, or None."""
+    if needs is not None and not needs.is_dir():
+        print(f"SKIP: {needs} is not there (apt-get install dataset-fashion-mnist)")
         sys.exit(77)
     program()
     result = unittest.main(module="__main__", verbosity=2, exit=False).result
