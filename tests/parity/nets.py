@@ -23,9 +23,11 @@ CLASSES = 1000
 PASS_KEY = {"seed": 7, "step": 3}  # the runner's
 SEED = 5  # of a training run
 # How far ours may be from torch's double: in double; in float; and in float where torch's float is far from it too, as
-# many times as that. Ten steps change a parameter by much less than it is, and every step's rounding is in it.
+# many times as that. On the way of ten steps some ReLU falls to the other side in float, on one machine in ours and on
+# another in torch's, and the update of a small weight is then a tenth off. So in float steps show that losses stay
+# together; that the updates are right is shown in double.
 DOUBLE = {"forward": 1e-11, "gradient": 1e-11, "losses": 1e-9, "updates": 1e-9}
-FLOAT = {"forward": 1e-4, "gradient": 1e-4, "losses": 1e-3, "updates": 1e-2}
+FLOAT = {"forward": 1e-4, "gradient": 1e-4, "losses": 1e-2, "updates": 0.5}
 SLACK = 4
 
 
