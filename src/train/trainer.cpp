@@ -62,20 +62,20 @@ auto or_abort(F&& f, Abort&& abort) {
 std::int64_t logical_shards(const TrainOptions& options, int workers) {
     const SolverOptions& solver = options.solver;
     const bool stated = solver.shards > 0;
-    const std::int64_t factors[] = {solver.iter_size, stated ? solver.shards : workers,
-                                    stated ? 1 : options.compute.threads};
-    std::int64_t left = std::max<std::int64_t>(solver.global_batch, 0), shards = 1;
-    for (const std::int64_t factor : factors) {  // one after the other, so that no product can overflow
-        if (factor < 1 || left < 1 || left % factor != 0)
-            throw ConfigError("solver.global_batch ", solver.global_batch,
-                              " cannot be cut into equal shards: iter_size ", solver.iter_size,
-                              stated ? text(" times shards ", solver.shards)
-                                     : text(" times ", workers, " workers times ", options.compute.threads, " threads"),
-                              "; choose solver.shards so that their product divides the batch",
-                              stated ? "" : " (without it there is one shard per math thread)");
-        left /= factor;
-        shards *= factor;
-    }
+    // A pass has no more shards than images, so neither product can overflow before it is refused.
+    const std::int64_t batch = std::max<std::int64_t>(solver.global_batch, 1);
+    const std::int64_t per_pass = stated ? solver.shards : std::int64_t{workers} * options.compute.threads;
+    const std::int64_t passes = std::max<std::int64_t>(solver.iter_size, 1);
+    const bool too_many = per_pass < 1 || per_pass > batch / passes;
+    if (too_many || batch % (per_pass * passes) != 0)
+        throw ConfigError("solver.global_batch ", solver.global_batch, " cannot be cut into ",
+                          passes == 1 ? text(per_pass)
+                          : too_many  ? text(passes, " x ", per_pass)
+                                      : text(per_pass * passes),
+                          " equal shards", passes == 1 ? "" : text(" (iter_size ", passes, " times ", per_pass, ")"),
+                          "; choose solver.shards so that it divides the batch",
+                          stated ? "" : " (without it there is one shard per math thread)");
+    const std::int64_t shards = per_pass * passes;
     constexpr std::int64_t kMost = std::numeric_limits<int>::max();
     if (shards > kMost)
         throw ConfigError("solver: ", shards, " shards are too many; at most ", kMost, " are supported");
