@@ -6,6 +6,8 @@ backward, every gradient, and ten steps of the trainer.
 What tests/parity/parity_nets_test.py does in a test's time, at length. In double ours are plain loops, which for
 VGG-19 and its 20 thousand million multiply-adds an image take very long; so `--pixels fewer` gives all nets the test's
 smaller images, with all of their parameters except those that a fully connected layer has for the pixels left out.
+Images of all pixels are not chosen to keep clear of kinks, so a float gradient may be further off than is allowed where
+ours falls to another side than PyTorch's float; other images then show it in another tensor, and double not at all.
 Needs python3-torch, and memory for some copies of the parameters (1.1 GB each for VGG-19 in double).
 Example: python3 bench/campaigns/net_parity.py build/release/tests/parity/parity_runner --pixels full --result
 """
