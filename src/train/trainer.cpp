@@ -62,9 +62,10 @@ auto or_abort(F&& f, Abort&& abort) {
 std::int64_t logical_shards(const TrainOptions& options, int workers) {
     const SolverOptions& solver = options.solver;
     const bool stated = solver.shards > 0;
-    // A pass has no more shards than images, so neither product can overflow before it is refused.
+    // A pass has no more shards than images, so that no product overflows before it is refused.
     const std::int64_t batch = std::max<std::int64_t>(solver.global_batch, 1);
-    const std::int64_t per_pass = stated ? solver.shards : std::int64_t{workers} * options.compute.threads;
+    constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+    const std::int64_t per_pass = stated ? solver.shards : workers * std::min(options.compute.threads, kMost);
     const std::int64_t passes = std::max<std::int64_t>(solver.iter_size, 1);
     const bool too_many = per_pass < 1 || per_pass > batch / passes;
     if (too_many || batch % (per_pass * passes) != 0)
@@ -72,11 +73,12 @@ std::int64_t logical_shards(const TrainOptions& options, int workers) {
                           passes == 1 ? text(per_pass)
                           : too_many  ? text(passes, " x ", per_pass)
                                       : text(per_pass * passes),
-                          " equal shards", passes == 1 ? "" : text(" (iter_size ", passes, " times ", per_pass, ")"),
+                          " equal shards", passes == 1 ? "" : text(" (iter_size ", passes, " times ", stated ? "shards " : "", per_pass, ")"),
                           "; choose solver.shards so that it divides the batch",
-                          stated ? "" : " (without it there is one shard per math thread)");
+                          stated ? ""
+                                 : text(" (without it there is one shard per math thread: ", workers, " workers with ",
+                                        options.compute.threads, " each)"));
     const std::int64_t shards = per_pass * passes;
-    constexpr std::int64_t kMost = std::numeric_limits<int>::max();
     if (shards > kMost)
         throw ConfigError("solver: ", shards, " shards are too many; at most ", kMost, " are supported");
     return shards;
