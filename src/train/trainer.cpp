@@ -73,7 +73,8 @@ std::int64_t logical_shards(const TrainOptions& options, int workers) {
                           passes == 1 ? text(per_pass)
                           : too_many  ? text(passes, " x ", per_pass)
                                       : text(per_pass * passes),
-                          " equal shards", passes == 1 ? "" : text(" (iter_size ", passes, " times ", stated ? "shards " : "", per_pass, ")"),
+                          " equal shards",
+                          passes == 1 ? "" : text(" (iter_size ", passes, " times ", stated ? "shards " : "", per_pass, ")"),
                           "; choose solver.shards so that it divides the batch",
                           stated ? ""
                                  : text(" (without it there is one shard per math thread: ", workers, " workers with ",
