@@ -10,8 +10,8 @@
 
 #include "analysis/box_style.hpp"
 #include "analysis/layered_layout.hpp"
-#include "firecaffe/layers/convolution.hpp"
-#include "firecaffe/layers/pooling.hpp"
+#include "firecaffe/layers/builtin/convolution.hpp"
+#include "firecaffe/layers/builtin/pooling.hpp"
 #include "firecaffe/net/graph.hpp"
 
 namespace firecaffe {

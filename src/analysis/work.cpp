@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "firecaffe/layers/pooling.hpp"
+#include "firecaffe/layers/builtin/pooling.hpp"
 
 namespace firecaffe::analysis {
 

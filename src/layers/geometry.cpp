@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a user's options, in which one number may stand for both axes, to the sizes that ops are made from.
-#include "firecaffe/layers/convolution.hpp"
-#include "firecaffe/layers/deconvolution.hpp"
-#include "firecaffe/layers/lrn.hpp"
-#include "firecaffe/layers/pooling.hpp"
+#include "firecaffe/layers/builtin/convolution.hpp"
+#include "firecaffe/layers/builtin/deconvolution.hpp"
+#include "firecaffe/layers/builtin/lrn.hpp"
+#include "firecaffe/layers/builtin/pooling.hpp"
 
 namespace firecaffe {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "firecaffe/layers/scale.hpp"
+#include "firecaffe/layers/builtin/scale.hpp"
 
 #include <algorithm>
 

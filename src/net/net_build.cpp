@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "firecaffe/layers/reorder.hpp"
+#include "firecaffe/layers/builtin/reorder.hpp"
 #include "net/net_state.hpp"
 
 namespace firecaffe {

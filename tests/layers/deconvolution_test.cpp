@@ -3,7 +3,7 @@
 // layout the backend chooses against double.
 #include "catch.hpp"
 
-#include "firecaffe/layers/deconvolution.hpp"
+#include "firecaffe/layers/builtin/deconvolution.hpp"
 #include "firecaffe/net/builder.hpp"
 #include "support/net_check.hpp"
 #include "support/tolerance.hpp"

@@ -2,7 +2,7 @@
 // Scale and Bias: gradients against differences, which axes have values of their own, and bad settings.
 #include "catch.hpp"
 
-#include "firecaffe/layers/scale.hpp"
+#include "firecaffe/layers/builtin/scale.hpp"
 #include "firecaffe/net/builder.hpp"
 #include "support/net_check.hpp"
 

@@ -7,7 +7,6 @@
 // round do not depend on each other; a rank's steps are run in order.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -54,7 +53,10 @@ struct Plan {
     bool canonical = false;                ///< keeps the fixed tree over shards, whatever the number of ranks
 
     /// After the plan, slot 0 of every rank holds the sum. A rank without inputs needs slot 0 all the same.
-    int slots(Rank rank) const { return std::max(1, inputs[static_cast<std::size_t>(rank)]); }
+    int slots(Rank rank) const {
+        const int own = inputs[static_cast<std::size_t>(rank)];
+        return own > 1 ? own : 1;
+    }
 };
 
 }  // namespace firecaffe::comm

@@ -23,14 +23,7 @@ class Shape {
     /// Throws ShapeError for more than kMaxRank extents or a negative one. Zero is an ordinary extent.
     Shape(std::initializer_list<std::int64_t> extents) : Shape(std::span(extents.begin(), extents.size())) {}
 
-    explicit Shape(std::span<const std::int64_t> extents) {
-        if (extents.size() > kMaxRank)
-            throw ShapeError("a shape of ", extents.size(), " extents; at most ", kMaxRank, " are supported");
-        for (const std::int64_t extent : extents) {
-            if (extent < 0) throw ShapeError("extent ", extent, " of a shape is negative");
-            extents_[rank_++] = extent;
-        }
-    }
+    explicit Shape(std::span<const std::int64_t> extents);
 
     std::size_t rank() const { return rank_; }
 
@@ -70,14 +63,6 @@ class Shape {
 };
 
 /// "64x3x28x28", or "scalar".
-inline std::string to_string(const Shape& shape) {
-    if (shape.rank() == 0) return "scalar";
-    std::string out;
-    for (const std::int64_t extent : shape.extents()) {
-        if (!out.empty()) out += 'x';
-        out += std::to_string(extent);
-    }
-    return out;
-}
+std::string to_string(const Shape& shape);
 
 }  // namespace firecaffe

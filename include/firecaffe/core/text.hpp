@@ -2,7 +2,6 @@
 // text(a, b, ...): joins strings, numbers and booleans into one std::string, without a formatting library in headers.
 #pragma once
 
-#include <charconv>
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -22,13 +21,21 @@ void append(std::string& out, Bool part) {
 
 inline void append(std::string& out, char part) { out += part; }
 
-/// Numbers in their shortest exact decimal form.
+// Numbers in their shortest exact decimal form.
+void append_number(std::string& out, long long number);
+void append_number(std::string& out, unsigned long long number);
+void append_number(std::string& out, float number);
+void append_number(std::string& out, double number);
+
 template <class Number>
     requires(std::is_arithmetic_v<Number> && !std::same_as<Number, bool> && !std::same_as<Number, char>)
 void append(std::string& out, Number part) {
-    char buffer[64];
-    const auto end = std::to_chars(buffer, buffer + sizeof buffer, part).ptr;
-    out.append(buffer, end);
+    if constexpr (std::floating_point<Number>)
+        append_number(out, part);
+    else if constexpr (std::is_signed_v<Number>)
+        append_number(out, static_cast<long long>(part));
+    else
+        append_number(out, static_cast<unsigned long long>(part));
 }
 
 /// Anything with a `to_string` that argument-dependent lookup finds (Shape, DType, ...).

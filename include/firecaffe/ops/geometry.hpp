@@ -3,7 +3,6 @@
 // base_conv_layer.cpp).
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -62,8 +61,8 @@ struct PoolingWindow {
 constexpr PoolingWindow pooling_window(std::int64_t out_index, std::int64_t in, std::int64_t kernel,
                                        std::int64_t stride, std::int64_t pad) {
     const std::int64_t start = out_index * stride - pad;
-    const std::int64_t padded_end = std::min(start + kernel, in + pad);
-    return {std::max<std::int64_t>(start, 0), std::min(padded_end, in), padded_end - start};
+    const std::int64_t padded_end = start + kernel < in + pad ? start + kernel : in + pad;
+    return {start > 0 ? start : 0, padded_end < in ? padded_end : in, padded_end - start};
 }
 
 /// The neighbours whose squares are summed: local_size channels at one position, or local_size x local_size positions

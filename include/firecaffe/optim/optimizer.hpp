@@ -16,7 +16,6 @@
 // The rules that solver.type names are in momentum.hpp, adaptive.hpp, adam.hpp and layerwise.hpp.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -106,13 +105,13 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
 
     void begin(const UpdateStep& step) override {
         step_ = step;
-        std::fill(arrived_.begin(), arrived_.end(), std::size_t{0});
+        arrived_.assign(arrived_.size(), 0);
     }
 
     void update(std::span<T> parameters, std::span<const T> sums, std::size_t first, std::size_t last) override {
         for (std::size_t i = 0; i < layout_.parameters().size(); ++i) {
             const ParameterInfo& p = layout_.parameters()[i];
-            std::size_t begin = std::max(first, p.offset), end = std::min(last, p.end());
+            std::size_t begin = first > p.offset ? first : p.offset, end = last < p.end() ? last : p.end();
             if (begin >= end) continue;
             if constexpr (takes_whole_parameters<Policy>) {
                 arrived_[i] += end - begin;

@@ -81,7 +81,7 @@ template <class T>
 class CpuPrelu final : public Prelu<T, Cpu> {
   public:
     CpuPrelu(const TensorSpec& input, bool channel_shared) : spec_(input), shared_(channel_shared) {
-        detail::require_rank(kOp, input.shape, 2, Shape::kMaxRank);
+        require_rank(kOp, input.shape, 2, Shape::kMaxRank);
         const std::int64_t channels = input.shape[1];
         const std::int64_t block = input.layout.channel_block;
         switch (input.layout.kind) {

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "firecaffe/layers/relu.hpp"
+#include "firecaffe/layers/builtin/relu.hpp"
 #include "firecaffe/ops/ops.hpp"
 
 namespace firecaffe {
