@@ -67,6 +67,16 @@ TEST_CASE("pooling agrees with the reference: overrunning windows, padding, ties
                     }
 }
 
+TEST_CASE("pooling with a kernel that is larger than the image by less than the stride") {
+    for (const PoolMethod method : {PoolMethod::max, PoolMethod::average})
+        for (const std::int64_t pad : {0, 1})
+            for (const Layout& layout : kLayouts) {
+                const std::int64_t kernel = 3 + 2 * pad;
+                const TensorSpec input{{2, 16, 2, 2}, layout};
+                check_pooling({method, kernel, kernel, 2, 2, pad, pad, RoundMode::ceil}, input, random_in(input, 1));
+            }
+}
+
 TEST_CASE("pooling with different extents along each axis") {
     for (const PoolMethod method : {PoolMethod::max, PoolMethod::average})
         for (const Layout& layout : kLayouts) {

@@ -52,7 +52,12 @@ TEST_CASE("output extents follow Caffe") {
     // -1, 1 and 3; the last is dropped.
     CHECK(pooled_extent(3, 2, 2, 1) == 2);
     CHECK(pooled_extent(4, 2, 2, 1) == 3);  // starts -1, 1, 3: the last one covers row 3
-    CHECK(pooled_extent(2, 3, 2, 0) == 0);
+    // A kernel larger than the image has one window, as long as ceil of the negative reach over the stride is zero.
+    CHECK(pooled_extent(2, 3, 2, 0) == 1);
+    CHECK(pooled_extent(2, 5, 3, 1) == 1);
+    CHECK(pooled_extent(1, 3, 2, 0) == 0);
+    CHECK(pooled_extent(2, 3, 1, 0) == 0);
+    CHECK(pooled_extent(2, 3, 2, 0, RoundMode::floor) == 0);
     // Convolution rounds down.
     CHECK(convolved_extent(227, 11, 4, 0) == 55);
     CHECK(convolved_extent(224, 11, 4, 0) == 54);
@@ -66,6 +71,7 @@ TEST_CASE("max pooling: known answers") {
     CHECK(pool_counting(square(PoolMethod::max, 3, 2), 4, 4) == std::vector<double>{11, 12, 15, 16});
     CHECK(pool_counting(square(PoolMethod::max, 2, 2, 1), 3, 3) == std::vector<double>{1, 3, 7, 9});
     CHECK(pool_counting(square(PoolMethod::max, 3, 1, 1), 2, 2) == std::vector<double>{4, 4, 4, 4});
+    CHECK(pool_counting(square(PoolMethod::max, 3, 2), 2, 2) == std::vector<double>{4});
 }
 
 TEST_CASE("max pooling ignores padding even when all elements are negative") {
@@ -94,6 +100,8 @@ TEST_CASE("average pooling: the divisor counts padding, but not what lies beyond
     // 4x4, 3/2, no padding: windows [0,3) and [2,4) of each axis; the divisors are 9, 6, 6 and 4.
     CHECK(pool_counting(square(PoolMethod::average, 3, 2), 4, 4) ==
           std::vector<double>{54.0 / 9, 45.0 / 6, 72.0 / 6, 54.0 / 4});
+    // 2x2, 3/2: one window, of which only the image counts.
+    CHECK(pool_counting(square(PoolMethod::average, 3, 2), 2, 2) == std::vector<double>{10.0 / 4});
     // 2x2, 3/1 pad 1: each window sees all four elements and five zeros.
     CHECK(pool_counting(square(PoolMethod::average, 3, 1, 1), 2, 2) ==
           std::vector<double>{10.0 / 9, 10.0 / 9, 10.0 / 9, 10.0 / 9});

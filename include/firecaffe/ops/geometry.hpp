@@ -43,11 +43,12 @@ struct PoolingGeometry {
 };
 
 /// Caffe's output extent: ceil (or floor) of (in + 2*pad - kernel) / stride, plus 1; with padding, a last window that
-/// would start beyond the padded image is dropped.
+/// would start beyond the padded image is dropped. Rounding up, a kernel may so exceed the padded image by less than the
+/// stride: it has one window then. Zero means that the kernel does not fit.
 constexpr std::int64_t pooled_extent(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
                                      RoundMode mode = RoundMode::ceil) {
     const std::int64_t reach = in + 2 * pad - kernel;
-    if (reach < 0) return 0;
+    if (mode == RoundMode::ceil ? reach <= -stride : reach < 0) return 0;
     std::int64_t out = (mode == RoundMode::ceil ? (reach + stride - 1) / stride : reach / stride) + 1;
     if (pad > 0 && (out - 1) * stride >= in + pad) --out;
     return out;
