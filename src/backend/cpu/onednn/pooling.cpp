@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/cpu/onednn/engine.hpp"
+#include "backend/cpu/onednn/max_pooling_kernel.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -132,6 +133,7 @@ class OneDnnPooling final : public Pooling<float, Cpu> {
 
 template <>
 std::unique_ptr<Pooling<float, Cpu>> make_pooling(const PoolingGeometry& geometry, const TensorSpec& input) {
+    if (onednn::max_pooling_fits(geometry, input)) return onednn::make_max_pooling(geometry, input);
     return onednn::build(onednn::kOp, input, [&] { return std::make_unique<onednn::OneDnnPooling>(geometry, input); });
 }
 
