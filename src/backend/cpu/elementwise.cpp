@@ -17,39 +17,40 @@ namespace {
 
 using reference::require_equal_length;
 
+/// y[i] = f(x[i]...). y may be one of the x: tiles of its own let the compiler use vectors all the same.
+template <class T, class Function, class... X>
+void map(std::size_t count, T* y, const Function& f, const X*... x) {
+    constexpr std::size_t kTile = 64;
+    T tile[kTile];
+    std::size_t begin = 0;
+    for (; begin + kTile <= count; begin += kTile) {
+        for (std::size_t i = 0; i < kTile; ++i) tile[i] = f(x[begin + i]...);
+        std::copy_n(tile, kTile, y + begin);
+    }
+    for (; begin < count; ++begin) y[begin] = f(x[begin]...);
+}
+
 template <class T>
 void relu_forward_body(std::span<const T> x, std::span<T> y, T negative_slope) {
     require_equal_length("relu", x, y);
-    const T* from = x.data();
-    T* to = y.data();
-    const std::size_t count = x.size();
     if (negative_slope == 0)
-        for (std::size_t i = 0; i < count; ++i) to[i] = from[i] < 0 ? T(0) : from[i];
+        map(
+            x.size(), y.data(), [](T v) { return v < 0 ? T(0) : v; }, x.data());
     else
-        for (std::size_t i = 0; i < count; ++i) {
-            const T scaled = negative_slope * from[i];
-            to[i] = from[i] < 0 ? scaled : from[i];
-        }
+        map(
+            x.size(), y.data(), [=](T v) { return v < 0 ? negative_slope * v : v; }, x.data());
 }
 
 template <class T>
 void relu_backward_body(std::span<const T> y, std::span<const T> dy, std::span<T> dx, T negative_slope) {
     require_equal_length("relu", y, dy);
     require_equal_length("relu", y, dx);
-    const T* output = y.data();
-    const T* from = dy.data();
-    T* to = dx.data();
-    const std::size_t count = y.size();
     if (negative_slope == 0)
-        for (std::size_t i = 0; i < count; ++i) {
-            const T passed = from[i];
-            to[i] = output[i] > 0 ? passed : T(0);
-        }
+        map(
+            y.size(), dx.data(), [](T v, T d) { return v > 0 ? d : T(0); }, y.data(), dy.data());
     else
-        for (std::size_t i = 0; i < count; ++i) {
-            const T passed = from[i], scaled = negative_slope * passed;
-            to[i] = output[i] > 0 ? passed : scaled;
-        }
+        map(
+            y.size(), dx.data(), [=](T v, T d) { return v > 0 ? d : negative_slope * d; }, y.data(), dy.data());
 }
 
 /// Dropout of one sample: masks come in tiles that stay in the first-level cache, and are then applied.
