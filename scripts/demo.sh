@@ -13,7 +13,7 @@ configure_and_build release src/cli/firecaffe
 cd "$root"
 program=build/release/src/cli/firecaffe
 output=out/demo
-command=("$program" train examples/nin/fashion_mnist.json --workers 2 --output "$output" "$@")
+command=("$program" train examples/nin/fashion_mnist_bn.json --workers 2 --output "$output" "$@")
 say "Training: ${command[*]}"
 "${command[@]}" </dev/null
 
@@ -31,5 +31,5 @@ say "$(value_of workers) workers have trained $(value_of name) for $(rounded epo
 say "Accuracy on the $(value_of test_images) test images (test_top1): $(rounded test_top1 2 100) %"
 say "Digest of the weights: $(value_of parameters_digest)"
 say "The same digest comes from one worker:"
-say "  $program train examples/nin/fashion_mnist.json --workers 1 --output out/demo1${*:+ $*}"
+say "  $program train examples/nin/fashion_mnist_bn.json --workers 1 --output out/demo1${*:+ $*}"
 say "Everything about the run is in $output: summary.json, log.jsonl, checkpoints."
