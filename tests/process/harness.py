@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the whole program share: starting it, stopping it, and looking at what it leaves behind.
 
-The environment variable FIRECAFFE_PROGRAM names the program. Every process that a test starts, and what that starts in
+The environment variable FIRECAFFE_PROGRAM names the program; FIRECAFFE_TEST_SLOWNESS says how much slower than an
+ordinary one it may be, because of sanitizers. Every process that a test starts, and what that starts in
 turn, carries a variable with the test's own mark, so that a test finds what is left over, and nobody else's processes.
 """
 import ctypes
@@ -23,7 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "nin" / "fashion_mnist.json"
 FASHION_MNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
 MARK = ("PROCESS_TEST_MARK", uuid.uuid4().hex)
-PATIENCE = 120.0  # seconds; nothing here takes so long, on however busy a machine
+SLOWNESS = float(os.environ.get("FIRECAFFE_TEST_SLOWNESS", 1))
+PATIENCE = 120.0 * SLOWNESS  # seconds; nothing here takes so long, on however busy a machine
 
 # What makes the example small; shuffling, mirroring, cropping and dropout stay on.
 SMALL = {"solver.max_iter": 12, "solver.global_batch": 32, "solver.shards": 8, "solver.test_interval": 0,
@@ -108,10 +110,10 @@ class Running:
                 if parent_of(pid) == self.pid and rank is not None:
                     found[int(rank)] = pid
             return [found[r] for r in range(count)] if sorted(found) == list(range(count)) else None
-        return wait_until(look, patience, f"{count} workers of {self}", self)
+        return wait_until(look, patience, f"{count} workers", self)
 
     def wait_for_line(self, text, patience=PATIENCE):
-        wait_until(lambda: text in self.err, patience, f"'{text}' from {self}", self)
+        wait_until(lambda: text in self.err, patience, f"'{text}'", self)
 
     def __str__(self):
         return f"{' '.join(self.command)}\n--- status {self.process.poll()}, stderr:\n{self.err}---"
@@ -125,7 +127,8 @@ def wait_until(look, patience, what, running=None):
         if found := look():
             return found
         if over or time.monotonic() > end:
-            raise AssertionError(f"{what}: not there {'when it ended' if over else f'within {patience} s'}")
+            raise AssertionError(f"{what}: not there {'when it ended' if over else f'within {patience} s'}"
+                                 + (f": {running}" if running else ""))
         time.sleep(0.005)
 
 

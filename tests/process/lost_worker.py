@@ -6,10 +6,10 @@ import re
 import signal
 import time
 
-from harness import ProcessTest, main, marked_processes, parent_of, train, wait_until
+from harness import SLOWNESS, ProcessTest, main, marked_processes, parent_of, train, wait_until
 
-DEADLINE = 3.0
-SLACK = 1.5  # for a busy machine to start and to end processes
+DEADLINE = 3.0 * SLOWNESS
+SLACK = 1.5 * SLOWNESS  # for a busy machine to start and to end processes
 WORKERS = 3
 RUN = {"solver.max_iter": 100000, "solver.display": 1, "reducer.deadline_seconds": DEADLINE}
 
@@ -24,7 +24,7 @@ def lose(victim, sign, directory):
     struck = time.monotonic()
     others = [pid for rank, pid in enumerate(pids) if rank != victim]
     wait_until(lambda: not any(pid in others and parent_of(pid) == running.pid for pid, _ in marked_processes()),
-               60, "the end of the other workers")
+               60 * SLOWNESS, "the end of the other workers")
     seconds = time.monotonic() - struck
     return running.wait(), pids, seconds
 
