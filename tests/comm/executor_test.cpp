@@ -79,6 +79,7 @@ TEST_CASE("the executor runs plans that move parts, with a local addition") {
     Plan plan;
     plan.scheme = "halves";
     plan.ranks = 2;
+    plan.parts = 2;
     plan.inputs = {2, 2};
     plan.rounds = 3;
     const Step own{.kind = add, .slot = 0, .other = 1, .round = 0};
