@@ -44,8 +44,8 @@ firecaffe::TrainEnvironment<float, Cpu> environment() {
     e.datasets.add("stripes", [](const firecaffe::DatasetOptions& set, std::uint64_t seed) {
         return std::make_shared<embed::Stripes>(static_cast<std::size_t>(set.limit), seed);
     });
-    e.reducers.add("star", [](const firecaffe::ReducerOptions&, std::shared_ptr<firecaffe::comm::Transport> transport,
-                              int shards) {
+    e.reducers.add("own_star", [](const firecaffe::ReducerOptions&,
+                                  std::shared_ptr<firecaffe::comm::Transport> transport, int shards) {
         return std::make_unique<firecaffe::BackgroundReducer>(
             std::make_unique<embed::StarReducer>(std::move(transport), shards));
     });
@@ -62,7 +62,7 @@ int main() {
     try {
         firecaffe::TrainOptions run = options();
         const firecaffe::TrainSummary alone = firecaffe::train_in_threads(run, 1, environment());
-        run.reducer.type = "star";
+        run.reducer.type = "own_star";
         const firecaffe::TrainSummary star = firecaffe::train_in_threads(run, 3, environment());
         for (const auto* summary : {&alone, &star})
             std::printf("%d worker(s), reducer %s: accuracy %.3f, digest %.16s...\n", summary->workers,

@@ -22,7 +22,7 @@ class StarReducer final : public firecaffe::BlockingReducer {
     StarReducer(std::shared_ptr<firecaffe::comm::Transport> transport, int shards)
         : transport_(std::move(transport)), shards_(shards) {}
 
-    std::string_view name() const override { return "star"; }
+    std::string_view name() const override { return "own_star"; }
     int rank() const override { return transport_->rank(); }
     int size() const override { return transport_->size(); }
     bool canonical() const override { return true; }

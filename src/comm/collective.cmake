@@ -2,10 +2,18 @@
 # The planners, the executor, and the transport between threads of one process.
 target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/add.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/double_tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/executor.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/halving_doubling.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/partial_sums.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/planning.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/ring.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/schemes.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/servers.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/shard_tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/simulate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/tree.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/two_level.cpp
   ${CMAKE_CURRENT_LIST_DIR}/peer_info.cpp
   ${CMAKE_CURRENT_LIST_DIR}/transport/threads.cpp)
 # Vectorised whatever the build type; -O2 of GCC 12 leaves this loop scalar.

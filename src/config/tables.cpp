@@ -218,7 +218,19 @@ void describe(Visitor& visit, LrPolicyOptions& options) {
 }
 
 void describe(Visitor& visit, ReducerOptions& options) {
-    visit.field(Field("type", "auto, local, tree, or the name of a registered reducer.").sized(1), options.type);
+    visit.field(
+        Field("type",
+              "How gradients are summed: auto (local for one worker, else pipelined_tree), local, star, "
+              "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level, or "
+              "the name of a registered reducer.")
+            .sized(1),
+        options.type);
+    visit.field(Field("servers", "Of sharded_server: workers that also serve; 0: every worker.").nonnegative(),
+                options.servers);
+    visit.field(
+        Field("ranks_per_host", "Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.")
+            .nonnegative(),
+        options.ranks_per_host);
     visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
                 options.bucket_mb);
     visit.field(Field("overlap", "Submit buckets during the backward pass."), options.overlap);

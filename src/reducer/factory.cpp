@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/reducer/factory.hpp"
 
+#include <string_view>
 #include <utility>
 
+#include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/tree.hpp"
@@ -24,22 +26,63 @@ std::unique_ptr<Reducer> make_local(const ReducerOptions&, TransportPointer tran
     return make_local_reducer();
 }
 
-std::unique_ptr<Reducer> make_tree(const ReducerOptions&, TransportPointer transport, int shards) {
-    if (transport == nullptr) return make_local_reducer();  // the tree over one worker
-    return make_tree_reducer(std::move(transport), shards);
+int servers(const ReducerOptions& options, const comm::Transport& transport) {
+    if (options.servers > transport.size()) {
+        throw ConfigError("/reducer/servers: ", options.servers, " servers, but there are ", transport.size(),
+                          " workers; give at most ", transport.size(), ", or 0 for one on each");
+    }
+    return options.servers;
 }
 
-std::unique_ptr<Reducer> make_auto(const ReducerOptions& options, TransportPointer transport, int shards) {
-    const auto make = size_of_group(transport) == 1 ? make_local : make_tree;
-    return make(options, std::move(transport), shards);
+// Hosts of equally many neighbouring ranks, of which the last may have fewer.
+int ranks_per_host(const ReducerOptions& options, const comm::Transport& transport) {
+    if (options.ranks_per_host > 0) return options.ranks_per_host;
+    const auto host = [&](int rank) { return transport.peer(rank).host; };
+    int each = 1;
+    while (each < transport.size() && host(each) == host(0)) ++each;
+    for (int rank = 1; rank < transport.size(); ++rank) {
+        const bool same = host(rank) == host(rank - 1);
+        if (same != (rank % each != 0)) {
+            throw ConfigError("/reducer/ranks_per_host: rank 0's host has ", each, " neighbouring ranks, but rank ",
+                              rank, " is on host ", host(rank), " after one on ", host(rank - 1),
+                              "; state ranks_per_host, or number the ranks host by host");
+        }
+    }
+    return each;
+}
+
+// Two-level alone looks at hosts, so that others do not fail for them.
+comm::SchemeOptions scheme_options(const comm::Scheme& scheme, const ReducerOptions& options,
+                                   const comm::Transport& transport) {
+    comm::SchemeOptions out;
+    if (std::string_view(scheme.name) == "sharded_server") out.servers = servers(options, transport);
+    if (std::string_view(scheme.name) == "two_level") out.ranks_per_host = ranks_per_host(options, transport);
+    return out;
+}
+
+std::unique_ptr<Reducer> make_scheme(const comm::Scheme& scheme, const ReducerOptions& options,
+                                     TransportPointer transport, int shards) {
+    if (transport == nullptr) return make_local_reducer();  // any scheme, for one worker
+    comm::Plan plan = scheme.plan(transport->size(), shards, scheme_options(scheme, options, *transport));
+    comm::ExecutorOptions executor;
+    if (!scheme.pipelined) executor.chunk_bytes = comm::kWholeRequest;
+    return make_planned_reducer(std::move(transport), std::move(plan), executor);
 }
 
 }  // namespace
 
 ReducerRegistry::ReducerRegistry() {
-    add("auto", make_auto);
     add("local", make_local);
-    add("tree", make_tree);
+    for (const comm::Scheme& scheme : comm::schemes()) {
+        add(scheme.name, [&scheme](const ReducerOptions& options, TransportPointer transport, int shards) {
+            return make_scheme(scheme, options, std::move(transport), shards);
+        });
+    }
+    add("auto", [make_tree = factories_.at("pipelined_tree")](const ReducerOptions& options, TransportPointer transport,
+                                                              int shards) {
+        if (size_of_group(transport) == 1) return make_local(options, std::move(transport), shards);
+        return make_tree(options, std::move(transport), shards);
+    });
 }
 
 void ReducerRegistry::add(std::string name, Factory factory) {

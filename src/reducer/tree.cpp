@@ -65,7 +65,7 @@ std::unique_ptr<Reducer> make_planned_reducer(std::shared_ptr<comm::Transport> t
 std::unique_ptr<Reducer> make_tree_reducer(std::shared_ptr<comm::Transport> transport, int shards) {
     require(transport);
     comm::Plan plan = comm::plan_tree(transport->size(), shards);
-    return make_planned_reducer(std::move(transport), std::move(plan));
+    return make_planned_reducer(std::move(transport), std::move(plan), {.chunk_bytes = comm::kWholeRequest});
 }
 
 }  // namespace firecaffe

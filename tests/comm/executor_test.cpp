@@ -8,6 +8,7 @@
 #include "allocation_count.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
+#include "firecaffe/comm/collective/servers.hpp"
 #include "firecaffe/comm/collective/simulate.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/core/error.hpp"
@@ -35,6 +36,38 @@ void check_sums(int ranks, int shards, std::size_t count, ExecutorOptions option
         transport->close();
     });
     for (const std::string& error : errors) REQUIRE(error == "");
+}
+
+// Runs the plan four times; all ranks have but `transfers` allocations in common once they are warm.
+void check_allocations(const Plan& plan, int shards, std::size_t count, std::size_t chunk_bytes, long transfers) {
+    INFO(plan.scheme);
+    const auto data = make_shards<float>(shards, count);
+    std::barrier barrier(plan.ranks);
+    std::vector<long> counted;
+    std::atomic<bool> scratch_grew{false};
+    const auto errors = run_ranks(plan.ranks, 20, [&](int rank, std::shared_ptr<Transport> transport) {
+        Executor executor(*transport, {.chunk_bytes = chunk_bytes});
+        auto slots = make_slots(data, rank, plan.ranks);
+        const auto slot_pointers = pointers(slots);
+        std::size_t scratch = 0;
+        if (rank == 0) counted.reserve(10);
+        for (std::uint64_t sequence = 0; sequence < 4; ++sequence) {
+            barrier.arrive_and_wait();
+            const long before = allocation_count();
+            barrier.arrive_and_wait();
+            executor.run(plan, slot_pointers, count, DType::float32, {.sequence = sequence});
+            barrier.arrive_and_wait();
+            if (rank == 0) counted.push_back(allocation_count() - before);
+            if (sequence == 0) scratch = executor.scratch_bytes();
+            if (executor.scratch_bytes() != scratch) scratch_grew = true;
+        }
+        transport->close();
+    });
+    for (const std::string& error : errors) REQUIRE(error == "");
+    REQUIRE(counted.size() == 4);
+    CHECK(counted[0] > transfers);
+    for (int i = 1; i < 4; ++i) CHECK(counted[static_cast<std::size_t>(i)] == transfers);
+    CHECK_FALSE(scratch_grew);
 }
 
 }  // namespace
@@ -79,6 +112,7 @@ TEST_CASE("the executor runs plans that move parts, with a local addition") {
     Plan plan;
     plan.scheme = "halves";
     plan.ranks = 2;
+    plan.parts = 2;
     plan.inputs = {2, 2};
     plan.rounds = 3;
     const Step own{.kind = add, .slot = 0, .other = 1, .round = 0};
@@ -106,38 +140,29 @@ TEST_CASE("the executor runs plans that move parts, with a local addition") {
 }
 
 TEST_CASE("the executor allocates nothing but transfers once it is warm") {
-    constexpr int kRanks = 4;
-    constexpr std::size_t kCount = 50000;
-    const Plan plan = plan_tree(kRanks, 6);
-    const auto chunks = static_cast<long>((kCount * 4 + 4095) / 4096);
-    const long transfers = 2 * static_cast<long>(simulate(plan, 6).messages) * chunks;
-    const auto data = make_shards<float>(6, kCount);
-    std::barrier barrier(kRanks);
-    std::vector<long> counted;
-    std::atomic<bool> scratch_grew{false};
-    const auto errors = run_ranks(kRanks, 20, [&](int rank, std::shared_ptr<Transport> transport) {
+    const auto messages = [](const Plan& plan, int shards) {
+        return static_cast<long>(simulate(plan, shards).messages);
+    };
+    const Plan tree = plan_tree(4, 6);
+    check_allocations(tree, 6, 50000, 4096, 2 * messages(tree, 6) * 49);
+    check_allocations(tree, 6, 50000, kWholeRequest, 2 * messages(tree, 6));
+    const Plan direct = plan_direct(4, 6);  // parts of three chunks each, and scratch slots
+    check_allocations(direct, 6, 4 * 3 * 1024, 4096, 2 * messages(direct, 6) * 3);
+}
+
+TEST_CASE("a scratch slot takes no more memory than its part") {
+    constexpr std::size_t kCount = 80000;
+    const Plan plan = plan_direct(8, 8);
+    const auto data = make_shards<float>(8, kCount);
+    const auto errors = run_ranks(8, 20, [&](int rank, std::shared_ptr<Transport> transport) {
         Executor executor(*transport, {.chunk_bytes = 4096});
-        auto slots = make_slots(data, rank, kRanks);
-        const auto slot_pointers = pointers(slots);
-        std::size_t scratch = 0;
-        if (rank == 0) counted.reserve(10);
-        for (std::uint64_t sequence = 0; sequence < 4; ++sequence) {
-            barrier.arrive_and_wait();
-            const long before = allocation_count();
-            barrier.arrive_and_wait();
-            executor.run(plan, slot_pointers, kCount, DType::float32, {.sequence = sequence});
-            barrier.arrive_and_wait();
-            if (rank == 0) counted.push_back(allocation_count() - before);
-            if (sequence == 0) scratch = executor.scratch_bytes();
-            if (executor.scratch_bytes() != scratch) scratch_grew = true;
-        }
+        auto slots = make_slots(data, rank, 8);
+        executor.run(plan, pointers(slots), kCount, DType::float32, {});
+        const auto held = static_cast<std::size_t>(plan.scratch_slots(rank)) * (kCount / 8 * 4 + 64);
+        if (executor.scratch_bytes() > held + 6 * 4096) throw InternalError(executor.scratch_bytes(), " bytes");
         transport->close();
     });
     for (const std::string& error : errors) REQUIRE(error == "");
-    REQUIRE(counted.size() == 4);
-    CHECK(counted[0] > transfers);
-    for (int i = 1; i < 4; ++i) CHECK(counted[static_cast<std::size_t>(i)] == transfers);
-    CHECK_FALSE(scratch_grew);
 }
 
 TEST_CASE("the executor refuses what does not fit, before it sends anything") {

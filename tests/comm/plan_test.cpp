@@ -181,6 +181,7 @@ TEST_CASE("the simulation refuses plans that are wrong") {
     CHECK(contains(error_of(plan), "1 terms"));
 
     plan = small_plan();
+    plan.parts = 2;
     plan.steps[1][0].part = 1, plan.steps[1][0].parts = 2;
     CHECK(contains(error_of(plan), "another part"));
 
@@ -209,16 +210,78 @@ TEST_CASE("the simulation refuses plans that are wrong") {
     plan.inputs.pop_back();
     CHECK(contains(error_of(plan), "one entry per rank"));
 
-    // Rank 1 adds instead, so that its own input becomes the left operand: a sum, but not the canonical one.
+    plan = small_plan();
+    plan.steps[0][0].parts = 2;
+    CHECK(contains(error_of(plan), "no such part of a plan of 1 parts"));
+
+    // Rank 1 adds instead, so that its own input becomes the left operand: the same bits.
     plan = small_plan();
     std::swap(plan.steps[0], plan.steps[1]);
     for (auto& steps : plan.steps) {
         for (Step& step : steps) step.peer = 1 - step.peer;
     }
-    CHECK(contains(error_of(plan), "not the canonical tree"));
-    plan.canonical = false;
     CHECK(error_of(plan).empty());
-    CHECK_FALSE(simulate(plan, 2).canonical);
+
+    // Shards 1 and 2 lie on rank 1, which adds them before shard 0 comes: a sum, but not the canonical one.
+    plan.inputs = {1, 2};
+    plan.steps[1].insert(plan.steps[1].begin(), {.kind = Kind::add, .slot = 0, .other = 1});
+    CHECK(contains(error_of(plan, 3), "not the canonical tree"));
+    plan.canonical = false;
+    CHECK(error_of(plan, 3).empty());
+    CHECK_FALSE(simulate(plan, 3).canonical);
+}
+
+TEST_CASE("the simulation knows scratch slots, and refuses them where they are wrong") {
+    // Rank 0 takes the other half of rank 1's value into a slot for that half, and adds it there.
+    Plan good = small_plan();
+    good.parts = 2;
+    good.scratch = {{{1, 2}}, {}};
+    Step first{.kind = Kind::receive_add, .peer = 1, .part = 0, .parts = 2};
+    Step second{.kind = Kind::receive, .peer = 1, .slot = 1, .part = 1, .parts = 2};
+    const Step addition{.kind = Kind::add, .slot = 0, .other = 1, .part = 1, .parts = 2};
+    good.steps[0] = {first, second, addition, small_plan().steps[0][1]};
+    first.kind = second.kind = Kind::send, first.peer = second.peer = 0, second.slot = 0;
+    good.steps[1] = {first, second, small_plan().steps[1][1]};
+    REQUIRE(error_of(good).empty());
+    CHECK(good.scratch_slots(0) == 1);
+    CHECK(good.extent(0, 1).begin(10) == 5);
+
+    Plan plan = good;
+    plan.scratch[0][0] = {0, 2};
+    CHECK(contains(error_of(plan), "rank 0 at step 1"));
+    CHECK(contains(error_of(plan), "slot 1 holds another part"));
+
+    plan = good;
+    plan.steps[0].erase(plan.steps[0].begin() + 2);
+    CHECK(contains(error_of(plan), "1 terms"));
+
+    plan = good;
+    plan.steps[0][2].other = 2;
+    CHECK(contains(error_of(plan), "no such other slot"));
+
+    plan = good;
+    plan.scratch[0][0] = {0, 3};
+    CHECK(contains(error_of(plan), "slot 1 holds no part of the plan"));
+
+    plan = good;
+    plan.scratch.pop_back();
+    CHECK(contains(error_of(plan), "scratch of 1"));
+
+    plan = good;
+    plan.steps[0][2].round = 1;  // a local step takes no round, but a message may not carry what came in the same one
+    CHECK(error_of(plan).empty());
+    plan.steps[0][0].round = plan.steps[0][1].round = 1;
+    plan.steps[1][0].round = plan.steps[1][1].round = 1;
+    CHECK(contains(error_of(plan), "written in the same round"));
+}
+
+TEST_CASE("zeros take part in a sum, but not in a canonical one") {
+    Plan plan = small_plan();
+    plan.inputs = {0, 1};
+    plan.steps[0].insert(plan.steps[0].begin(), {.kind = Kind::clear});
+    CHECK(contains(error_of(plan, 1), "not the canonical tree"));  // -0 + 0 is 0
+    plan.canonical = false;
+    CHECK(error_of(plan, 1).empty());
 }
 
 TEST_CASE("the simulation takes plans that move parts") {
@@ -226,6 +289,7 @@ TEST_CASE("the simulation takes plans that move parts") {
     Plan plan;
     plan.scheme = "halves";
     plan.ranks = 2;
+    plan.parts = 2;
     plan.inputs = {1, 1};
     plan.rounds = 2;
     const auto step = [](Kind kind, Rank peer, int round, int part) {
@@ -236,7 +300,7 @@ TEST_CASE("the simulation takes plans that move parts") {
                   {step(Kind::receive_add, 0, 0, 1), step(Kind::send, 0, 0, 0), step(Kind::receive, 0, 1, 0),
                    step(Kind::send, 0, 1, 1)}};
     const PlanReport report = simulate(plan, 2, 5);
-    CHECK_FALSE(report.canonical);  // rank 1 has its own input on the left
+    CHECK(report.canonical);  // rank 1 has its own input on the left, which makes no difference
     CHECK(report.messages == 4);
     CHECK(report.bytes_sent == std::vector<std::uint64_t>{20, 20});
     CHECK(report.bytes_received == std::vector<std::uint64_t>{20, 20});

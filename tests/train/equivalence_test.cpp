@@ -2,6 +2,7 @@
 // The promise of the canonical sum: the same bits from any number of workers and threads.
 #include "catch.hpp"
 
+#include "firecaffe/comm/collective/schemes.hpp"
 #include "support/small_run.hpp"
 
 using namespace firecaffe;
@@ -30,6 +31,27 @@ TEST_CASE("digests are equal for 1, 2, 3, 4, 5, 8 and 11 workers with 1 and 2 th
             CHECK(other.test_top1 == reference.test_top1);
             CHECK(other.workers == workers);
         }
+    }
+}
+
+TEST_CASE("digests are equal for all canonical reducers, and close for the others") {
+    const TrainSummary reference = run(small_run(), 1);
+    for (const int workers : {3, 4}) {
+        int equal = 0;
+        for (const comm::Scheme& scheme : comm::schemes()) {
+            TrainOptions options = small_run();
+            options.reducer.type = scheme.name;
+            options.reducer.servers = 2;
+            options.reducer.ranks_per_host = 2;
+            const TrainSummary other = run(options, workers);
+            INFO(workers << " workers, " << scheme.name);
+            CHECK(other.reducer == scheme.name);
+            const bool canonical = scheme.plan(workers, 8, {.servers = 2, .ranks_per_host = 2}).canonical;
+            CHECK((other.parameters_digest == reference.parameters_digest) == canonical);
+            CHECK(other.train_loss == Approx(reference.train_loss).epsilon(1e-2));
+            equal += canonical ? 1 : 0;
+        }
+        CHECK(equal == (workers == 4 ? 7 : 6));  // halving and doubling needs a power of two
     }
 }
 
@@ -77,6 +99,6 @@ TEST_CASE("the run learns") {
     CHECK(summary.test_images == 90);
     CHECK(summary.test_top1 > 0.6);
     CHECK(summary.test_top5 == 1.0);  // there are four classes
-    CHECK(summary.reducer == "tree");
+    CHECK(summary.reducer == "pipelined_tree");
     CHECK(summary.epochs == Approx(150 * 32 / 200.0));
 }

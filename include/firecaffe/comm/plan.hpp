@@ -2,9 +2,11 @@
 // Plan: a collective as data. A pure function makes it, one executor runs it, tests prove it, and later the link model
 // prices it and the trace draws it.
 //
-// Words. rank: a worker. slot: one of the buffers that a rank owns during the collective; all slots of one request
-// have the same length. Slot s < inputs[rank] holds the rank's s-th partial sum at the start. round: steps of one
-// round do not depend on each other; a rank's steps are run in order.
+// Words. rank: a worker. slot: one of the buffers that a rank owns during the collective. Slots 0..slots(rank)-1 are
+// the caller's and as long as the request; slot s < inputs[rank] holds the rank's s-th partial sum at the start. The
+// slots after them are scratch, lent by the executor; each holds one part of the request and nothing else. round:
+// messages of one round do not depend on each other. What is local, adding two slots or clearing one, takes no round of
+// its own: it runs in its place between the messages. A rank's steps are run in order.
 #pragma once
 
 #include <cstddef>
@@ -16,25 +18,14 @@ namespace firecaffe::comm {
 
 using Rank = int;
 
-/// One step of one rank. Lengths are fractions of the request: elements [begin, end) of `parts` equal parts (element
-/// i belongs to part floor(i * parts / count)); a tree moves everything, part 0 of 1.
-struct Step {
-    enum class Kind : std::uint8_t {
-        send,         ///< slot -> peer
-        receive,      ///< peer -> slot
-        receive_add,  ///< slot = slot + what peer sends, elementwise; slot is the left operand
-        add,          ///< slot = slot + other, both local; slot is the left operand
-    };
-    Kind kind;
-    Rank peer = -1;
-    int slot = 0;
-    int other = -1;
-    int round = 0;
+/// Part `part` of `parts` equal parts of a request: of `count` elements, element i belongs to part
+/// floor(i * parts / count). A part is empty if there are fewer elements than parts.
+struct Part {
     int part = 0, parts = 1;
 
-    /// The elements that this step moves, of `count`. Empty if there are fewer elements than parts.
     std::size_t begin(std::size_t count) const { return first_of(part, count); }
     std::size_t end(std::size_t count) const { return first_of(part + 1, count); }
+    std::size_t size(std::size_t count) const { return end(count) - begin(count); }
 
   private:
     /// The least i with floor(i * parts / count) >= p.
@@ -44,18 +35,50 @@ struct Step {
     }
 };
 
+/// One step of one rank. It moves part `part` of `parts`; a tree moves everything, part 0 of 1.
+struct Step {
+    enum class Kind : std::uint8_t {
+        send,         ///< slot -> peer
+        receive,      ///< peer -> slot
+        receive_add,  ///< slot = slot + what peer sends, elementwise
+        add,          ///< slot = slot + other, both local
+        clear,        ///< slot = zeros: a rank that brings nothing to the sum takes part in it all the same
+    };
+    Kind kind;
+    Rank peer = -1;
+    int slot = 0;
+    int other = -1;
+    int round = 0;
+    int part = 0, parts = 1;
+
+    Part what() const { return {part, parts}; }
+    bool local() const { return kind == Kind::add || kind == Kind::clear; }
+    std::size_t begin(std::size_t count) const { return what().begin(count); }
+    std::size_t end(std::size_t count) const { return what().end(count); }
+};
+
 struct Plan {
     std::string scheme;
     int ranks = 1;
     std::vector<int> inputs;               ///< per rank: how many partial sums it brings
     std::vector<std::vector<Step>> steps;  ///< per rank, in order
     int rounds = 0;
-    bool canonical = false;                ///< keeps the fixed tree over shards, whatever the number of ranks
+    bool canonical = false;  ///< keeps the fixed tree over shards, for this number of ranks
+    int parts = 1;           ///< the finest division: a multiple of each step's and scratch slot's parts
+    std::vector<std::vector<Part>> scratch;  ///< per rank: what each of its scratch slots holds; empty: nobody has any
 
-    /// After the plan, slot 0 of every rank holds the sum. A rank without inputs needs slot 0 all the same.
+    /// The caller's slots. After the plan, slot 0 of every rank holds the sum; a rank without inputs needs it too.
     int slots(Rank rank) const {
         const int own = inputs[static_cast<std::size_t>(rank)];
         return own > 1 ? own : 1;
+    }
+    int scratch_slots(Rank rank) const {
+        return scratch.empty() ? 0 : static_cast<int>(scratch[static_cast<std::size_t>(rank)].size());
+    }
+    /// What a slot can hold.
+    Part extent(Rank rank, int slot) const {
+        const int s = slot - slots(rank);
+        return s < 0 ? Part{} : scratch[static_cast<std::size_t>(rank)][static_cast<std::size_t>(s)];
     }
 };
 

@@ -27,7 +27,7 @@ class ReducerRegistry {
     using Factory =
         std::function<std::unique_ptr<Reducer>(const ReducerOptions&, std::shared_ptr<comm::Transport>, int shards)>;
 
-    /// Knows "local", "tree" and "auto": local for one worker, else tree.
+    /// Knows "local", each of comm::schemes() by its name, and "auto": local for one worker, else pipelined_tree.
     ReducerRegistry();
 
     /// Throws UsageError for an empty name, one that is taken, or an empty factory.
@@ -37,7 +37,8 @@ class ReducerRegistry {
     std::vector<std::string> names() const;
 
     /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
-    /// unknown name and for "local" with several workers; UsageError for shards < 1.
+    /// unknown name, for "local" with several workers, for more servers than workers, and for two_level where the
+    /// hosts' names do not tell how many ranks a host has; UsageError for shards < 1.
     std::unique_ptr<Reducer> make(const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
                                   int shards) const;
 

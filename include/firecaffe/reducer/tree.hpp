@@ -11,10 +11,10 @@
 
 namespace firecaffe {
 
-/// The reducer "tree": the canonical sum over `shards` logical shards on a binomial tree (comm/collective/tree.hpp);
-/// the same bits for every number of ranks. A rank brings one partial sum per maximal node of its block of shards, and
-/// one buffer of any content if its block is empty (more ranks than shards). close() closes the transport, on all
-/// ranks. Throws UsageError for a null transport or shards < 1.
+/// The reducer "tree": the canonical sum over `shards` logical shards on a binomial tree (comm/collective/tree.hpp),
+/// step by step and not in chunks; the same bits for every number of ranks. A rank brings one partial sum per maximal
+/// node of its block of shards, and one buffer of any content if its block is empty (more ranks than shards). close()
+/// closes the transport, on all ranks. Throws UsageError for a null transport or shards < 1.
 std::unique_ptr<Reducer> make_tree_reducer(std::shared_ptr<comm::Transport> transport, int shards);
 
 /// The same for any plan that comm::simulate() accepts; its scheme becomes the reducer's name. A rank brings

@@ -2,6 +2,8 @@
 #include "firecaffe/comm/collective/executor.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "firecaffe/comm/collective/add.hpp"
@@ -19,12 +21,17 @@ constexpr std::size_t kWindow = 64;  // pieces that are looked at for posting ah
 struct Piece {
     const Step* step = nullptr;
     std::size_t begin = 0, end = 0;  // elements
-    int writer = kNone;              // the last earlier piece that writes the same chunk of the slot
-    int send = kNone;     // the last earlier send from it since then; the sends are chained through this field
-    int scratch = kNone;  // for receive_add
+    int writer = kNone;  // the last earlier piece that writes, or locally reads, some of the same elements of the slot
+    int send = kNone;    // the last earlier piece that sends some of them
+    int buffer = kNone;  // for receive_add
     bool posted = false;
-    bool sent = false;  // for send: waited for
     std::unique_ptr<Transfer> transfer;
+};
+
+// Where a slot lies: the element `first` of the request at `data`.
+struct Place {
+    std::byte* data = nullptr;
+    std::size_t first = 0;
 };
 
 }  // namespace
@@ -39,17 +46,17 @@ class Executor::Engine {
         }
     }
 
-    std::size_t scratch_bytes() const { return scratch_.bytes(); }
+    std::size_t scratch_bytes() const { return buffers_.bytes() + slot_memory_.bytes(); }
 
     void run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype, OperationTag tag) {
         check(plan, slots, dtype);
-        slots_ = slots;
         dtype_ = dtype;
         tag_ = tag;
         tag_.dtype = dtype;
         tag_.count = count;
-        make_pieces(plan.steps[static_cast<std::size_t>(transport_.rank())], count);
-        reserve_scratch();
+        place_slots(plan, slots, count);
+        make_pieces(plan, count);
+        reserve_buffers();
         try {
             execute();
         } catch (const std::exception& error) {
@@ -75,61 +82,106 @@ class Executor::Engine {
         }
     }
 
-    // Chunks lie on a grid over the whole request, so that pieces of different steps meet only if their chunks do.
-    void make_pieces(const std::vector<Step>& steps, std::size_t count) {
-        chunk_ = std::max<std::size_t>(1, options_.chunk_bytes / size_of(dtype_));
-        const std::size_t chunks = std::max<std::size_t>(1, (count + chunk_ - 1) / chunk_);
+    void place_slots(const Plan& plan, std::span<std::byte* const> slots, std::size_t count) {
+        const Rank rank = transport_.rank();
+        slots_.clear();
+        for (std::byte* const slot : slots) slots_.push_back({slot, 0});
+        std::size_t bytes = 0;
+        const auto extent = [&](int i) { return plan.extent(rank, plan.slots(rank) + i); };
+        for (int i = 0; i < plan.scratch_slots(rank); ++i) bytes += aligned(extent(i).size(count) * size_of(dtype_));
+        if (slot_memory_.bytes() < bytes) slot_memory_ = Memory<Cpu>(bytes);
+        std::byte* next = slot_memory_.data();
+        for (int i = 0; i < plan.scratch_slots(rank); ++i) {
+            slots_.push_back({next, extent(i).begin(count)});
+            next += aligned(extent(i).size(count) * size_of(dtype_));
+        }
+    }
+    static std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+    // Chunks lie on a grid over the whole request, so that pieces of different steps meet only if their chunks do. What
+    // tells whether they do meet is finer: a cell is what of a chunk belongs to one of the plan's parts.
+    void make_pieces(const Plan& plan, std::size_t count) {
+        const std::vector<Step>& steps = plan.steps[static_cast<std::size_t>(transport_.rank())];
+        chunk_ = std::clamp<std::size_t>(options_.chunk_bytes / size_of(dtype_), 1, std::max<std::size_t>(count, 1));
+        count_ = count;
+        parts_ = static_cast<std::size_t>(plan.parts);
+        chunks_ = std::max<std::size_t>(1, (count + chunk_ - 1) / chunk_);
+        cells_ = chunks_ + parts_;
+        last_writer_.assign(slots_.size() * cells_, kNone);
+        last_send_.assign(slots_.size() * cells_, kNone);
+        pieces_.clear();
+
         const std::size_t rounds = steps.empty() ? 0 : static_cast<std::size_t>(steps.back().round) + 1;
         round_begin_.assign(rounds + 1, 0);
         for (const Step& step : steps) ++round_begin_[static_cast<std::size_t>(step.round) + 1];
         for (std::size_t r = 0; r < rounds; ++r) round_begin_[r + 1] += round_begin_[r];
+        ranges_.clear();
+        for (const Step& step : steps) ranges_.push_back({step.begin(count), step.end(count)});
 
-        chunks_ = chunks;
-        last_writer_.assign(slots_.size() * chunks, kNone);
-        last_send_.assign(slots_.size() * chunks, kNone);
-        pieces_.clear();
-        for (std::size_t time = 0; time + 1 < chunks + rounds; ++time) {
-            for (std::size_t c = time < rounds ? 0 : time - rounds + 1; c <= time && c < chunks; ++c) {
-                const std::size_t round = time - c;
-                for (std::size_t s = round_begin_[round]; s < round_begin_[round + 1]; ++s)
-                    add_piece(steps[s], c, count);
+        const std::size_t deepest = find_first_chunks(plan.parts);
+        for (std::size_t time = 0; time + 1 < deepest + rounds; ++time) {
+            for (std::size_t depth = time < rounds ? 0 : time - rounds + 1; depth <= time && depth < deepest; ++depth) {
+                for (std::size_t part = 0; part < parts_; ++part) {
+                    const std::size_t c = first_chunk_[part] + depth;
+                    if (c < first_chunk_[part + 1]) add_pieces(steps, time - depth, c);
+                }
             }
         }
     }
 
-    void add_piece(const Step& step, std::size_t c, std::size_t count) {
-        const std::size_t begin = std::max(step.begin(count), c * chunk_);
-        const std::size_t end = std::min(step.end(count), (c + 1) * chunk_);
-        // A step without elements still sends one empty message: the check that both ends mean the same request.
-        const bool empty_step = step.begin(count) == step.end(count);
-        if (empty_step ? c != std::min(step.begin(count) / chunk_, chunks_ - 1) : begin >= end) return;
+    // A chunk belongs to the part in which it begins. Returns the most chunks that a part has.
+    std::size_t find_first_chunks(int parts) {
+        first_chunk_.clear();
+        std::size_t deepest = 0;
+        for (int part = 0; part <= parts; ++part) {
+            const std::size_t begin = Part{part, parts}.begin(count_);
+            first_chunk_.push_back(part == parts ? chunks_ : std::min(chunks_, (begin + chunk_ - 1) / chunk_));
+            if (part > 0) deepest = std::max(deepest, first_chunk_.back() - first_chunk_[first_chunk_.size() - 2]);
+        }
+        return deepest;
+    }
 
+    void add_pieces(const std::vector<Step>& steps, std::size_t round, std::size_t c) {
+        for (std::size_t s = round_begin_[round]; s < round_begin_[round + 1]; ++s) {
+            const auto [first, last] = ranges_[s];
+            const std::size_t begin = std::max(first, c * chunk_), end = std::min(last, (c + 1) * chunk_);
+            if (begin < end) {
+                add_piece(steps[s], begin, end);
+            } else if (first == last && c == std::min(first / chunk_, chunks_ - 1)) {
+                // A step without elements still sends an empty message, which checks that both ends mean one request.
+                pieces_.emplace_back().step = &steps[s];
+            }
+        }
+    }
+
+    void add_piece(const Step& step, std::size_t begin, std::size_t end) {
         const auto number = static_cast<int>(pieces_.size());
         Piece& piece = pieces_.emplace_back();
         piece.step = &step;
-        piece.begin = empty_step ? 0 : begin;
-        piece.end = empty_step ? 0 : end;
-        const std::size_t region = static_cast<std::size_t>(step.slot) * chunks_ + c;
-        piece.writer = last_writer_[region];
-        piece.send = last_send_[region];
-        if (step.kind == Kind::send) {
-            last_send_[region] = number;
-        } else {
-            last_writer_[region] = number;
-            last_send_[region] = kNone;
+        piece.begin = begin;
+        piece.end = end;
+        const std::size_t first = cell_of(begin), last = cell_of(end - 1);
+        for (std::size_t cell = first; cell <= last; ++cell) {
+            const std::size_t at = static_cast<std::size_t>(step.slot) * cells_ + cell;
+            piece.writer = std::max(piece.writer, last_writer_[at]);
+            piece.send = std::max(piece.send, last_send_[at]);
+            (step.kind == Kind::send ? last_send_ : last_writer_)[at] = number;
+            // What an addition reads may not be overwritten before it; to count it as written is simple and safe.
+            if (step.kind == Kind::add) last_writer_[static_cast<std::size_t>(step.other) * cells_ + cell] = number;
         }
-        // What an addition reads may not be overwritten before it; to count it as written is simple and safe.
-        if (step.kind == Kind::add) last_writer_[static_cast<std::size_t>(step.other) * chunks_ + c] = number;
     }
+    std::size_t cell_of(std::size_t element) const { return element / chunk_ + element * parts_ / count_; }
 
-    void reserve_scratch() {
-        free_scratch_.clear();
-        if (std::ranges::none_of(pieces_, [](const Piece& p) { return p.step->kind == Kind::receive_add; })) return;
-        const auto bytes = static_cast<std::size_t>(options_.receives_ahead) * scratch_stride();
-        if (scratch_.bytes() < bytes) scratch_ = Memory<Cpu>(bytes);
-        for (int i = 0; i < options_.receives_ahead; ++i) free_scratch_.push_back(i);
+    void reserve_buffers() {
+        const auto adds = static_cast<int>(
+            std::ranges::count_if(pieces_, [](const Piece& p) { return p.step->kind == Kind::receive_add; }));
+        const int wanted = std::min(adds, options_.receives_ahead);
+        const auto bytes = static_cast<std::size_t>(wanted) * buffer_stride();
+        if (buffers_.bytes() < bytes) buffers_ = Memory<Cpu>(bytes);
+        free_buffers_.clear();
+        for (int i = 0; i < wanted; ++i) free_buffers_.push_back(i);
     }
-    std::size_t scratch_stride() const { return (chunk_ * size_of(dtype_) + kAlignment - 1) / kAlignment * kAlignment; }
+    std::size_t buffer_stride() const { return aligned(chunk_ * size_of(dtype_)); }
 
     void execute() {
         channel_blocked_.assign(2 * static_cast<std::size_t>(transport_.size()), 0);
@@ -163,7 +215,7 @@ class Executor::Engine {
         }
     }
 
-    static bool is_posted(const Piece& piece) { return piece.posted || piece.step->kind == Kind::add; }
+    static bool is_posted(const Piece& piece) { return piece.posted || piece.step->local(); }
     static std::size_t channel(const Step& step) {
         return 2 * static_cast<std::size_t>(step.peer) + (step.kind == Kind::send ? 1 : 0);
     }
@@ -175,20 +227,19 @@ class Executor::Engine {
         if (receives_posted_ + 1 >= options_.receives_ahead) return false;
         return piece.step->kind == Kind::receive_add || (written && all_sent(piece));
     }
+    // Sends complete in the order of their pieces.
     bool all_sent(const Piece& piece) const {
-        for (int i = piece.send; i != kNone; i = at(i).send) {
-            if (!at(i).sent) return false;
-        }
-        return true;
+        return piece.send == kNone || static_cast<std::size_t>(piece.send) < oldest_send_;
     }
-    const Piece& at(int i) const { return pieces_[static_cast<std::size_t>(i)]; }
 
     std::size_t bytes(const Piece& piece) const { return (piece.end - piece.begin) * size_of(dtype_); }
     std::byte* in_slot(const Piece& piece, int slot) const {
-        return slots_[static_cast<std::size_t>(slot)] + piece.begin * size_of(dtype_);
+        if (piece.begin == piece.end) return nullptr;
+        const Place& place = slots_[static_cast<std::size_t>(slot)];
+        return place.data + (piece.begin - place.first) * size_of(dtype_);
     }
-    std::byte* in_scratch(const Piece& piece) const {
-        return scratch_.data() + static_cast<std::size_t>(piece.scratch) * scratch_stride();
+    std::byte* in_buffer(const Piece& piece) const {
+        return buffers_.data() + static_cast<std::size_t>(piece.buffer) * buffer_stride();
     }
 
     void post(Piece& piece) {
@@ -198,9 +249,9 @@ class Executor::Engine {
         } else {
             std::byte* target = in_slot(piece, step.slot);
             if (step.kind == Kind::receive_add) {
-                piece.scratch = free_scratch_.back();
-                free_scratch_.pop_back();
-                target = in_scratch(piece);
+                piece.buffer = free_buffers_.back();
+                free_buffers_.pop_back();
+                target = in_buffer(piece);
             }
             piece.transfer = transport_.post_receive(step.peer, tag_, {target, bytes(piece)});
             ++receives_posted_;
@@ -218,16 +269,21 @@ class Executor::Engine {
         }
         if (step.kind == Kind::receive) complete_sends(piece);
         if (!is_posted(piece)) post(piece);
-        if (step.kind != Kind::add) {
+        if (!step.local()) {
             transport_.wait(*piece.transfer);
             piece.transfer.reset();
             --receives_posted_;
         }
         if (step.kind == Kind::receive) return;
         complete_sends(piece);
-        const std::byte* incoming = step.kind == Kind::add ? in_slot(piece, step.other) : in_scratch(piece);
-        add_elements(dtype_, in_slot(piece, step.slot), incoming, piece.end - piece.begin);
-        if (step.kind == Kind::receive_add) free_scratch_.push_back(piece.scratch);
+        const std::size_t elements = piece.end - piece.begin;
+        if (step.kind == Kind::clear) {
+            if (elements > 0) std::memset(in_slot(piece, step.slot), 0, bytes(piece));
+            return;
+        }
+        const std::byte* incoming = step.kind == Kind::add ? in_slot(piece, step.other) : in_buffer(piece);
+        add_elements(dtype_, in_slot(piece, step.slot), incoming, elements);
+        if (step.kind == Kind::receive_add) free_buffers_.push_back(piece.buffer);
     }
 
     // Waits for the sends that still read what this piece is going to write. They lie behind the head.
@@ -240,7 +296,6 @@ class Executor::Engine {
         Piece& piece = pieces_[oldest_send_++];
         transport_.wait(*piece.transfer);
         piece.transfer.reset();
-        piece.sent = true;
         --sends_behind_;
     }
 
@@ -260,23 +315,26 @@ class Executor::Engine {
     Transport& transport_;
     const ExecutorOptions options_;
 
-    std::span<std::byte* const> slots_;
     DType dtype_ = DType::float32;
     OperationTag tag_;
-    std::size_t chunk_ = 1;  // elements
-    std::size_t chunks_ = 1;
+    std::size_t count_ = 0, chunk_ = 1;  // elements
+    std::size_t chunks_ = 1, parts_ = 1, cells_ = 2;
 
+    std::vector<Place> slots_;
+    Memory<Cpu> slot_memory_;  // of the plan's scratch slots
     std::vector<Piece> pieces_;
-    std::vector<std::size_t> round_begin_;      // the first step of each round
-    std::vector<int> last_writer_, last_send_;  // [slot * chunks + chunk], while pieces are made
-    Memory<Cpu> scratch_;
-    std::vector<int> free_scratch_;
+    std::vector<std::size_t> first_chunk_;                     // of each part, and one past the last
+    std::vector<std::size_t> round_begin_;                     // the first step of each round
+    std::vector<std::pair<std::size_t, std::size_t>> ranges_;  // of each step: its elements
+    std::vector<int> last_writer_, last_send_;                 // [slot * cells + cell], while pieces are made
+    Memory<Cpu> buffers_;                                      // for what is received and added, a chunk each
+    std::vector<int> free_buffers_;
     std::vector<std::uint64_t> channel_blocked_;  // the scan in which it was found blocked
     std::uint64_t scan_ = 0;
     int receives_posted_ = 0;
     std::size_t head_ = 0;  // the piece to be finished next
     std::size_t first_unposted_ = 0;
-    std::size_t oldest_send_ = 0;  // sends before it are complete
+    std::size_t oldest_send_ = 0;  // sends before this piece are complete
     int sends_behind_ = 0;         // posted sends between oldest_send_ and head_
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/comm/collective/tree.hpp"
 
-#include "firecaffe/comm/collective/shard_tree.hpp"
-#include "firecaffe/core/error.hpp"
+#include <vector>
+
+#include "comm/collective/planning.hpp"
 
 namespace firecaffe::comm {
 namespace {
@@ -14,11 +15,7 @@ struct Place {
     int slot = -1;
 };
 
-std::vector<Step>& steps_of(Plan& plan, Rank rank) {
-    return plan.steps[static_cast<std::size_t>(rank)];
-}
-
-std::vector<Place> place_inputs(Plan& plan, int shards) {
+std::vector<Place> place_inputs(const Plan& plan, int shards) {
     std::vector<Place> places(static_cast<std::size_t>(shards));
     for (Rank rank = 0; rank < plan.ranks; ++rank) {
         const ShardBlock block = shard_block(rank, plan.ranks, shards);
@@ -27,7 +24,6 @@ std::vector<Place> place_inputs(Plan& plan, int shards) {
         for (const ShardNode& node : maximal_nodes(block, shards)) {
             places[static_cast<std::size_t>(node.begin())].slot = slot++;
         }
-        plan.inputs[static_cast<std::size_t>(rank)] = slot;
     }
     return places;
 }
@@ -51,11 +47,13 @@ void plan_up(Plan& plan, const std::vector<Place>& places, int shards) {
                     .push_back({.kind = Step::Kind::add, .slot = left.slot, .other = right.slot, .round = plan.rounds});
                 continue;
             }
-            steps_of(plan, right.rank)
-                .push_back({.kind = Step::Kind::send, .peer = left.rank, .slot = right.slot, .round = plan.rounds});
-            steps_of(plan, left.rank)
-                .push_back(
-                    {.kind = Step::Kind::receive_add, .peer = right.rank, .slot = left.slot, .round = plan.rounds});
+            write(plan,
+                  {.from = right.rank,
+                   .to = left.rank,
+                   .kind = Step::Kind::receive_add,
+                   .from_slot = right.slot,
+                   .to_slot = left.slot},
+                  plan.rounds);
         }
         if (busy) ++plan.rounds;
     }
@@ -69,8 +67,7 @@ void plan_down(Plan& plan, Rank root) {
         for (int from = 0; from + distance < plan.ranks; from += 2 * distance) {
             const Rank sender = (root + from) % plan.ranks;
             const Rank receiver = (root + from + distance) % plan.ranks;
-            steps_of(plan, sender).push_back({.kind = Step::Kind::send, .peer = receiver, .round = plan.rounds});
-            steps_of(plan, receiver).push_back({.kind = Step::Kind::receive, .peer = sender, .round = plan.rounds});
+            write(plan, {.from = sender, .to = receiver}, plan.rounds);
         }
     }
 }
@@ -78,15 +75,8 @@ void plan_down(Plan& plan, Rank root) {
 }  // namespace
 
 Plan plan_tree(int ranks, int shards) {
-    if (ranks < 1 || shards < 1) {
-        throw UsageError("plan_tree: ", ranks, " ranks and ", shards, " shards; give at least one of each");
-    }
-    Plan plan;
-    plan.scheme = "tree";
-    plan.ranks = ranks;
+    Plan plan = plan_inputs("tree", ranks, shards);
     plan.canonical = true;
-    plan.inputs.resize(static_cast<std::size_t>(ranks));
-    plan.steps.resize(static_cast<std::size_t>(ranks));
     const std::vector<Place> places = place_inputs(plan, shards);
     plan_up(plan, places, shards);
     plan_down(plan, places.front().rank);

@@ -5,14 +5,17 @@
 // receiving and a rank forwards what it has while the rest is still under way: the plan becomes a pipeline, and the
 // order of the additions for each element stays the plan's.
 //
-// Schedule. Chunk c of a step in round r has time c + r. A rank finishes its pieces in the order of time, older chunks
-// first. All ranks know this order, and it is one order for the whole group; so a rank that blocks at a piece blocks
-// only for pieces that are earlier, and there is no deadlock for any plan that simulate() passes. Ahead of the piece it
-// waits for, it has posted the next receives (into scratch, or into a slot that nothing else uses any more) and all
-// sends whose data are ready; a slot is written only after the sends from it are complete.
+// Schedule. A chunk belongs to that of the plan's parts in which it begins, and its depth counts from the first chunk
+// of the part; so all parts advance together, as a ring or two trees need it. A chunk of depth d has in round r the
+// time d + r. A rank finishes its pieces in the order of time, then of depth and part. All ranks know this order, and
+// it is one order for the whole group; so a rank that blocks at a piece blocks only for pieces that are earlier, and
+// there is no deadlock for any plan that simulate() passes. Ahead of the piece it waits for, it has posted the next
+// receives (into a buffer, or into a slot that nothing else uses any more) and all sends whose data are ready; elements
+// are overwritten only after the sends that read them are complete.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -22,10 +25,13 @@
 
 namespace firecaffe::comm {
 
+/// As chunk_bytes: no pipeline; each step is done before the next begins, as textbooks count.
+inline constexpr std::size_t kWholeRequest = SIZE_MAX;
+
 /// Must be equal on all ranks.
 struct ExecutorOptions {
     std::size_t chunk_bytes = 256 * 1024;  ///< rounded down to whole elements, at least one
-    int receives_ahead = 6;                ///< receives under way at a time; as many chunks of scratch. At least 2.
+    int receives_ahead = 6;                ///< receives under way at a time; as many chunks are buffered. At least 2.
     int sends_behind = 8;                  ///< sends that may be incomplete behind the piece that is waited for
 };
 
@@ -47,7 +53,8 @@ class Executor {
     /// transport's Transfer objects.
     void run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype, OperationTag tag);
 
-    /// Memory held for receiving, in bytes. Zero until a plan adds what it receives.
+    /// Memory held for the plan's scratch slots and for receiving, in bytes. Zero until a plan has such slots, or adds
+    /// what it receives.
     std::size_t scratch_bytes() const;
 
   private:

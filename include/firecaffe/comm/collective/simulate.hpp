@@ -4,10 +4,14 @@
 // What holds after simulate() returned:
 //   - each send meets the receive it means: same pair, same order, same part, same round;
 //   - no deadlock, even if a send returns only when its receiver has come (rendezvous);
-//   - rounds do not decrease along a rank, and steps of one round on one rank do not touch each other's result;
-//   - no rank uses a slot that nobody has filled, or one beyond Plan::slots;
+//   - rounds do not decrease along a rank; nothing is sent in the round in which a message of it arrived, and no
+//   message
+//     lands where another of the same round was sent from or landed;
+//   - no rank uses a slot that nobody has filled, one that it does not have, or a part that a scratch slot does not
+//   hold;
 //   - slot 0 of every rank ends with the same expression, in which each input occurs exactly once;
 //   - if the plan says canonical: that expression is the canonical tree over shards (shard_tree.hpp).
+// a + b and b + a are one expression, as they are the same bits. (A sum of two NaNs may be either of them.)
 // The executor's schedule (executor.hpp) is free of deadlock for every plan that passes.
 #pragma once
 

@@ -9,6 +9,8 @@
 // With one shard per rank this is the reduction tree of the FireCaffe paper: ceil(log2 p) rounds up and as many down;
 // the same holds for any power of two of shards per rank. Otherwise blocks cut through nodes, and the way up takes one
 // round per level at which that happens: at most ceil(log2 V).
+//
+// Run step by step this is the scheme "tree", run in chunks "pipelined_tree" (schemes.hpp): one plan.
 #pragma once
 
 #include "firecaffe/comm/plan.hpp"

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every scheme by its name in the configuration: the sum, equal bits, and what the options may say.
+#include "catch.hpp"
+
+#include "comm/partials.hpp"
+#include "comm/ranks.hpp"
+#include "firecaffe/comm/collective/schemes.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/reducer/factory.hpp"
+
+using namespace firecaffe;
+using comm::Transport;
+
+namespace {
+
+// What every rank has after three buckets of different lengths under way at once; the ranks must agree.
+std::vector<std::vector<float>> sums(const ReducerOptions& options, int ranks, int shards) {
+    std::vector<std::vector<std::vector<float>>> results(static_cast<std::size_t>(ranks));
+    const auto errors = run_ranks(ranks, 20, [&](int rank, std::shared_ptr<Transport> transport) {
+        const auto reducer = ReducerRegistry().make(options, std::move(transport), shards);
+        if (reducer->name() != options.type) throw InternalError("its name is ", reducer->name());
+        std::vector<std::vector<std::vector<float>>> slots;
+        std::vector<Ticket> tickets;
+        for (const std::size_t count : {1000u, 3u, 70000u}) {
+            slots.push_back(make_slots(make_shards<float>(shards, count), rank, ranks));
+            const auto bucket = static_cast<std::uint32_t>(tickets.size());
+            tickets.push_back(reducer->submit({.bucket = bucket, .count = count, .partials = pointers(slots.back())}));
+        }
+        for (std::size_t b = 0; b < tickets.size(); ++b) {
+            reducer->wait(tickets[b]);
+            results[static_cast<std::size_t>(rank)].push_back(slots[b][0]);
+        }
+        reducer->close();
+    });
+    for (const std::string& error : errors) REQUIRE(error == "");
+    for (const auto& one : results) REQUIRE(one == results[0]);
+    return results[0];
+}
+
+// The transport of rank 0 of a group whose ranks are on these hosts.
+class OnHosts final : public Transport {
+  public:
+    explicit OnHosts(std::vector<std::string> hosts)
+        : hosts_(std::move(hosts)), inner_(comm::make_thread_transports(size())[0]) {}
+    comm::Rank rank() const override { return 0; }
+    int size() const override { return static_cast<int>(hosts_.size()); }
+    comm::PeerInfo peer(comm::Rank rank) const override {
+        return {.rank = rank, .host = hosts_[static_cast<std::size_t>(rank)]};
+    }
+    std::unique_ptr<comm::Transfer> post_send(comm::Rank to, const comm::OperationTag& tag,
+                                              std::span<const std::byte> bytes) override {
+        return inner_->post_send(to, tag, bytes);
+    }
+    std::unique_ptr<comm::Transfer> post_receive(comm::Rank from, const comm::OperationTag& tag,
+                                                 std::span<std::byte> bytes) override {
+        return inner_->post_receive(from, tag, bytes);
+    }
+    void wait(comm::Transfer& transfer) override { inner_->wait(transfer); }
+    void abort(const std::string& reason) noexcept override { inner_->abort(reason); }
+    void note_progress() noexcept override {}
+    void close() noexcept override {}
+    std::uint64_t bytes_sent() const override { return 0; }
+
+  private:
+    std::vector<std::string> hosts_;
+    std::shared_ptr<Transport> inner_;
+};
+
+std::string refusal(const ReducerOptions& options, std::vector<std::string> hosts) {
+    try {
+        ReducerRegistry().make(options, std::make_shared<OnHosts>(std::move(hosts)), 8);
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE("every scheme sums buckets, and the canonical ones give the bits of the tree") {
+    for (const int ranks : {2, 3, 4}) {
+        const auto tree = sums({.type = "tree"}, ranks, 4);
+        CHECK(tree[2] == comm::canonical_sum(make_shards<float>(4, 70000)));
+        int canonical = 0;
+        for (const comm::Scheme& scheme : comm::schemes()) {
+            INFO(scheme.name << " on " << ranks);
+            ReducerOptions options{.type = scheme.name};
+            if (options.type == "sharded_server") options.servers = 2;
+            if (options.type == "two_level") options.ranks_per_host = 2;
+            const auto sum = sums(options, ranks, 4);
+            const comm::Plan plan = scheme.plan(ranks, 4, {.servers = 2, .ranks_per_host = 2});
+            if (!plan.canonical) continue;
+            ++canonical;
+            CHECK(sum == tree);
+        }
+        CHECK(canonical == (ranks == 2 ? 9 : 7));
+    }
+}
+
+TEST_CASE("one worker needs no scheme") {
+    for (const comm::Scheme& scheme : comm::schemes()) {
+        CHECK(ReducerRegistry().make({.type = scheme.name}, nullptr, 4)->name() == "local");
+        CHECK(ReducerRegistry().make({.type = scheme.name}, comm::make_thread_transports(1)[0], 4)->canonical());
+    }
+}
+
+TEST_CASE("more servers than workers are refused, but only where there are servers") {
+    const std::vector<std::string> hosts(3, "a");
+    CHECK(refusal({.type = "sharded_server", .servers = 4}, hosts) ==
+          "/reducer/servers: 4 servers, but there are 3 workers; give at most 3, or 0 for one on each");
+    CHECK(refusal({.type = "sharded_server", .servers = 3}, hosts).empty());
+    CHECK(refusal({.type = "sharded_server"}, hosts).empty());
+    CHECK(refusal({.type = "star", .servers = 4}, hosts).empty());
+}
+
+TEST_CASE("two_level learns from the hosts' names how many ranks a host has") {
+    CHECK(refusal({.type = "two_level"}, {"a", "a", "b", "b"}).empty());
+    CHECK(refusal({.type = "two_level"}, {"a", "a", "b"}).empty());
+    CHECK(refusal({.type = "two_level"}, {"a", "a", "a"}).empty());
+    CHECK(refusal({.type = "two_level"}, {"a", "b", "c"}).empty());
+    CHECK(refusal({.type = "two_level"}, {"a", "b", "b"}) ==
+          "/reducer/ranks_per_host: rank 0's host has 1 neighbouring ranks, but rank 2 is on host b after one on b; "
+          "state ranks_per_host, or number the ranks host by host");
+    CHECK(refusal({.type = "two_level"}, {"a", "a", "b", "c"}) != "");
+    CHECK(refusal({.type = "two_level", .ranks_per_host = 2}, {"a", "a", "b", "c"}).empty());
+    CHECK(refusal({.type = "ring"}, {"a", "b", "b"}).empty());
+}
