@@ -6,6 +6,7 @@
 #include "firecaffe/analysis/costs.hpp"
 #include "firecaffe/analysis/drawing.hpp"
 #include "firecaffe/analysis/timing.hpp"
+#include "firecaffe/bench/allreduce.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/double_tree.hpp"
 #include "firecaffe/comm/collective/executor.hpp"

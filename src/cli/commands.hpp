@@ -23,6 +23,7 @@ void add_test(CLI::App& program, Command& chosen);
 void add_check(CLI::App& program, Command& chosen);
 void add_analyze(CLI::App& program, Command& chosen);
 void add_time(CLI::App& program, Command& chosen);
+void add_bench(CLI::App& program, const std::vector<std::string>& argv, Command& chosen);
 void add_schema(CLI::App& program, Command& chosen);
 void add_version(CLI::App& program, Command& chosen);
 

@@ -8,9 +8,9 @@
 #include <charconv>
 
 #include "cli/console.hpp"
+#include "cli/local_workers.hpp"
 #include "firecaffe/comm/rendezvous/join.hpp"
 #include "firecaffe/comm/rendezvous/token.hpp"
-#include "firecaffe/config/config.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/version.hpp"
 
@@ -62,7 +62,38 @@ comm::Token read_token(const TokenSource& source) {
 
 }  // namespace
 
-std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const TrainOptions& options) {
+std::optional<LaunchInfo> find_job(int workers) {
+    std::optional<LaunchInfo> launch = find_launch(read_environment(), read_process_facts());
+    if (launch && workers > 1 && launch->size != workers)
+        throw UsageError("--workers ", workers, " inside a job of ", launch->size, " ranks (", launch->source,
+                         "); leave --workers out, the launcher decides");
+    return launch;
+}
+
+int run_local_job(const LocalJob& job) {
+    LocalWorkersOptions workers;
+    workers.workers = job.workers;
+    workers.arguments = job.arguments;
+    workers.environment = read_environment();
+    workers.pin = job.pin;
+    workers.threads_per_worker = job.threads;
+    // Survivors find out by themselves within the deadline; a little more, so that their own words are heard.
+    workers.leave_deadline = std::chrono::milliseconds(static_cast<long>(job.deadline_seconds * 1000) + 1000);
+    workers.report = [&](const std::string& line) {
+        if (!job.quiet) write_all(STDERR_FILENO, line + "\n");
+    };
+    workers.failure = [&](const LocalWorkersResult& failed) {
+        const bool killed = failed.status > 128;  // a worker that was killed could not say anything
+        write_all(STDERR_FILENO,
+                  text("firecaffe: error: ", failed.message, "; ",
+                       killed ? "the others stop. " + job.cure : "the workers' own messages say why", "\n"));
+    };
+    const LocalWorkersResult result = run_local_workers(workers);
+    // A worker that was killed is a lost worker: start again.
+    return result.status > 128 ? static_cast<int>(ExitStatus::try_again) : result.status;
+}
+
+std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const JobTerms& terms) {
     if (launch.size == 1) return nullptr;
     prepare_rendezvous(launch, read_process_facts());
     comm::JoinOptions join;
@@ -71,15 +102,13 @@ std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const TrainO
     join.address = launch.rendezvous;
     join.listen_fd = launch.listen_fd.value_or(-1);
     join.token = read_token(launch.token);
-    join.job = options.name;
-    TrainOptions shared = options;  // the number of shards must be equal, even where it follows from the threads
-    if (shared.solver.shards == 0) shared.solver.shards = launch.size * options.compute.threads;
-    join.config = shared_config(shared);
+    join.job = terms.name;
+    join.config = terms.config;
     join.build = kVersion;
     join.rendezvous_seconds = launch.rendezvous_seconds;
-    join.deadline_seconds = options.reducer.deadline_seconds;
-    join.stall_seconds = options.reducer.stall_seconds;
-    join.explain_difference = explain_difference;
+    join.deadline_seconds = terms.deadline_seconds;
+    join.stall_seconds = terms.stall_seconds;
+    join.explain_difference = terms.explain_difference;
     auto transport = join_or_stop(join);
     comm::wipe(join.token);
     return transport;

@@ -1,18 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-// This process as one worker of a job: from what the launcher says to a transport.
+// A command that several workers carry out together: this process as their launcher, or as one of them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "cli/launch_environment.hpp"
 #include "firecaffe/comm/transport.hpp"
-#include "firecaffe/train/options.hpp"
 
 namespace firecaffe::cli {
 
+/// The job in which a launcher has started this process; nothing: it was started by hand. Throws what find_launch
+/// throws, and UsageError if `workers` (--workers) is more than 1 and not the size of the job.
+std::optional<LaunchInfo> find_job(int workers);
+
+/// Workers on this machine, each of which is this program with the same arguments.
+struct LocalJob {
+    int workers = 2;
+    std::vector<std::string> arguments;  ///< of this program, with its name in front
+    bool pin = true;                     ///< give each worker its share of the cores, if there are enough
+    int threads = 1;                     ///< cores that a worker can use
+    double deadline_seconds = 10.0;      ///< in which survivors find out that a worker is lost
+    bool quiet = false;
+    std::string cure;  ///< what to do if a worker was killed: "Start again"
+};
+
+/// Starts them, waits for them, says why they failed if they did; the exit status, which is 75 if one was killed.
+int run_local_job(const LocalJob& job);
+
+/// What the ranks of a job agree on before they begin, and how long they wait for each other.
+struct JobTerms {
+    std::string name;    ///< of the job
+    std::string config;  ///< canonical text of what they are to do; equal on all ranks
+    /// Words for the difference of two of these texts; may be empty.
+    std::function<std::string(std::string_view mine, std::string_view theirs)> explain_difference{};
+    double deadline_seconds = 10.0, stall_seconds = 120.0;  ///< as in comm::JoinOptions
+};
+
 /// Joins the job that `launch` describes; null for a job of one. Throws what join_tcp and token reading throw.
-std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const TrainOptions& options);
+std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const JobTerms& terms);
 
 /// True once SIGINT, SIGTERM or SIGUSR1 has come, after catch_stop_signals(). A second signal ends the process, and so
 /// does the first one inside of join_job: one line, exit status 75.

@@ -9,7 +9,6 @@
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
 #include "cli/job.hpp"
-#include "cli/local_workers.hpp"
 #include "firecaffe/config/config.hpp"
 #include "firecaffe/model_io/checkpoint.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -66,27 +65,22 @@ int launch_workers(const TrainArguments& a, const TrainOptions& options, const s
     inspect(options, a.workers);  // what is wrong for all workers is said once, here
     check_outputs(options.output.directory, a.json);
     if (a.resume) checkpoint_to_resume(options.output.directory + "/checkpoints");
-    LocalWorkersOptions workers;
-    workers.workers = a.workers;
-    workers.arguments = argv;
-    workers.environment = read_environment();
-    workers.pin = a.pin;
-    workers.threads_per_worker = static_cast<int>(options.compute.threads);
-    // Survivors find out by themselves within the deadline; a little more, so that their own words are heard.
-    workers.leave_deadline =
-        std::chrono::milliseconds(static_cast<long>(options.reducer.deadline_seconds * 1000) + 1000);
-    workers.report = [&](const std::string& line) {
-        if (!a.quiet) write_all(STDERR_FILENO, line + "\n");
-    };
-    workers.failure = [](const LocalWorkersResult& failed) {
-        const bool killed = failed.status > 128;  // a worker that was killed could not say anything
-        write_all(STDERR_FILENO, fmt::format("firecaffe: error: {}; {}\n", failed.message,
-                                             killed ? "the others stop. Start again with --resume"
-                                                    : "the workers' own messages say why"));
-    };
-    const LocalWorkersResult result = run_local_workers(workers);
-    // A worker that was killed is a lost worker: start again.
-    return result.status > 128 ? static_cast<int>(ExitStatus::try_again) : result.status;
+    LocalJob job;
+    job.workers = a.workers;
+    job.arguments = argv;
+    job.pin = a.pin;
+    job.threads = static_cast<int>(options.compute.threads);
+    job.deadline_seconds = options.reducer.deadline_seconds;
+    job.quiet = a.quiet;
+    job.cure = "Start again with --resume";
+    return run_local_job(job);
+}
+
+JobTerms training_terms(const TrainOptions& options, int size) {
+    TrainOptions shared = options;  // the number of shards must be equal, even where it follows from the threads
+    if (shared.solver.shards == 0) shared.solver.shards = size * options.compute.threads;
+    return {options.name, shared_config(shared), explain_difference, options.reducer.deadline_seconds,
+            options.reducer.stall_seconds};
 }
 
 int work(const TrainArguments& a, const TrainOptions& options, const std::optional<LaunchInfo>& launch) {
@@ -102,7 +96,7 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
     environment.explain_change = explain_change;
     if (launch) {
         if (rank == 0) console.note(fmt::format("{} workers, as {} says", size, launch->source));
-        environment.transport = join_job(*launch, options);
+        environment.transport = join_job(*launch, training_terms(options, size));
     }
     std::unique_ptr<RunFiles> files;
     if (rank == 0) {
@@ -126,6 +120,8 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
     } catch (const Error& e) {
         // To these ends all ranks come together, so one of them is enough to say why.
         const bool common = e.status() == ExitStatus::training_failed || dynamic_cast<const PreemptedError*>(&e);
+        if (!common && dynamic_cast<const PeerLostError*>(&e) && !options.output.directory.empty())
+            throw PeerLostError(e.what(), " --resume goes on from the last checkpoint.");
         if (rank == 0 || !common) throw;
         return static_cast<int>(e.status());
     }
@@ -138,11 +134,8 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
 
 int train(const TrainArguments& a, const std::vector<std::string>& argv) {
     const TrainOptions options = read_options(a);
-    const std::optional<LaunchInfo> launch = find_launch(read_environment(), read_process_facts());
+    const std::optional<LaunchInfo> launch = find_job(a.workers);
     if (!launch && a.workers > 1) return launch_workers(a, options, argv);
-    if (launch && a.workers > 1 && launch->size != a.workers)
-        throw UsageError("--workers ", a.workers, " inside a job of ", launch->size, " ranks (", launch->source,
-                         "); leave --workers out, the launcher decides");
     return work(a, options, launch);
 }
 

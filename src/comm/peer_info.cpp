@@ -15,6 +15,8 @@ std::string to_string(const OperationTag& tag) {
             return "the exchange of test figures" + number;
         case kResumeBucket:
             return "the comparison of checkpoints" + number;
+        case kBenchFiguresBucket:
+            return "the exchange of measured figures" + number;
         default:
             return text("bucket ", tag.bucket, " of step ", tag.step, number);
     }

@@ -46,7 +46,7 @@ TEST_CASE("an abort reaches every rank with its reason") {
             CHECK(contains(outcome.text, text("rank ", who, " (host ")));
             CHECK(contains(outcome.text,
                            ") gave up: disk full, while waiting in bucket 3 of step 615 (all-reduce #1842); "
-                           "survivors stop. Start again with --resume."));
+                           "survivors stop. Start again."));
             CHECK(outcome.seconds < 2);
         }
     }

@@ -45,7 +45,7 @@ class LostWorker(ProcessTest):
             self.assertEqual(len(lines), 1, said)
             self.assertRegex(lines[0], rf"lost rank {victim} \(host \S+, pid {pids[victim]}\): .+, "
                              r"while waiting in bucket \d+ of step \d+ \(all-reduce #\d+\)")
-            self.assertIn("Start again with --resume", lines[0])
+            self.assertIn("Start again. --resume goes on from the last checkpoint", lines[0])
         launcher = [line for line in running.errors() if re.match(r"firecaffe: error: rank \d", line)]
         self.assertEqual(len(launcher), 1, said)
         if sign == signal.SIGKILL:

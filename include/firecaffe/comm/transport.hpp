@@ -40,6 +40,7 @@ struct OperationTag {
 enum ServiceBucket : std::uint32_t {
     kTestFiguresBucket = 0xE0000000u,
     kResumeBucket = 0xE0000001u,  ///< which checkpoint each rank has found
+    kBenchFiguresBucket = 0xE0000002u,
 };
 
 /// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".

@@ -156,8 +156,7 @@ void DataPlane::wait(TcpTransfer& transfer) {
 
 void DataPlane::throw_verdict(const TcpTransfer& transfer) const {
     const Verdict verdict = verdict_.get();
-    throw PeerLostError(verdict.cause, ", while waiting in ", transfer.tag,
-                        "; survivors stop. Start again with --resume.");
+    throw PeerLostError(verdict.cause, ", while waiting in ", transfer.tag, "; survivors stop. Start again.");
 }
 
 void DataPlane::forget(TcpTransfer& transfer) noexcept {

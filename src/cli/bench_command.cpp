@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// `firecaffe bench allreduce`: how fast reducers are between these workers, as nccl-tests would show it.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "cli/bench_table.hpp"
+#include "cli/byte_sizes.hpp"
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "cli/inspection.hpp"
+#include "cli/job.hpp"
+#include "cli/progress.hpp"
+#include "firecaffe/bench/allreduce.hpp"
+#include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/train/run_files.hpp"
+
+namespace firecaffe::cli {
+
+namespace {
+
+struct BenchArguments {
+    int workers = 1;
+    std::vector<std::string> reducers{"auto"};
+    std::string minbytes = "32M", maxbytes = "32M", stepbytes = "1M";
+    std::size_t stepfactor = 0;
+    std::string datatype = "float", op = "sum";
+    int average = 3, blocking = 1;
+    AllreduceOptions options;
+    std::string json;
+    bool quiet = false, pin = true;
+};
+
+constexpr const char* kEvery = "all";
+
+/// Throws UsageError where the reducer is unknown, or cannot be with so many workers.
+void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const std::string& name, int workers) {
+    const std::vector<std::string> known = registry.names();
+    if (std::ranges::find(known, name) == known.end())
+        throw UsageError("--reducer ", name, ": there is none of this name; use ", kEvery, ", or some of ",
+                         fmt::format("{}", fmt::join(known, ", ")));
+    options.type = name;
+    try {
+        registry.make(options, comm::make_thread_transports(workers).front(), workers);
+    } catch (const ConfigError& error) {
+        throw UsageError("--reducer ", name, ": ", error.what());
+    }
+}
+
+/// What --reducer names; of "all", those that can be with so many workers, but for auto, which is one of the others.
+std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
+    std::vector<std::string> chosen;
+    for (const std::string& name : a.reducers) {
+        if (name != kEvery) {
+            try_reducer(registry, a.options.reducer, name, workers);
+            chosen.push_back(name);
+            continue;
+        }
+        for (const std::string& known : registry.names()) {
+            try {
+                if (known != "auto") try_reducer(registry, a.options.reducer, known, workers), chosen.push_back(known);
+            } catch (const UsageError&) {  // not for so many workers
+            }
+        }
+    }
+    return chosen;
+}
+
+AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
+    if (a.op != "sum") throw UsageError("-o ", a.op, ": reducers form sums and nothing else; use sum, or leave -o out");
+    if (a.datatype != "float" && a.datatype != "double")
+        throw UsageError("-d ", a.datatype, ": reducers sum float and double; use one of these");
+    if (a.blocking != 1)
+        throw UsageError("-z ", a.blocking, ": each sum is waited for, because each is timed; use 1, or leave -z out");
+    AllreduceOptions options = a.options;
+    options.dtype = a.datatype == "double" ? DType::float64 : DType::float32;
+    options.counts = element_counts({parse_byte_size("-b", a.minbytes), parse_byte_size("-e", a.maxbytes),
+                                     parse_byte_size("-i", a.stepbytes), a.stepfactor},
+                                    options.dtype);
+    options.time = static_cast<RankTime>(a.average);
+    options.reducers = choose_reducers(a, registry, workers);
+    return options;
+}
+
+/// What ranks compare before they begin.
+std::string terms_text(const BenchArguments& a, const AllreduceOptions& o) {
+    return fmt::format("-b {} -e {} -i {} -f {} -n {} -w {} -c {} -d {} -a {} ", a.minbytes, a.maxbytes, a.stepbytes,
+                       a.stepfactor, o.iterations, o.warm_up, o.checks, a.datatype, a.average) +
+           fmt::format("--seconds {} --reducer {} --deadline {}", o.seconds, fmt::join(o.reducers, ","),
+                       o.reducer.deadline_seconds);
+}
+
+/// Shows rows as they come where one reducer is measured. Of several the rows come in turn, so notes say how far it is,
+/// and their tables follow at the end.
+class BenchDisplay {
+  public:
+    BenchDisplay(const AllreduceOptions& options, int ranks, bool quiet)
+        : options_(options), table_(options, ranks, columns()), at_once_(options.reducers.size() == 1), quiet_(quiet) {}
+
+    void measured(const AllreduceTable& table) {
+        const AllreduceRow& row = table.rows.back();
+        if (at_once_) {
+            if (table.rows.size() == 1) write_all(STDOUT_FILENO, table_.head(table));
+            write_all(STDOUT_FILENO, table_.row(row));
+        } else if (!quiet_) {
+            write_all(STDERR_FILENO,
+                      fmt::format("{}, {} bytes: {} us out of place, {} us in place ({} of {} sizes)\n", table.reducer,
+                                  row.bytes, microseconds(row.out_of_place.mean), microseconds(row.in_place.mean),
+                                  table.rows.size(), options_.counts.size()));
+        }
+    }
+
+    void end(const AllreduceReport& report) const {
+        std::string out;
+        for (const AllreduceTable& table : report.tables) {
+            if (table.rows.empty()) continue;
+            if (!at_once_) {
+                out += table_.head(table);
+                for (const AllreduceRow& row : table.rows) out += table_.row(row);
+            }
+            out += table_.foot(table);
+        }
+        write_all(STDOUT_FILENO, out);
+    }
+
+  private:
+    static int columns() {
+        const Terminal terminal = examine_terminal(STDOUT_FILENO, read_environment());
+        return terminal.width ? terminal.width() : 0;
+    }
+
+    const AllreduceOptions& options_;
+    BenchTable table_;
+    bool at_once_, quiet_;
+};
+
+/// The status with which all ranks end; rank 0 says why it is not 0.
+int outcome(const AllreduceOptions& options, const AllreduceReport& report, int rank) {
+    if (report.stopped) {
+        if (rank != 0) return static_cast<int>(ExitStatus::try_again);
+        throw PreemptedError("stopped as asked after ", report.tables.front().rows.size(), " of ",
+                             options.counts.size(), " sizes; start again to measure all");
+    }
+    if (report.wrong() == 0) return 0;
+    if (rank != 0) return static_cast<int>(ExitStatus::training_failed);
+    const auto broken =
+        std::ranges::find_if(report.tables, [](const AllreduceTable& table) { return table.wrong() > 0; });
+    const auto row = std::ranges::find_if(
+        broken->rows, [](const AllreduceRow& r) { return r.out_of_place.wrong + r.in_place.wrong > 0; });
+    throw TrainingError("the sums of reducer '", broken->reducer, "' are wrong: ", broken->wrong(),
+                        " elements over all ranks, the first at ", row->bytes,
+                        " bytes; do not train with it, and please report it");
+}
+
+int work(const BenchArguments& a, const AllreduceOptions& options, const ReducerRegistry& registry,
+         const std::optional<LaunchInfo>& launch) {
+    catch_stop_signals();
+    const int rank = launch ? launch->rank : 0, size = launch ? launch->size : 1;
+    std::shared_ptr<comm::Transport> transport;
+    if (launch)
+        transport = join_job(*launch, {"bench allreduce",
+                                       terms_text(a, options),
+                                       {},
+                                       options.reducer.deadline_seconds,
+                                       options.reducer.stall_seconds});
+    AllreduceListener listener;
+    listener.stop_requested = stop_was_requested;
+    std::optional<BenchDisplay> display;
+    if (rank == 0) {
+        try {
+            check_outputs({}, a.json);
+        } catch (const std::exception& e) {
+            if (transport != nullptr) transport->abort(e.what());
+            throw;
+        }
+        display.emplace(options, size, a.quiet);
+        listener.measured = [&](const AllreduceTable& table) { display->measured(table); };
+    }
+    const AllreduceReport report = bench_allreduce(registry, options, std::move(transport), listener);
+    if (rank == 0) {
+        display->end(report);
+        if (!a.json.empty()) write_file_atomically(a.json, allreduce_json(options, report));
+    }
+    return outcome(options, report, rank);
+}
+
+int bench_allreduce_command(const BenchArguments& a, const std::vector<std::string>& argv) {
+    const ReducerRegistry registry;
+    const std::optional<LaunchInfo> launch = find_job(a.workers);
+    const int size = launch ? launch->size : a.workers;
+    const AllreduceOptions options = read_options(a, registry, size);
+    if (launch || size == 1) return work(a, options, registry, launch);
+    check_outputs({}, a.json);
+    LocalJob job;
+    job.workers = a.workers;
+    job.arguments = argv;
+    job.pin = a.pin;
+    job.deadline_seconds = options.reducer.deadline_seconds;
+    job.quiet = a.quiet;
+    job.cure = "Start again";
+    return run_local_job(job);
+}
+
+void add_options_of_nccl_tests(CLI::App& command, BenchArguments& a) {
+    constexpr int kMost = 1'000'000;
+    command.add_option("-b,--minbytes", a.minbytes, "Smallest size; K, M and G are powers of 1024")
+        ->capture_default_str();
+    command.add_option("-e,--maxbytes", a.maxbytes, "Largest size")->capture_default_str();
+    CLI::Option* step =
+        command.add_option("-i,--stepbytes", a.stepbytes, "Bytes from one size to the next")->capture_default_str();
+    command.add_option("-f,--stepfactor", a.stepfactor, "Factor from one size to the next, instead of -i")
+        ->check(CLI::Range(std::size_t{2}, std::size_t{1} << 20))
+        ->excludes(step);
+    command
+        .add_option("-n,--iters", a.options.iterations,
+                    "Iterations that are measured; 0, the default: at least 20, and more\nwhile --seconds allow")
+        ->check(CLI::Range(0, kMost));
+    command.add_option("-w,--warmup_iters", a.options.warm_up, "Iterations before that")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+    command
+        .add_option("-c,--check", a.options.checks,
+                    "Iterations after that, whose sums are compared with the exact ones;\n0: none, #wrong is N/A")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+    command.add_option("-d,--datatype", a.datatype, "float or double")->capture_default_str();
+    command.add_option("-o,--op", a.op, "sum; reducers know no other")->capture_default_str();
+    command
+        .add_option(
+            "-a,--average", a.average,
+            "The time of an iteration is that of rank 0 (0), the mean of the ranks'\n(1), the quickest's (2) or "
+            "the slowest's (3)")
+        ->check(CLI::Range(0, 3))
+        ->capture_default_str();
+    command.add_option("-z,--blocking", a.blocking, "1; each sum is waited for")->capture_default_str();
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program, const std::vector<std::string>& argv, Command& chosen) {
+    CLI::App* bench = program.add_subcommand("bench", "Measure how fast gradients are exchanged");
+    bench->require_subcommand(1);
+    bench->footer(
+        "Example:\n  firecaffe bench allreduce --workers 2 -b 4K -e 64M -f 4\n"
+        "'firecaffe bench allreduce --help' has more.");
+    auto a = std::make_shared<BenchArguments>();
+    CLI::App* command = bench->add_subcommand(
+        "allreduce", "Sum over workers with each reducer that is named, check the sums, show the table of nccl-tests");
+    command->add_option("--reducer", a->reducers, "Reducers to measure, in turn: NAME[,NAME...], or all; default: auto")
+        ->delimiter(',');
+    command->add_option("--workers", a->workers, "Start this many worker processes on this machine")
+        ->check(CLI::Range(1, 4096));
+    add_options_of_nccl_tests(*command, *a);
+    command->add_option("--seconds", a->options.seconds, "For the iterations at one size, where -n does not say")
+        ->check(CLI::Range(1e-3, 3600.0))
+        ->capture_default_str();
+    command
+        ->add_option("--deadline", a->options.reducer.deadline_seconds,
+                     "A worker that is silent for so many seconds is lost")
+        ->check(CLI::Range(0.1, 86400.0))
+        ->capture_default_str();
+    command->add_option("--json", a->json, "Write all figures to this file as well");
+    command->add_flag("--quiet", a->quiet, "Errors and tables only");
+    command->add_flag("!--no-pin", a->pin, "Do not bind workers to cores");
+    command->footer(
+        "In place, a worker's elements are replaced by the sum, as in training. Out of place, they stay:\n"
+        "they are first copied to where the sum is formed, and the copy counts as part of the operation.\n"
+        "algbw is size / time, busbw = algbw * 2(p-1)/p for p workers. docs/benchmarks.md explains the table.\n\n"
+        "Examples:\n  firecaffe bench allreduce --workers 2 -b 4K -e 64M -f 4\n"
+        "  firecaffe bench allreduce --workers 4 --reducer all -b 30M -e 30M --json allreduce.json\n"
+        "  mpirun -n 4 firecaffe bench allreduce -b 1M -e 16M -f 2 -d double");
+    command->callback([a, argv, &chosen] { chosen = [a, argv] { return bench_allreduce_command(*a, argv); }; });
+}
+
+}  // namespace firecaffe::cli

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/known_sums.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "catch.hpp"
+
+using namespace firecaffe;
+using firecaffe::bench::KnownSums;
+
+namespace {
+
+constexpr std::size_t kCount = 1000;
+
+template <class T>
+std::byte* bytes(std::vector<T>& values) {
+    return reinterpret_cast<std::byte*>(values.data());
+}
+
+template <class T>
+std::vector<T> elements_of(int rank, int ranks) {
+    std::vector<T> values(kCount);
+    KnownSums(rank, ranks).fill(dtype_of<T>, bytes(values), kCount);
+    return values;
+}
+
+template <class T>
+std::vector<T> sum_of(int ranks) {
+    std::vector<T> sum(kCount);
+    for (int rank = 0; rank < ranks; ++rank)
+        std::ranges::transform(sum, elements_of<T>(rank, ranks), sum.begin(), std::plus<T>());
+    return sum;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("known sums: the sum of what the ranks bring is what they expect", "", float, double) {
+    for (const int ranks : {1, 2, 3, 16, 64}) {
+        CAPTURE(ranks);
+        std::vector<TestType> sum = sum_of<TestType>(ranks);
+        for (const int rank : {0, ranks - 1})
+            CHECK(KnownSums(rank, ranks).count_wrong(dtype_of<TestType>, bytes(sum), kCount) == 0);
+        for (const TestType value : elements_of<TestType>(ranks - 1, ranks)) CHECK((value >= 1 && value <= 16));
+    }
+}
+
+TEST_CASE("known sums: what went wrong is counted") {
+    const KnownSums values(0, 3);
+    const auto wrong = [&](std::vector<float> sum) { return values.count_wrong(DType::float32, bytes(sum), kCount); };
+    const std::vector<float> right = sum_of<float>(3);
+    CHECK(wrong(sum_of<float>(2)) == kCount);  // rank 2 is left out
+    std::vector<float> one = right;
+    one[700] += 1;
+    one[701] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(wrong(one) == 2);
+    for (const auto distance : {1, 8, 64, 256, 500}) {  // parts that lie elsewhere
+        CAPTURE(distance);
+        std::vector<float> moved = right;
+        std::ranges::rotate(moved, moved.begin() + distance);
+        CHECK(wrong(moved) > kCount / 2);
+    }
+}
