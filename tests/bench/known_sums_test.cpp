@@ -59,7 +59,7 @@ TEST_CASE("known sums: what went wrong is counted") {
     for (const auto distance : {1, 8, 64, 256, 500}) {  // parts that lie elsewhere
         CAPTURE(distance);
         std::vector<float> moved = right;
-        std::ranges::rotate(moved, moved.begin() + distance);
+        std::rotate(moved.begin(), moved.begin() + distance, moved.end());
         CHECK(wrong(moved) > kCount / 2);
     }
 }
