@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/reducer/factory.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -31,12 +33,13 @@ int servers(const ReducerOptions& options, const comm::Transport& transport) {
         throw ConfigError("/reducer/servers: ", options.servers, " servers, but there are ", transport.size(),
                           " workers; give at most ", transport.size(), ", or 0 for one on each");
     }
-    return options.servers;
+    return static_cast<int>(options.servers);
 }
 
 // Hosts of equally many neighbouring ranks, of which the last may have fewer.
 int ranks_per_host(const ReducerOptions& options, const comm::Transport& transport) {
-    if (options.ranks_per_host > 0) return options.ranks_per_host;
+    if (options.ranks_per_host > 0)
+        return static_cast<int>(std::min<std::int64_t>(options.ranks_per_host, transport.size()));
     const auto host = [&](int rank) { return transport.peer(rank).host; };
     int each = 1;
     while (each < transport.size() && host(each) == host(0)) ++each;

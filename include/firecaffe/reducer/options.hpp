@@ -2,18 +2,19 @@
 // The choice of a reduction scheme. Field names equal the keys in JSON.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace firecaffe {
 
 struct ReducerOptions {
     std::string type = "auto";  ///< auto, local, a scheme (docs/algorithms.md), or the name of a registered reducer
-    int servers = 0;            ///< of sharded_server: workers that also serve; 0: every worker
-    int ranks_per_host = 0;     ///< of two_level: neighbouring ranks that share a host; 0: as the hosts' names say
-    double bucket_mb = 4.0;     ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
-    bool overlap = true;        ///< submit buckets during the backward pass
-    double deadline_seconds = 10.0;  ///< a peer that is silent for this long is lost
-    double stall_seconds = 120.0;    ///< a peer that is alive but makes no progress for this long is lost
+    std::int64_t servers = 0;   ///< of sharded_server: workers that also serve; 0: every worker
+    std::int64_t ranks_per_host = 0;  ///< of two_level: neighbours on one host; 0: as the hosts' names say
+    double bucket_mb = 4.0;           ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
+    bool overlap = true;              ///< submit buckets during the backward pass
+    double deadline_seconds = 10.0;   ///< a peer that is silent for this long is lost
+    double stall_seconds = 120.0;     ///< a peer that is alive but makes no progress for this long is lost
 };
 
 }  // namespace firecaffe
