@@ -33,6 +33,12 @@ function(firecaffe_add_library)
   firecaffe_link_dependencies(firecaffe)
 endfunction()
 
+# How much longer than usual a test may take.
+set(FIRECAFFE_TEST_SLOWNESS 1)
+if(FIRECAFFE_SANITIZE)
+  set(FIRECAFFE_TEST_SLOWNESS 6)
+endif()
+
 # firecaffe_add_test(comm plan_test.cpp tcp_test.cpp ...): the program test_comm, and a CTest test of that name.
 function(firecaffe_add_test room)
   add_executable(test_${room} ${ARGN})
@@ -40,5 +46,6 @@ function(firecaffe_add_test room)
   target_include_directories(test_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
   firecaffe_compile_settings(test_${room})
   add_test(NAME ${room} COMMAND test_${room})
-  set_tests_properties(${room} PROPERTIES TIMEOUT 300)
+  math(EXPR timeout "300 * ${FIRECAFFE_TEST_SLOWNESS}")
+  set_tests_properties(${room} PROPERTIES TIMEOUT ${timeout})
 endfunction()

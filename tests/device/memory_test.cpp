@@ -69,8 +69,8 @@ TEST_CASE("memory moves") {
 }
 
 TEST_CASE("more than there can be throws") {
-#ifdef __SANITIZE_ADDRESS__
-    WARN("SKIP: the address sanitizer ends a program that asks for too much memory");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    WARN("SKIP: the sanitizer ends a program that asks for too much memory");
     return;
 #endif
     CHECK_THROWS_AS(Memory<Cpu>(~std::size_t{0} / 2), std::bad_alloc);
