@@ -214,7 +214,7 @@ class CommandLine(BadInput):
                 self.check(run(command, self.directory / "none.json"), MISSING, "none.json", "check the path")
                 self.check(run(command, EXAMPLE, "--set", "data.train.images=/none.gz"), MISSING, "none.gz", "--input")
                 self.check(run(command, net, "--set", "layers.0.num_output=0"), BAD_CONFIG, "/layers/0/num_output")
-                self.check(run(command, net, "--input", "1x2x2"), BAD_CONFIG, "2x2", "layer")
+                self.check(run(command, net, "--input", "1x2x2"), BAD_CONFIG, "64x1x1", "layer")
                 self.check(run(command, net, "--batch", "0"), USAGE, "--batch")
                 for shape in ("28x28", "1x28x28x", "1x28x-28", "0x28x28", "one", "1x28x28x1"):
                     self.check(run(command, net, "--input", shape), USAGE, f"--input '{shape}'", "3x224x224")
