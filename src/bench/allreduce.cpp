@@ -148,12 +148,12 @@ class Bench {
         // What lies in the work buffer otherwise is the sum of the lane before: any numbers do to take the time.
         if (lane.in_place && kind == RoundKind::check) copy_input();
         double barrier = 0;  // eight bytes of either type
-        sum(reducer, reinterpret_cast<std::byte*>(&barrier), 1);
+        sum(reducer, bucket_, options_.dtype, &barrier, 1);
         const std::uint64_t sent = reducer.statistics().bytes_sent;
 
         const auto start = Clock::now();
         if (!lane.in_place) copy_input();
-        sum(reducer, work_.data(), count_);
+        sum(reducer, bucket_, options_.dtype, work_.data(), count_);
         const std::chrono::duration<double> seconds = Clock::now() - start;
 
         if (kind == RoundKind::measure) {
@@ -167,27 +167,19 @@ class Bench {
 
     void copy_input() { std::memcpy(work_.data(), input_.data(), bytes_); }
 
-    void sum(Reducer& reducer, std::byte* data, std::size_t count) const {
+    void sum(Reducer& reducer, std::uint32_t bucket, DType dtype, void* values, std::size_t count) const {
+        auto* const data = static_cast<std::byte*>(values);
         ReduceRequest request;
-        request.bucket = bucket_;
+        request.bucket = bucket;
         request.step = step_;
-        request.dtype = options_.dtype;
+        request.dtype = dtype;
         request.count = count;
         request.partials = {&data, 1};
         reducer.wait(reducer.submit(request));
     }
 
     /// Each rank has filled in places of its own, and zeros elsewhere; afterwards all have all.
-    void sum_figures() {
-        auto* data = reinterpret_cast<std::byte*>(figures_.data());
-        ReduceRequest request;
-        request.bucket = comm::kBenchFiguresBucket;
-        request.step = step_;
-        request.dtype = DType::float64;
-        request.count = figures_.size();
-        request.partials = {&data, 1};
-        control_->wait(control_->submit(request));
-    }
+    void sum_figures() { sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures_.data(), figures_.size()); }
 
     double over_ranks(std::span<const double> seconds) const {
         switch (options_.time) {
