@@ -19,7 +19,7 @@ using reference::require_equal_length;
 
 /// y[i] = f(x[i]...). y may be one of the x: tiles of its own let the compiler use vectors all the same.
 template <class T, class Function, class... X>
-void map(std::size_t count, T* y, const Function& f, const X*... x) {
+void for_each_element(std::size_t count, T* y, const Function& f, const X*... x) {
     constexpr std::size_t kTile = 64;
     T tile[kTile];
     std::size_t begin = 0;
@@ -34,10 +34,10 @@ template <class T>
 void relu_forward_body(std::span<const T> x, std::span<T> y, T negative_slope) {
     require_equal_length("relu", x, y);
     if (negative_slope == 0)
-        map(
+        for_each_element(
             x.size(), y.data(), [](T v) { return v < 0 ? T(0) : v; }, x.data());
     else
-        map(
+        for_each_element(
             x.size(), y.data(), [=](T v) { return v < 0 ? negative_slope * v : v; }, x.data());
 }
 
@@ -46,10 +46,10 @@ void relu_backward_body(std::span<const T> y, std::span<const T> dy, std::span<T
     require_equal_length("relu", y, dy);
     require_equal_length("relu", y, dx);
     if (negative_slope == 0)
-        map(
+        for_each_element(
             y.size(), dx.data(), [](T v, T d) { return v > 0 ? d : T(0); }, y.data(), dy.data());
     else
-        map(
+        for_each_element(
             y.size(), dx.data(), [=](T v, T d) { return v > 0 ? d : negative_slope * d; }, y.data(), dy.data());
 }
 
