@@ -13,7 +13,7 @@ configure_and_build release src/cli/firecaffe
 cd "$root"
 program=build/release/src/cli/firecaffe
 output=out/demo
-command=("$program" train examples/nin/fashion_mnist_bn.json --workers 2 --output "$output" "$@")
+command=("$program" train examples/nin/fashion_mnist_bn.json --workers 2 --output "$output" --overwrite "$@")
 say "Training: ${command[*]}"
 "${command[@]}" </dev/null
 

@@ -77,7 +77,7 @@ configure_and_build() {
   shift
   if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}; fi
   log=$(mktemp)
-  (cd "$root" && cmake --preset "$preset") </dev/null >"$log" 2>&1 || {
+  (cd "$root" && cmake --preset "$preset" -DFIRECAFFE_WERROR="${CI:+ON}") </dev/null >"$log" 2>&1 || {
     cat "$log" >&2
     fail "CMake could not configure the preset $preset; see above"
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds everything with warnings as errors and runs all tests. Ends with a line "N passed, N failed, N skipped".
+# Builds everything and runs all tests; where CI is set, warnings are errors. Ends with a line "N passed, N failed, N skipped".
 # Usage: scripts/test.sh [--all] [-- arguments of ctest]; --all also installs the packages of the group `optional`.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

@@ -114,17 +114,32 @@ std::string rendezvous_directory(const Variables& variables, const ProcessFacts&
     return text(base.front() == '/' ? base : "/tmp", "/firecaffe-", facts.user);
 }
 
-/// A meeting place on this host, under a name that all ranks of the job derive and no other job does.
-std::string file_on_this_host(const Family& family, const Variables& variables, const ProcessFacts& facts) {
-    std::string job, secret;
-    for (const char* name : {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "PMI_JOBID", "MV2_JOBID"})
-        if (job.empty()) job = variables.get_or(name, "");
-    // Job ids of Open MPI are reused; this number is drawn afresh for each job.
-    secret = variables.get_or("OMPI_MCA_orte_precondition_transports", "");
-    if (job.empty()) job = text("parent ", facts.parent, " ", facts.parent_start);
-    const std::string identity = text(family.launcher, "\n", job, "\n", secret);
+/// A meeting place on this host, under a name that all ranks of the job derive from `identity` and no other job does.
+/// The file has rank 0's address and a token, which only this user can read.
+std::string file_on_this_host(const std::string& identity, const Variables& variables, const ProcessFacts& facts) {
     const std::string hash = to_hex(sha256(std::as_bytes(std::span(identity.data(), identity.size()))));
     return text("file://", rendezvous_directory(variables, facts), "/job-", hash.substr(0, 32));
+}
+
+std::string mpi_job(const Family& family, const Variables& variables, const ProcessFacts& facts) {
+    std::string job;
+    for (const char* name : {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "PMI_JOBID", "MV2_JOBID"})
+        if (job.empty()) job = variables.get_or(name, "");
+    if (job.empty()) job = text("parent ", facts.parent, " ", facts.parent_start);
+    // Job ids of Open MPI are reused; this number is drawn afresh for each job.
+    return text(family.launcher, "\n", job, "\n", variables.get_or("OMPI_MCA_orte_precondition_transports", ""));
+}
+
+bool gives_token(const Variables& variables) {
+    return variables.has("FIRECAFFE_TOKEN_FD") || variables.has("FIRECAFFE_TOKEN_FILE") ||
+           variables.has("FIRECAFFE_TOKEN");
+}
+
+/// Who starts ranks on one host need not think of a token: a file there carries one.
+void meet_by_file_on_one_host(LaunchInfo& info, bool one_host, const std::string& job, const Variables& variables,
+                              const ProcessFacts& facts) {
+    if (one_host && info.size > 1 && !gives_token(variables))
+        info.rendezvous = file_on_this_host(job, variables, facts);
 }
 
 std::optional<LaunchInfo> from_ours(const Variables& variables) {
@@ -140,7 +155,7 @@ std::optional<LaunchInfo> from_ours(const Variables& variables) {
 }
 
 /// RANK and WORLD_SIZE are common words; only with an address to meet at are they taken for torchrun's.
-std::optional<LaunchInfo> from_torchrun(const Variables& variables) {
+std::optional<LaunchInfo> from_torchrun(const Variables& variables, const ProcessFacts& facts) {
     const bool address = variables.has("MASTER_ADDR") && variables.has("MASTER_PORT");
     if (!has_rank_and_size(kTorchrun, variables) || (!address && !variables.has("FIRECAFFE_RENDEZVOUS")))
         return std::nullopt;
@@ -148,7 +163,14 @@ std::optional<LaunchInfo> from_torchrun(const Variables& variables) {
     if (address) {
         // torchrun's own store listens on that port.
         const long long port = variables.number("MASTER_PORT", 1, 65535);
-        info.rendezvous = tcp(variables.get_or("MASTER_ADDR", ""), port < 65535 ? port + 1 : port - 1);
+        const std::string host = variables.get_or("MASTER_ADDR", "");
+        info.rendezvous = tcp(host, port < 65535 ? port + 1 : port - 1);
+        const bool loopback = host == "localhost" || host == "::1" || host.starts_with("127.");
+        meet_by_file_on_one_host(
+            info, loopback || info.local_size == info.size,
+            text(kTorchrun.launcher, "\n", host, "\n", port, "\n", variables.get_or("TORCHELASTIC_RUN_ID", ""), "\n",
+                 variables.get_or("TORCHELASTIC_RESTART_COUNT", "")),
+            variables, facts);
     }
     return info;
 }
@@ -165,7 +187,7 @@ bool is_slurm_step(const Variables& variables) {
            variables.number("SLURM_STEP_ID", 0, std::numeric_limits<std::uint32_t>::max()) < kFirstSpecialStep;
 }
 
-std::optional<LaunchInfo> from_slurm(const Variables& variables) {
+std::optional<LaunchInfo> from_slurm(const Variables& variables, const ProcessFacts& facts) {
     if (!is_slurm_step(variables)) return std::nullopt;
     const char* size = variables.has("SLURM_STEP_NUM_TASKS") ? "SLURM_STEP_NUM_TASKS" : "SLURM_NTASKS";
     LaunchInfo info = read_family({"Slurm", "SLURM_PROCID", size, "", ""}, variables);
@@ -189,7 +211,10 @@ std::optional<LaunchInfo> from_slurm(const Variables& variables) {
         constexpr long long kLargest = std::numeric_limits<std::uint32_t>::max();
         // Steps of one job may run side by side, so the step counts, too.
         const long long step = variables.has("SLURM_STEP_ID") ? variables.number("SLURM_STEP_ID", 0, kLargest) : 0;
-        info.rendezvous = tcp(host, 10000 + (variables.number(job, 0, kLargest) + step) % 50000);
+        const long long number = variables.number(job, 0, kLargest);
+        info.rendezvous = tcp(host, 10000 + (number + step) % 50000);
+        meet_by_file_on_one_host(info, info.local_size == info.size, text("Slurm\n", number, "\n", step), variables,
+                                 facts);
     }
     return info;
 }
@@ -199,7 +224,7 @@ std::optional<LaunchInfo> from_slurm(const Variables& variables) {
 void meet_without_address(LaunchInfo& info, const Family& family, const Variables& variables,
                           const ProcessFacts& facts) {
     if (info.size == 1) return;
-    if (std::optional<LaunchInfo> slurm = from_slurm(variables);
+    if (std::optional<LaunchInfo> slurm = from_slurm(variables, facts);
         slurm && slurm->rank == info.rank && slurm->size == info.size && !slurm->rendezvous.empty()) {
         slurm->source = info.source + ", address by Slurm";
         info = *slurm;
@@ -208,12 +233,12 @@ void meet_without_address(LaunchInfo& info, const Family& family, const Variable
     if (info.local_size != info.size)
         throw UsageError(family.launcher, " started ", info.size, " ranks, ", info.local_size,
                          " on this host, and gives no address at which to meet; ", kMeet);
-    info.rendezvous = file_on_this_host(family, variables, facts);
+    info.rendezvous = file_on_this_host(mpi_job(family, variables, facts), variables, facts);
 }
 
 std::optional<LaunchInfo> first_complete(const Variables& variables, const ProcessFacts& facts) {
     if (auto info = from_ours(variables)) return info;
-    if (auto info = from_torchrun(variables)) return info;
+    if (auto info = from_torchrun(variables, facts)) return info;
     for (const Family* family : {&kOpenMpi, &kMpich, &kMvapich2}) {
         if (!has_rank_and_size(*family, variables)) continue;
         LaunchInfo info = read_family(*family, variables);
@@ -221,7 +246,7 @@ std::optional<LaunchInfo> first_complete(const Variables& variables, const Proce
         return info;
     }
     if (has_rank_and_size(kPmix, variables)) return read_family(kPmix, variables);
-    if (auto info = from_slurm(variables)) return info;
+    if (auto info = from_slurm(variables, facts)) return info;
     if (has_rank_and_size(kKubernetes, variables)) return read_family(kKubernetes, variables);
     if (variables.has(kPmix.rank))
         throw UsageError("PMIX_RANK=", *variables.get(kPmix.rank),

@@ -23,7 +23,7 @@ struct TrainArguments {
     int workers = 1;
     std::int64_t threads = 0;
     std::string output, json;
-    bool resume = false, quiet = false, pin = true;
+    bool resume = false, overwrite = false, quiet = false, pin = true;
 };
 
 TrainOptions read_options(const TrainArguments& a) {
@@ -64,7 +64,13 @@ std::string explain_change(const std::string& then, const std::string& now) {
 int launch_workers(const TrainArguments& a, const TrainOptions& options, const std::vector<std::string>& argv) {
     inspect(options, a.workers);  // what is wrong for all workers is said once, here
     check_outputs(options.output.directory, a.json);
-    if (a.resume) checkpoint_to_resume(options.output.directory + "/checkpoints");
+    if (!options.output.directory.empty()) {
+        const std::string checkpoints = options.output.directory + "/checkpoints";
+        if (a.resume)
+            checkpoint_to_resume(checkpoints);
+        else if (!a.overwrite)
+            require_no_checkpoints(checkpoints);
+    }
     LocalJob job;
     job.workers = a.workers;
     job.arguments = argv;
@@ -92,6 +98,7 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
     environment.listeners = {&console};
     environment.config = print_config(options);
     environment.resume = a.resume;
+    environment.overwrite = a.overwrite;
     environment.stop_requested = stop_was_requested;
     environment.explain_change = explain_change;
     if (launch) {
@@ -102,7 +109,8 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
     if (rank == 0) {
         try {
             check_outputs(options.output.directory, a.json);
-            if (!options.output.directory.empty()) files = std::make_unique<RunFiles>(options.output.directory);
+            if (!options.output.directory.empty())
+                files = std::make_unique<RunFiles>(options.output.directory, a.resume);
         } catch (const std::exception& e) {
             if (environment.transport != nullptr) environment.transport->abort(e.what());
             throw;
@@ -110,10 +118,10 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
         if (files != nullptr) environment.listeners.push_back(files.get());
     }
     Trainer<float, Cpu> trainer(options, std::move(environment));
-    console.note(fmt::format("{}: {} parameters; batch {} = {} workers x {:.4g} images; {}; seed {}", options.name,
-                             trainer.layout().parameter_count(), options.solver.global_batch, size,
-                             static_cast<double>(options.solver.global_batch) / size, base_rate_text(options.solver),
-                             options.solver.random_seed));
+    console.note(fmt::format("{}{} parameters; batch {} = {} workers x {:.4g} images; {}; seed {}",
+                             options.name.empty() ? "" : options.name + ": ", trainer.layout().parameter_count(),
+                             options.solver.global_batch, size, static_cast<double>(options.solver.global_batch) / size,
+                             base_rate_text(options.solver), options.solver.random_seed));
     TrainSummary summary;
     try {
         summary = trainer.train();
@@ -150,7 +158,10 @@ void add_train(CLI::App& program, const std::vector<std::string>& argv, Command&
     command->add_option("--threads", a->threads, "Math threads of each worker (compute.threads)")
         ->check(CLI::Range(1, 4096));
     command->add_option("--output", a->output, "Directory for log, summary and checkpoints (output.directory)");
-    command->add_flag("--resume", a->resume, "Go on from the newest valid checkpoint in the output directory");
+    auto* resume =
+        command->add_flag("--resume", a->resume, "Go on from the newest valid checkpoint in the output directory");
+    command->add_flag("--overwrite", a->overwrite, "Remove the checkpoints of an earlier run in the output directory")
+        ->excludes(resume);
     command->add_option("--json", a->json, "Write the summary to this file as well");
     command->add_flag("--quiet", a->quiet, "No progress; errors and the result only");
     command->add_flag("!--no-pin", a->pin, "Do not bind workers to cores");

@@ -116,6 +116,15 @@ void write_latest(const fs::path& root, const std::string& name) {
     sync_directory(root);
 }
 
+/// Hides a checkpoint, then removes it: a crash in the middle must not leave half a one under its name. Returns errno.
+int hide_and_remove(const fs::path& root, std::int64_t iteration) {
+    const std::string name = checkpoint_name(iteration);
+    const fs::path hidden = hidden_path(root, name + "-old");
+    if (::rename((root / name).c_str(), hidden.c_str()) != 0) return errno;
+    remove_quietly(hidden);
+    return 0;
+}
+
 /// Best effort: a checkpoint that cannot be removed does no harm to the one just saved.
 void remove_older(const fs::path& root, std::int64_t iteration, std::int64_t keep) {
     if (keep == 0) return;
@@ -126,12 +135,7 @@ void remove_older(const fs::path& root, std::int64_t iteration, std::int64_t kee
         return;
     }
     std::erase_if(saved, [&](std::int64_t other) { return other > iteration; });
-    for (std::size_t i = static_cast<std::size_t>(keep); i < saved.size(); ++i) {
-        const std::string name = checkpoint_name(saved[i]);
-        const fs::path hidden = hidden_path(root, name + "-old");
-        // Hidden first: a crash in the middle of a deletion must not leave half a checkpoint under its name.
-        if (::rename((root / name).c_str(), hidden.c_str()) == 0) remove_quietly(hidden);
-    }
+    for (std::size_t i = static_cast<std::size_t>(keep); i < saved.size(); ++i) hide_and_remove(root, saved[i]);
 }
 
 void clean_up(const fs::path& root) {
@@ -203,6 +207,27 @@ std::optional<std::string> checkpoint_to_resume(const std::string& root, std::ve
                         "; put back a copy, or start from the beginning in another directory");
     if (passed_over != nullptr) *passed_over = std::move(reasons);
     return found;
+}
+
+void require_no_checkpoints(const std::string& root) {
+    std::error_code error;
+    if (!fs::exists(root, error) && !error) return;
+    const std::vector<std::int64_t> saved = list_checkpoints(root);
+    if (!saved.empty())
+        throw UsageError(in_quotes(root), " holds ", saved.size(), saved.size() == 1 ? " checkpoint" : " checkpoints",
+                         " of an earlier run, the newest of iteration ", saved.front(),
+                         "; go on from it with --resume, choose another output directory, or remove what is there with "
+                         "--overwrite");
+}
+
+void remove_checkpoints(const std::string& root_directory) {
+    const fs::path root = root_directory;
+    std::error_code error;
+    if (!fs::exists(root, error) && !error) return;
+    for (const std::int64_t iteration : list_checkpoints(root))
+        if (const int reason = hide_and_remove(root, iteration); reason != 0)
+            throw_io("remove the checkpoint", root / checkpoint_name(iteration), reason);
+    fs::remove(root / "latest", error);
 }
 
 Checkpoint load_checkpoint(const std::string& path) {

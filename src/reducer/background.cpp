@@ -21,6 +21,7 @@ class BackgroundReducer::Worker {
         if (work_ == nullptr) throw UsageError("BackgroundReducer: no work was given; pass a BlockingReducer");
         if (options.queue == 0) throw UsageError("BackgroundReducer: queue is 0; give at least 1");
         queue_.resize(options.queue);
+        for (Item& item : queue_) item.partials.reserve(static_cast<std::size_t>(work_->partials()));
         thread_ = std::thread([this] { serve(); });
     }
 

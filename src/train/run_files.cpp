@@ -63,12 +63,8 @@ std::string summary_json(const TrainSummary& s) {
 }
 
 std::string evaluation_json(const EvaluationReport& r) {
-    const Json json{{"images", r.images},
-                    {"crops", r.crops},
-                    {"test_loss", r.loss},
-                    {"test_top1", r.top1},
-                    {"test_top5", r.top5},
-                    {"seconds", r.seconds}};
+    const Json json{{"images", r.images},  {"crops", r.crops},    {"test_loss", r.loss},
+                    {"test_top1", r.top1}, {"test_top5", r.top5}, {"seconds", r.seconds}};
     return as_text(json, 2) + "\n";
 }
 
@@ -100,6 +96,7 @@ void write_file_atomically(const std::string& path, const std::string& text) {
 /// One line, each a whole one or none. A full disk must not end the training, so what cannot be written is counted.
 struct RunFiles::State {
     std::string directory;
+    bool resumed = false, begun = false;
     int log = -1;
     std::int64_t missing = 0;
 
@@ -122,7 +119,17 @@ struct RunFiles::State {
         return true;
     }
 
+    /// Only now: a run that fails before its first report leaves what an earlier one wrote.
+    void begin() {
+        begun = true;
+        std::error_code ignored;
+        std::filesystem::remove(directory + "/summary.json", ignored);
+        if (!resumed && ::ftruncate(log, 0) != 0)
+            throw IoError("cannot start '", directory, "/log.jsonl' anew: ", std::strerror(errno));
+    }
+
     void line(const Json& json) {
+        if (!begun) begin();
         if (missing > 0) {
             const std::string message = std::to_string(missing) + " lines are missing here: they could not be written";
             if (!write_line({{"event", "warning"}, {"message", message}})) {
@@ -135,8 +142,9 @@ struct RunFiles::State {
     }
 };
 
-RunFiles::RunFiles(std::string directory) : state_(std::make_unique<State>()) {
+RunFiles::RunFiles(std::string directory, bool resumed) : state_(std::make_unique<State>()) {
     state_->directory = std::move(directory);
+    state_->resumed = resumed;
     std::error_code error;
     std::filesystem::create_directories(state_->directory, error);
     if (error)

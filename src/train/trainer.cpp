@@ -69,16 +69,17 @@ std::int64_t logical_shards(const TrainOptions& options, int workers) {
     const std::int64_t passes = std::max<std::int64_t>(solver.iter_size, 1);
     const bool too_many = per_pass < 1 || per_pass > batch / passes;
     if (too_many || batch % (per_pass * passes) != 0)
-        throw ConfigError("solver.global_batch ", solver.global_batch, " cannot be cut into ",
-                          passes == 1 ? text(per_pass)
-                          : too_many  ? text(passes, " x ", per_pass)
-                                      : text(per_pass * passes),
-                          " equal shards",
-                          passes == 1 ? "" : text(" (iter_size ", passes, " times ", stated ? "shards " : "", per_pass, ")"),
-                          "; choose solver.shards so that it divides the batch",
-                          stated ? ""
-                                 : text(" (without it there is one shard per math thread: ", workers, " workers with ",
-                                        options.compute.threads, " each)"));
+        throw ConfigError(
+            "solver.global_batch ", solver.global_batch, " cannot be cut into ",
+            passes == 1 ? text(per_pass)
+            : too_many  ? text(passes, " x ", per_pass)
+                        : text(per_pass * passes),
+            " equal shards",
+            passes == 1 ? "" : text(" (iter_size ", passes, " times ", stated ? "shards " : "", per_pass, ")"),
+            "; choose solver.shards so that it divides the batch",
+            stated ? ""
+                   : text(" (without it there is one shard per math thread: ", workers, " workers with ",
+                          options.compute.threads, " each)"));
     const std::int64_t shards = per_pass * passes;
     if (shards > kMost)
         throw ConfigError("solver: ", shards, " shards are too many; at most ", kMost, " are supported");
@@ -156,7 +157,7 @@ template <class T, class Device>
 TrainSummary Trainer<T, Device>::train() {
     State& s = *state_;
     const auto run = [&] {
-        if (s.environment.resume && !s.options.output.directory.empty()) s.resume();
+        if (!s.options.output.directory.empty()) s.claim_output();
         s.train_loop();
         std::optional<EvaluationReport> evaluation;
         if (s.test_set != nullptr) evaluation = s.evaluate();

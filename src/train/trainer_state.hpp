@@ -76,6 +76,8 @@ struct Trainer<T, Device>::State {
     StepReport report(std::int64_t since, double since_seconds, double since_data, double since_exchange) const;
     void train_loop();
     void save();
+    std::string checkpoint_root() const { return options.output.directory + "/checkpoints"; }
+    void claim_output();
     void resume();
     EvaluationReport evaluate();
     TrainSummary summary(const std::optional<EvaluationReport>& evaluation) const;

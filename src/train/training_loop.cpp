@@ -158,7 +158,7 @@ template <class T, class Device>
 void Trainer<T, Device>::State::save() {
     if (options.output.directory.empty()) return;
     require_finite(layout(), parameters, iteration);
-    const std::string root = options.output.directory + "/checkpoints";
+    const std::string root = checkpoint_root();
     CheckpointReport done{iteration, root + "/" + checkpoint_name(iteration), 0.0};
     if (rank() == 0) {
         const auto start = Clock::now();
@@ -175,10 +175,21 @@ void Trainer<T, Device>::State::save() {
     tell(&TrainListener::on_checkpoint, done);
 }
 
+/// Goes on from what lies in the output directory, or sees to it that no other run does.
+template <class T, class Device>
+void Trainer<T, Device>::State::claim_output() {
+    if (environment.resume) return resume();
+    if (rank() != 0) return;  // rank 0 alone writes
+    if (environment.overwrite)
+        remove_checkpoints(checkpoint_root());
+    else
+        require_no_checkpoints(checkpoint_root());
+}
+
 /// Every rank reads the newest valid checkpoint; then the ranks compare what they found.
 template <class T, class Device>
 void Trainer<T, Device>::State::resume() {
-    const std::string root = options.output.directory + "/checkpoints";
+    const std::string root = checkpoint_root();
     std::vector<std::string> passed_over;
     const auto found = checkpoint_to_resume(root, &passed_over);
     for (const std::string& reason : passed_over) tell(&TrainListener::on_warning, reason);

@@ -124,6 +124,31 @@ TEST_CASE("MPI on one host meets at a file that the ranks of one job share and o
     CHECK(find_launch(kMpich, {1000, 4711, 123457})->rendezvous != launch(kMpich).rendezvous);
 }
 
+TEST_CASE("torchrun and Slurm on one host meet at a file, which brings a token, unless there is one") {
+    const Environment torchrun = with(kTorchrun, {{"LOCAL_WORLD_SIZE", "8"}, {"LOCAL_RANK", "3"}});
+    const std::string place = launch(torchrun).rendezvous;
+    CHECK(place.substr(0, 31) == "file:///tmp/firecaffe-1000/job-");
+    CHECK(launch(with(torchrun, {{"RANK", "0"}, {"LOCAL_RANK", "0"}})).rendezvous == place);
+    CHECK(launch(with(torchrun, {{"MASTER_PORT", "29600"}})).rendezvous != place);
+    CHECK(launch(with(torchrun, {{"TORCHELASTIC_RUN_ID", "another"}})).rendezvous != place);
+    CHECK(launch(with(torchrun, {{"TORCHELASTIC_RESTART_COUNT", "1"}})).rendezvous != place);
+    CHECK(launch(with(torchrun, {{"FIRECAFFE_TOKEN", "secret"}})).rendezvous == "tcp://node0:29501");
+    CHECK(launch(with(torchrun, {{"FIRECAFFE_RENDEZVOUS", "tcp://h:1"}})).rendezvous == "tcp://h:1");
+    Environment by_hand{{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", "29500"}};
+    CHECK(launch(by_hand).rendezvous.substr(0, 8) == "file:///");
+    by_hand["MASTER_ADDR"] = "node0";
+    CHECK(launch(by_hand).rendezvous == "tcp://node0:29501");
+
+    const Environment slurm = with(kSlurm, {{"SLURM_NTASKS", "3"},
+                                            {"SLURM_PROCID", "2"},
+                                            {"SLURM_NODEID", "0"},
+                                            {"SLURM_STEP_TASKS_PER_NODE", "3"},
+                                            {"SLURM_STEP_NODELIST", "n09"}});
+    CHECK(launch(slurm).rendezvous.substr(0, 31) == "file:///tmp/firecaffe-1000/job-");
+    CHECK(launch(with(slurm, {{"SLURM_STEP_ID", "1"}})).rendezvous != launch(slurm).rendezvous);
+    CHECK(launch(with(slurm, {{"FIRECAFFE_TOKEN_FILE", "/shared/token"}})).rendezvous == "tcp://n09:33456");
+}
+
 TEST_CASE("MPI on several hosts needs an address") {
     const Environment two_hosts = with(kOpenMpi, {{"OMPI_COMM_WORLD_SIZE", "4"}});
     CHECK_THROWS_WITH(launch(two_hosts), Catch::Contains("Open MPI") && Catch::Contains("FIRECAFFE_RENDEZVOUS"));

@@ -38,8 +38,8 @@ void check_sums(int ranks, int shards, std::size_t count, ExecutorOptions option
     for (const std::string& error : errors) REQUIRE(error == "");
 }
 
-// Runs the plan four times; all ranks have but `transfers` allocations in common once they are warm.
-void check_allocations(const Plan& plan, int shards, std::size_t count, std::size_t chunk_bytes, long transfers) {
+// Runs the plan four times; no rank allocates anything once they are warm.
+void check_allocations(const Plan& plan, int shards, std::size_t count, std::size_t chunk_bytes) {
     INFO(plan.scheme);
     const auto data = make_shards<float>(shards, count);
     std::barrier barrier(plan.ranks);
@@ -65,8 +65,8 @@ void check_allocations(const Plan& plan, int shards, std::size_t count, std::siz
     });
     for (const std::string& error : errors) REQUIRE(error == "");
     REQUIRE(counted.size() == 4);
-    CHECK(counted[0] > transfers);
-    for (int i = 1; i < 4; ++i) CHECK(counted[static_cast<std::size_t>(i)] == transfers);
+    CHECK(counted[0] > 0);
+    for (int i = 1; i < 4; ++i) CHECK(counted[static_cast<std::size_t>(i)] == 0);
     CHECK_FALSE(scratch_grew);
 }
 
@@ -139,15 +139,11 @@ TEST_CASE("the executor runs plans that move parts, with a local addition") {
     }
 }
 
-TEST_CASE("the executor allocates nothing but transfers once it is warm") {
-    const auto messages = [](const Plan& plan, int shards) {
-        return static_cast<long>(simulate(plan, shards).messages);
-    };
+TEST_CASE("the executor and its transport allocate nothing once they are warm") {
     const Plan tree = plan_tree(4, 6);
-    check_allocations(tree, 6, 50000, 4096, 2 * messages(tree, 6) * 49);
-    check_allocations(tree, 6, 50000, kWholeRequest, 2 * messages(tree, 6));
-    const Plan direct = plan_direct(4, 6);  // parts of three chunks each, and scratch slots
-    check_allocations(direct, 6, 4 * 3 * 1024, 4096, 2 * messages(direct, 6) * 3);
+    check_allocations(tree, 6, 50000, 4096);
+    check_allocations(tree, 6, 50000, kWholeRequest);
+    check_allocations(plan_direct(4, 6), 6, 4 * 3 * 1024, 4096);  // parts of three chunks each, and scratch slots
 }
 
 TEST_CASE("a scratch slot takes no more memory than its part") {

@@ -2,7 +2,10 @@
 #include <set>
 
 #include "catch.hpp"
+#include "firecaffe/comm/collective/executor.hpp"
+#include "firecaffe/comm/collective/tree.hpp"
 #include "ranks.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace firecaffe;
 using namespace firecaffe::comm;
@@ -42,6 +45,26 @@ TEST_CASE("every pair of ranks exchanges transfers of every length") {
         for (const std::uint64_t bytes : sent)
             CHECK(bytes == static_cast<std::uint64_t>(size - 1) * (1000008 + 48 * (3 + 4)));
     }
+}
+
+TEST_CASE("a collective over TCP allocates nothing on the thread that runs it, once it is warm") {
+    constexpr std::size_t kCount = 100'000;
+    std::vector<std::uint64_t> first(3), later(3);
+    const auto outcomes = run_ranks(job_options(3), [&](Transport& transport) {
+        const auto me = static_cast<std::size_t>(transport.rank());
+        std::vector<float> values(kCount);
+        const std::vector<std::byte*> slots{reinterpret_cast<std::byte*>(values.data())};
+        const Plan plan = plan_tree(3, 3);
+        Executor executor(transport, {.chunk_bytes = 4096});
+        for (std::uint64_t sequence = 0; sequence < 5; ++sequence) {
+            const testing::AllocationCounter counter;
+            executor.run(plan, slots, kCount, DType::float32, {.sequence = sequence});
+            (sequence == 0 ? first : later)[me] += counter.count();
+        }
+    });
+    for (const Outcome& outcome : outcomes) CHECK(outcome.text == "");
+    for (const std::uint64_t count : first) CHECK(count > 0);
+    CHECK(later == std::vector<std::uint64_t>(3, 0));
 }
 
 TEST_CASE("both directions at once, far beyond the buffers of the system") {

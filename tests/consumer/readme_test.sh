@@ -50,7 +50,7 @@ while IFS= read -r line; do
   read -r -a command <<<"$line"
   if [[ ${#command[@]} == 0 ]]; then continue; fi
   if ! works "${command[0]}"; then
-    echo "not run, no ${command[0]} works here: $line"
+    echo "SKIP: no ${command[0]} works here: $line"
     left=$((left + 1))
     continue
   fi

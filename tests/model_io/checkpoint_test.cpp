@@ -54,6 +54,22 @@ TEST_CASE("only the newest are kept, and later ones are left alone") {
     CHECK(names_in(scratch.path()) == std::vector<std::string>{"iter_00000200", "latest"});
 }
 
+TEST_CASE("a root of an earlier run is refused until its checkpoints are removed") {
+    const Scratch scratch;
+    CHECK_NOTHROW(require_no_checkpoints(scratch / "absent"));
+    CHECK_NOTHROW(remove_checkpoints(scratch / "absent"));
+    CHECK_NOTHROW(require_no_checkpoints(scratch.path()));
+    for (const int iteration : {10, 20}) save_small(scratch.path(), iteration, 0);
+    CHECK_THROWS_AS(require_no_checkpoints(scratch.path()), UsageError);
+    CHECK_THROWS_WITH(require_no_checkpoints(scratch.path()),
+                      Catch::Contains(scratch.path().string()) && Catch::Contains("2 checkpoints") &&
+                          Catch::Contains("iteration 20") && Catch::Contains("--overwrite"));
+    std::filesystem::create_directory(scratch / "not one of ours");
+    remove_checkpoints(scratch.path());
+    CHECK(names_in(scratch.path()) == std::vector<std::string>{"not one of ours"});
+    CHECK_NOTHROW(require_no_checkpoints(scratch.path()));
+}
+
 TEST_CASE("a directory of the same iteration is kept if equal and replaced otherwise") {
     const Scratch scratch;
     const auto path = save_small(scratch.path(), 5, 0);

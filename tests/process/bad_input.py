@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the program says, and what it leaves, when something that it was given is wrong. Each time: the exit status of
-the table in README.md; one line of error per process, which starts with "firecaffe: " and has the place and the cure;
+ExitStatus in core/error.hpp; one line of error per process, which starts with "firecaffe: " and has the place and the cure;
 nothing half-written; and no process left.
 
 Usage: bad_input.py [Configs | Nets | CommandLine | Data | Checkpoints | Ranks | Outputs]; without an argument all of them."""

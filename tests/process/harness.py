@@ -165,7 +165,7 @@ def free_port():
 
 def by_hand(rank, size, port, **more):
     """What somebody sets who starts the ranks without a launcher."""
-    return {"FIRECAFFE_RANK": str(rank), "FIRECAFFE_WORLD_SIZE": str(size),
+    return {"FIRECAFFE_RANK": str(rank), "FIRECAFFE_WORLD_SIZE": str(size), "FIRECAFFE_TOKEN": "7a" * 32,
             "FIRECAFFE_RENDEZVOUS": f"tcp://127.0.0.1:{port}", "FIRECAFFE_RENDEZVOUS_SECONDS": "5", **more}
 
 

@@ -37,7 +37,7 @@ class Variables(Launchers):
 
     def test_by_hand_with_a_file_to_meet_at(self):
         place = f"file://{self.directory}/meet"
-        self.check_ranks([by_hand(rank, 2, 0, FIRECAFFE_RENDEZVOUS=place) for rank in (0, 1)], "FireCaffe")
+        self.check_ranks([by_hand(rank, 2, 0, FIRECAFFE_RENDEZVOUS=place, FIRECAFFE_TOKEN="") for rank in (0, 1)], "FireCaffe")
         self.assertFalse((self.directory / "meet").exists())
 
     def test_torchrun_s_variables(self):

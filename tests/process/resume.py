@@ -109,6 +109,30 @@ class Resume(ProcessTest):
         self.assertEqual(again["resumed_from"], STEPS)
         self.assertEqual(again["parameters_digest"], first["parameters_digest"])
 
+    def test_a_run_never_mixes_with_an_earlier_one(self):
+        """Without --resume a used directory is refused and stays as it was; --overwrite starts anew there, and what is
+        killed before it has saved anything goes on as that run and not as the earlier one."""
+        self.finish(1)
+        before = {path: path.stat().st_mtime_ns for path in self.output.rglob("*")}
+        for workers in ("1", "2"):
+            refused = train("--workers", workers, "--output", self.output, changes=RUN).wait()
+            self.assertEqual((refused.status, len(refused.errors())), (2, 1), str(refused))
+            for words in (str(self.output), f"iteration {STEPS}", "--resume", "--overwrite"):
+                self.assertIn(words, refused.errors()[0])
+        self.assertEqual({path: path.stat().st_mtime_ns for path in self.output.rglob("*")}, before)
+
+        other = {**RUN, "solver.base_lr": 0.005, "output.checkpoint_interval": 0}
+        reference = self.trained(changes=other)
+        running = train("--output", self.output, "--overwrite", changes=other)
+        running.wait_for_line("step 2/")
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        self.assertFalse((self.output / "summary.json").exists())
+        found = self.trained("--resume", output=self.output, changes=other)
+        self.assertEqual(found["parameters_digest"], reference["parameters_digest"])
+        lines = (self.output / "log.jsonl").read_text().splitlines()
+        self.assertEqual(sum('"event":"end"' in line.replace(" ", "") for line in lines), 1, "the earlier log is gone")
+
     def test_resume_needs_a_directory(self):
         failed = run("train", EXAMPLE, "--resume")
         self.assertEqual((failed.status, len(failed.errors())), (2, 1), str(failed))

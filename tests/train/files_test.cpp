@@ -91,14 +91,28 @@ TEST_CASE("figures that do not exist are null") {
     CHECK(Json::parse(evaluation_json({.images = 7, .crops = 10})).at("crops") == 10);
 }
 
-TEST_CASE("a log goes on where it ended, and takes any bytes") {
+TEST_CASE("the log of a resumed run goes on where it ended, and takes any bytes") {
     const Scratch scratch(Scratch::Where::memory);
     RunFiles(scratch.path().string()).on_warning("first");
-    RunFiles(scratch.path().string()).on_warning("caf\xe9 \"two\"\nlines");
+    RunFiles(scratch.path().string(), true).on_warning("caf\xe9 \"two\"\nlines");
     const auto lines = lines_of(scratch / "log.jsonl");
     REQUIRE(lines.size() == 2);
     CHECK(lines[0].at("message") == "first");
     CHECK(lines[1].at("message") == "caf\xef\xbf\xbd \"two\"\nlines");
+}
+
+TEST_CASE("a new run replaces the files of an earlier one with its first report, and not before") {
+    const Scratch scratch(Scratch::Where::memory);
+    RunFiles(scratch.path().string()).on_end({});
+    { const RunFiles opened_only(scratch.path().string()); }
+    CHECK(lines_of(scratch / "log.jsonl").size() == 1);
+    CHECK(std::filesystem::exists(scratch / "summary.json"));
+    RunFiles next(scratch.path().string());
+    next.on_warning("mine");
+    const auto lines = lines_of(scratch / "log.jsonl");
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].at("message") == "mine");
+    CHECK_FALSE(std::filesystem::exists(scratch / "summary.json"));
 }
 
 TEST_CASE("a log that cannot grow loses whole lines and says how many") {

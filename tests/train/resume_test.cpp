@@ -66,6 +66,23 @@ std::vector<std::string> warnings_of(const TrainOptions& options, Environment en
 
 }  // namespace
 
+TEST_CASE("an output directory with the checkpoints of another run is refused, or cleared if that is asked for") {
+    const Scratch scratch;
+    const TrainOptions options = run_in(scratch);
+    const std::string digest = train_in_threads<float, Cpu>(options, 1, {}).parameters_digest;
+    const auto saved = checkpoints(scratch);
+    REQUIRE(!saved.empty());
+    CHECK_THROWS_AS((train_in_threads<float, Cpu>(options, 2, {})), UsageError);
+    CHECK(checkpoints(scratch) == saved);
+    TrainOptions shorter = options;
+    shorter.solver.max_iter = 5;
+    Environment anew;
+    anew.overwrite = true;
+    const TrainSummary summary = train_in_threads<float, Cpu>(shorter, 2, anew);
+    CHECK(summary.parameters_digest != digest);
+    CHECK(checkpoints(scratch) == std::vector<std::string>{"iter_00000005"});
+}
+
 TEST_CASE("a run that is interrupted and resumed with other workers has the bits of one that is not") {
     TrainOptions whole = small_run();
     whole.solver.max_iter = 12;

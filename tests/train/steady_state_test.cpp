@@ -28,12 +28,15 @@ class Counting final : public TrainListener {
 };
 
 template <class T>
-long allocations_of(TrainOptions options) {
+long allocations_of(TrainOptions options, int workers = 1) {
     options.solver.display = 1;
     Counting listener(2, options.solver.max_iter - 1);
     TrainEnvironment<T, Cpu> environment;
     environment.listeners = {&listener};
-    Trainer<T, Cpu>(options, environment).train();
+    if (workers == 1)
+        Trainer<T, Cpu>(options, environment).train();
+    else
+        train_in_threads<T, Cpu>(options, workers, environment);
     return listener.allocations.ours;
 }
 
@@ -46,6 +49,7 @@ TEST_CASE("no step after the first allocates") {
     clipped.solver.clip_gradients = 0.1;
     clipped.compute.threads = 2;
     CHECK(allocations_of<float>(clipped) == 0);
+    CHECK(allocations_of<float>(small_run(), 2) == 0);
     TrainOptions late = small_run();
     late.reducer.overlap = false;
     late.solver.shards = 1;

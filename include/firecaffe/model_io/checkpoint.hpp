@@ -68,6 +68,15 @@ std::optional<std::string> find_checkpoint(const std::string& root, std::vector<
 std::optional<std::string> checkpoint_to_resume(const std::string& root,
                                                 std::vector<std::string>* passed_over = nullptr);
 
+/// Throws UsageError where `root` holds a checkpoint, valid or not: a run that starts anew there would mix with the
+/// earlier one, and whoever asks for the newest checkpoint would get the other run's. Throws IoError if `root` cannot
+/// be listed.
+void require_no_checkpoints(const std::string& root);
+
+/// Removes all checkpoints of `root`, each hidden first, so that none is seen half removed. Throws IoError at the first
+/// that cannot be removed.
+void remove_checkpoints(const std::string& root);
+
 /// Loads the checkpoint in the directory `path`; the bytes that were hashed are the bytes that are used. Throws
 /// MissingInputError where there is none, and DataError for one changed, missing or additional byte in any of its
 /// files, for a file that is missing or does not belong there (hidden names are ignored), and for a directory whose

@@ -18,13 +18,14 @@ std::string evaluation_json(const EvaluationReport& report);
 /// Writes `text` to `path` so that a reader sees the old file or the new one, never a part. Throws IoError.
 void write_file_atomically(const std::string& path, const std::string& text);
 
-/// Appends a line to log.jsonl per report (`event` is step, evaluation, checkpoint, warning or end) and writes
-/// summary.json at the end. A run that is resumed appends. A line that cannot be written (a full disk) does not end the
-/// training: it is left out, and a line with the event `warning` says how many are missing.
+/// Writes a line to log.jsonl per report (`event` is step, evaluation, checkpoint, warning or end), and summary.json at
+/// the end. With the first report the files of an earlier run go: its summary, and, unless this run is `resumed`, its
+/// log. A line that cannot be written (a full disk) does not end the training: it is left out, and a line with the
+/// event `warning` says how many are missing.
 class RunFiles final : public TrainListener {
   public:
     /// Creates the directory and opens the log. Throws IoError if that fails.
-    explicit RunFiles(std::string directory);
+    explicit RunFiles(std::string directory, bool resumed = false);
     ~RunFiles() override;
 
     void on_step(const StepReport&) override;

@@ -33,10 +33,13 @@ struct TrainEnvironment {
     DatasetRegistry datasets{};
     ReducerRegistry reducers{};
     OptimizerFactory<T, Device> optimizer = make_optimizer<T, Device>;  ///< the rule by which parameters are updated
-    std::shared_ptr<comm::Transport> transport{};  ///< null: this is the only worker
-    std::vector<TrainListener*> listeners{};       ///< must outlive the trainer
-    std::string config{};                          ///< canonical text of the config, stored in checkpoints
-    bool resume = false;                           ///< go on from the newest valid checkpoint, if there is one
+    std::shared_ptr<comm::Transport> transport{};                       ///< null: this is the only worker
+    std::vector<TrainListener*> listeners{};                            ///< must outlive the trainer
+    std::string config{};  ///< canonical text of the config, stored in checkpoints
+    bool resume = false;   ///< go on from the newest valid checkpoint, if there is one
+    /// Remove the checkpoints of an earlier run in output.directory when training starts. Without this and without
+    /// `resume` such a directory is refused.
+    bool overwrite = false;
     /// How the config of a checkpoint that is resumed differs from `config`, in words; empty if in nothing that counts.
     /// A difference is a warning: a run may go on with another rate, but then it is another run.
     std::function<std::string(const std::string& then, const std::string& now)> explain_change{};
@@ -45,8 +48,8 @@ struct TrainEnvironment {
     std::function<bool()> stop_requested{};
 };
 
-/// The number of logical shards of a run with so many workers: solver.iter_size passes of solver.shards each, or without it
-/// of one per math thread. Throws ConfigError if the global batch cannot be cut into so many equal ones.
+/// The number of logical shards of a run with so many workers: solver.iter_size passes of solver.shards each, or
+/// without it of one per math thread. Throws ConfigError if the global batch cannot be cut into so many equal ones.
 std::int64_t logical_shards(const TrainOptions& options, int workers);
 
 template <class T, class Device>
@@ -60,8 +63,9 @@ class Trainer {
     Trainer& operator=(const Trainer&) = delete;
 
     /// Trains to solver.max_iter, evaluates, saves. Call it once. On an exception the other workers are told.
-    /// Throws TrainingError when the loss is not finite, PeerLostError when a worker is lost, PreemptedError after a
-    /// stop was requested and the state was saved, IoError when a checkpoint cannot be written.
+    /// Throws UsageError for an output directory that holds the checkpoints of another run, TrainingError when the loss
+    /// is not finite, PeerLostError when a worker is lost, PreemptedError after a stop was requested and the state was
+    /// saved, IoError when a checkpoint cannot be written.
     TrainSummary train();
 
     /// One pass over the test set with the present parameters, shared between the workers. The figures do not depend

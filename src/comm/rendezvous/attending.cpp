@@ -104,9 +104,10 @@ class Attending {
 
     bool try_rank_0(const std::optional<SocketAddress>& address, bool by_file, std::string& why) {
         if (!address) return false;
-        if (token_.empty() && !address->is_loopback())
-            throw UnavailableError("rank ", options_.rank, " has no job token, which is needed beyond loopback (",
-                                   *address, "); give all ranks one, for example with FIRECAFFE_TOKEN_FILE");
+        if (token_.empty())
+            throw UnavailableError("rank ", options_.rank, " has no job token to show to rank 0 at ", *address,
+                                   "; give all ranks one, for example with FIRECAFFE_TOKEN_FILE, or meet at a file:// ",
+                                   "address, which brings one");
         key_ = authentication_key(token_);
         Hello hello;
         hello.role = ConnectionRole::control;

@@ -63,9 +63,11 @@ TcpMesh join_as_rank_0(const JoinOptions& options, Time deadline) {
     const SocketAddress address = local_address(listener.get());
     Token token = options.token;
     if (token.empty() && by_file) token = make_token();
-    if (token.empty() && !address.is_loopback())
-        throw UnavailableError("rank 0 listens on ", address, " without a job token, which is needed beyond loopback; ",
-                               "give all ranks one, for example with FIRECAFFE_TOKEN_FILE, or use file://");
+    if (token.empty())
+        throw UnavailableError("rank 0 would listen on ", address,
+                               " without a job token, and anybody who can reach it ",
+                               "could join; give all ranks one, for example with FIRECAFFE_TOKEN_FILE, or meet at a ",
+                               "file:// address, which brings one");
     const Digest key = authentication_key(token);
     std::optional<AddressFile> file;
     if (by_file) {

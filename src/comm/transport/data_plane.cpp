@@ -57,11 +57,11 @@ DataPlane::DataPlane(Rank self, std::vector<UniqueFd> fds, const VerdictCell& ve
 DataPlane::~DataPlane() = default;
 
 std::unique_ptr<Transfer> DataPlane::post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes) {
-    return post(std::make_unique<TcpTransfer>(*this, to, tag, bytes));
+    return post(std::unique_ptr<TcpTransfer>(new (*memory_) TcpTransfer(*this, to, tag, bytes)));
 }
 
 std::unique_ptr<Transfer> DataPlane::post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes) {
-    return post(std::make_unique<TcpTransfer>(*this, from, tag, bytes));
+    return post(std::unique_ptr<TcpTransfer>(new (*memory_) TcpTransfer(*this, from, tag, bytes)));
 }
 
 std::unique_ptr<Transfer> DataPlane::post(std::unique_ptr<TcpTransfer> transfer) {

@@ -75,6 +75,7 @@ class DataPlane {
     const VerdictCell& verdict_;
     const Hooks hooks_;
     UniqueFd epoll_, interrupt_;
+    const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(TcpTransfer));
 
     std::mutex mutex_;  // links_, transfers, caller_drives_
     std::vector<Link> links_;

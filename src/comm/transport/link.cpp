@@ -34,9 +34,22 @@ std::uint32_t Link::wanted_events() const {
            (sends_.empty() ? 0u : static_cast<std::uint32_t>(EPOLLOUT));
 }
 
-void Link::remove(const TcpTransfer& transfer) {
-    auto& queue = transfer.sends ? sends_ : receives_;
-    queue.erase(std::remove(queue.begin(), queue.end(), &transfer), queue.end());
+void TransferQueue::push_back(TcpTransfer& transfer) {
+    transfer.next = nullptr;
+    (first_ == nullptr ? first_ : last_->next) = &transfer;
+    last_ = &transfer;
+    ++size_;
+}
+
+void TransferQueue::remove(const TcpTransfer& transfer) {
+    TcpTransfer* previous = nullptr;
+    for (TcpTransfer* at = first_; at != nullptr; previous = at, at = at->next) {
+        if (at != &transfer) continue;
+        (previous == nullptr ? first_ : previous->next) = at->next;
+        if (last_ == at) last_ = previous;
+        --size_;
+        return;
+    }
 }
 
 std::optional<LinkFault> Link::advance(std::size_t budget, std::uint64_t& bytes_in, std::uint64_t& bytes_out) {
@@ -48,7 +61,7 @@ std::optional<LinkFault> Link::advance(std::size_t budget, std::uint64_t& bytes_
 std::optional<LinkFault> Link::send_some(std::size_t budget, std::uint64_t& bytes) {
     std::size_t moved = 0;
     while (!sends_.empty() && moved < budget) {
-        TcpTransfer& transfer = *sends_.front();
+        TcpTransfer& transfer = sends_.front();
         const std::size_t chunk = chunk_of(transfer);
         const std::byte* payload = transfer.out + transfer.moved;
         FrameState& frame = sending_;
@@ -88,7 +101,7 @@ std::optional<LinkFault> Link::send_some(std::size_t budget, std::uint64_t& byte
 std::optional<LinkFault> Link::receive_some(std::size_t budget, std::uint64_t& bytes) {
     std::size_t moved = 0;
     while (!receives_.empty() && moved < budget) {
-        TcpTransfer& transfer = *receives_.front();
+        TcpTransfer& transfer = receives_.front();
         const std::size_t chunk = chunk_of(transfer);
         std::byte* payload = transfer.in + transfer.moved;
         FrameState& frame = receiving_;

@@ -5,20 +5,20 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "comm/transport/frame.hpp"
 #include "comm/transport/socket.hpp"
+#include "comm/transport/transfer_memory.hpp"
 #include "firecaffe/comm/transport.hpp"
 
 namespace firecaffe::comm {
 
 class DataPlane;
 
-class TcpTransfer final : public Transfer {
+class TcpTransfer final : public PooledTransfer {
   public:
     TcpTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<const std::byte> to_send)
         : plane(owner), peer(with), sends(true), tag(what), out(to_send.data()), length(to_send.size()) {}
@@ -37,6 +37,24 @@ class TcpTransfer final : public Transfer {
     std::size_t length;
     std::size_t moved = 0;  // bytes of complete frames
     bool done = false;
+    TcpTransfer* next = nullptr;  // in the queue of its link
+};
+
+/// Transfers in the order in which they were posted, linked through themselves: posting allocates nothing.
+class TransferQueue {
+  public:
+    bool empty() const { return first_ == nullptr; }
+    int size() const { return size_; }
+    TcpTransfer& front() const { return *first_; }
+    void push_back(TcpTransfer& transfer);
+    void pop_front() { remove(*first_); }
+    /// Nothing happens if it is not there.
+    void remove(const TcpTransfer& transfer);
+
+  private:
+    TcpTransfer* first_ = nullptr;
+    TcpTransfer* last_ = nullptr;
+    int size_ = 0;
 };
 
 struct LinkFault {
@@ -51,11 +69,11 @@ class Link {
 
     Rank peer() const { return peer_; }
     int fd() const { return fd_.get(); }
-    int queued() const { return static_cast<int>(sends_.size() + receives_.size()); }
+    int queued() const { return sends_.size() + receives_.size(); }
     std::uint32_t wanted_events() const;  // of epoll
 
-    void push(TcpTransfer& transfer) { (transfer.sends ? sends_ : receives_).push_back(&transfer); }
-    void remove(const TcpTransfer& transfer);
+    void push(TcpTransfer& transfer) { (transfer.sends ? sends_ : receives_).push_back(transfer); }
+    void remove(const TcpTransfer& transfer) { (transfer.sends ? sends_ : receives_).remove(transfer); }
 
     /// Moves at most about `budget` bytes each way; `bytes_in` and `bytes_out` are increased by what moved.
     std::optional<LinkFault> advance(std::size_t budget, std::uint64_t& bytes_in, std::uint64_t& bytes_out);
@@ -81,7 +99,7 @@ class Link {
 
     Rank peer_ = -1;
     UniqueFd fd_;
-    std::deque<TcpTransfer*> sends_, receives_;
+    TransferQueue sends_, receives_;
     FrameState sending_, receiving_;
     std::uint32_t incoming_payload_crc_ = 0;
     bool broken_ = false;

@@ -88,11 +88,6 @@ bool would_block(int number) {
     return number == EAGAIN || number == EWOULDBLOCK;
 }
 
-bool SocketAddress::is_loopback() const {
-    if (storage.ss_family == AF_INET) return (ntohl(v4(storage).sin_addr.s_addr) >> 24) == 127;
-    return storage.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6(storage).sin6_addr);
-}
-
 bool SocketAddress::is_any() const {
     if (storage.ss_family == AF_INET) return v4(storage).sin_addr.s_addr == htonl(INADDR_ANY);
     return storage.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6(storage).sin6_addr);

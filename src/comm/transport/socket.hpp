@@ -53,7 +53,6 @@ struct SocketAddress {
     sockaddr_storage storage{};
     socklen_t length = 0;
 
-    bool is_loopback() const;
     bool is_any() const;
     int port() const;
     const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }

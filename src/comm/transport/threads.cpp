@@ -10,6 +10,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "comm/transport/transfer_memory.hpp"
 #include "firecaffe/core/error.hpp"
 
 namespace firecaffe::comm {
@@ -219,7 +220,7 @@ class Group {
     bool aborted_ = false;
 };
 
-class ThreadTransfer final : public Transfer {
+class ThreadTransfer final : public PooledTransfer {
   public:
     explicit ThreadTransfer(std::shared_ptr<Group> group) : group_(std::move(group)) {}
     ThreadTransfer(const ThreadTransfer&) = delete;
@@ -289,13 +290,14 @@ class ThreadTransport final : public Transport {
             throw UsageError("rank ", rank_, " cannot exchange with rank ", other, " in a group of ", size(),
                              "; name another rank of the group");
         }
-        auto transfer = std::make_unique<ThreadTransfer>(group_);
+        std::unique_ptr<ThreadTransfer> transfer(new (*memory_) ThreadTransfer(group_));
         transfer->operation.tag = tag;
         transfer->operation.bytes = bytes;
         return transfer;
     }
 
     std::shared_ptr<Group> group_;
+    const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(ThreadTransfer));
     Rank rank_;
     std::atomic<std::uint64_t> bytes_sent_{0};
 };

@@ -10,7 +10,7 @@
 // Errors (thrown on every rank that can be reached, with the same text):
 //   ConfigError       configurations or builds differ; names the ranks and, through explain_difference, the fields
 //   UnavailableError  port in use, nobody there, ranks missing at the deadline (listed), sizes differ, a rank that
-//                     joined twice, another job, a token that is refused, no token beyond loopback
+//                     joined twice, another job, a token that is refused or missing
 //   UsageError        options that cannot be meant
 #pragma once
 
@@ -39,7 +39,7 @@ struct JoinOptions {
     /// Rank 0 may inherit a bound and listening socket (see listen_tcp). join_tcp takes it over and closes it.
     int listen_fd = -1;
 
-    std::vector<std::byte> token;  ///< secret of the job (token.hpp); may be empty on loopback only
+    std::vector<std::byte> token;  ///< secret of the job (token.hpp); may be empty with file:// only
     std::string job;               ///< name of the job; equal on all ranks
     std::string config;            ///< canonical text of the configuration; equal on all ranks
     std::string build;             ///< what the program was built from; equal on all ranks
