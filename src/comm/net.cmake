@@ -15,7 +15,10 @@ target_sources(firecaffe PRIVATE
   ${dir}/transport/control_plane.cpp
   ${dir}/transport/crc32c.cpp
   ${dir}/transport/data_plane.cpp
+  ${dir}/transport/frame_stream.cpp
   ${dir}/transport/link.cpp
+  ${dir}/transport/liveness.cpp
+  ${dir}/transport/message.cpp
   ${dir}/transport/socket.cpp
   ${dir}/transport/tcp.cpp
   ${dir}/transport/watch.cpp)
