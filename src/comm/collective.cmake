@@ -3,11 +3,13 @@
 target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/add.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/double_tree.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/engine.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/executor.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/halving_doubling.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/partial_sums.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/planning.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/ring.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/schedule.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/schemes.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/servers.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/shard_tree.cpp

@@ -5,17 +5,22 @@ target_sources(firecaffe PRIVATE
   ${dir}/rendezvous/address_file.cpp
   ${dir}/rendezvous/attending.cpp
   ${dir}/rendezvous/dial.cpp
+  ${dir}/rendezvous/doorkeeper.cpp
   ${dir}/rendezvous/gathering.cpp
   ${dir}/rendezvous/handshake.cpp
   ${dir}/rendezvous/join.cpp
   ${dir}/rendezvous/lobby.cpp
   ${dir}/rendezvous/messages.cpp
+  ${dir}/rendezvous/roster.cpp
   ${dir}/rendezvous/token.cpp
   ${dir}/transport/channel.cpp
   ${dir}/transport/control_plane.cpp
   ${dir}/transport/crc32c.cpp
   ${dir}/transport/data_plane.cpp
+  ${dir}/transport/frame_stream.cpp
   ${dir}/transport/link.cpp
+  ${dir}/transport/liveness.cpp
+  ${dir}/transport/message.cpp
   ${dir}/transport/socket.cpp
   ${dir}/transport/tcp.cpp
   ${dir}/transport/watch.cpp)

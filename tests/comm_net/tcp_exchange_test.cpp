@@ -41,9 +41,9 @@ TEST_CASE("every pair of ranks exchanges transfers of every length") {
         });
         for (const Outcome& outcome : outcomes) CHECK(outcome.text == "");
         for (const int count : wrong) CHECK(count == 0);
-        // Per pair and direction: frames of 48 bytes for 0, 1 and 7 bytes, and four chunks for a million.
+        // Per pair and direction: frames of 64 bytes for 0, 1 and 7 bytes, and four chunks for a million.
         for (const std::uint64_t bytes : sent)
-            CHECK(bytes == static_cast<std::uint64_t>(size - 1) * (1000008 + 48 * (3 + 4)));
+            CHECK(bytes == static_cast<std::uint64_t>(size - 1) * (1000008 + 64 * (3 + 4)));
     }
 }
 

@@ -69,6 +69,46 @@ TEST_CASE("a process that was stopped itself blames nobody for it") {
     CHECK(found->verdict.culprit == 1);
 }
 
+TEST_CASE("after a stop, what is heard and seen anew is as fresh as it is") {
+    Watch watch(peers(4), 0, kLimits, kStart);
+    CHECK(!run(watch, kStart, kStart + 2s, advancing));
+    const Time awake = kStart + 600s;  // everybody is heard before the first judgement, and rank 1 never again
+    for (Rank rank = 0; rank < 4; ++rank) watch.heard(rank, awake);
+    CHECK(!watch.judge(awake));
+    const auto found = run(watch, awake + 100ms, awake + 10s, advancing, 1);
+    REQUIRE(found);
+    CHECK(found->verdict.culprit == 1);
+    CHECK(found->when - awake <= 1200ms);
+
+    Watch other(peers(4), 0, kLimits, kStart);
+    CHECK(!run(other, kStart, kStart + 2s, advancing));
+    for (Rank rank = 0; rank < 4; ++rank) other.heard(rank, awake);
+    other.report(0, 3, "its data connection closed", false, awake);
+    CHECK(!other.judge(awake));
+    REQUIRE(other.judge(awake + 310ms));
+    CHECK(other.judge(awake + 310ms)->culprit == 3);
+}
+
+TEST_CASE("once rank 0 has left in order, the others watch whom they wait for themselves") {
+    for (const bool rank_0_has_left : {true, false}) {
+        Watch watch(peers(4), 1, kLimits, kStart);
+        watch.goodbye(0);
+        if (rank_0_has_left) watch.closed(0, "its connection closed");
+        std::optional<Found> found;
+        for (Time now = kStart; now < kStart + 60s && !found; now += 100ms) {
+            const bool waits = now >= kStart + 20s;  // before that it computes for long, which is its own affair
+            watch.pulse(1, {waits ? 6u : 5u, waits ? 2 : -1, {}}, now);
+            if (const auto verdict = watch.judge(now)) found = Found{now, *verdict};
+        }
+        REQUIRE(found.has_value() == rank_0_has_left);
+        if (!found) continue;
+        CHECK(found->verdict.culprit == 2);
+        CHECK(contains(found->verdict.cause, "nothing came from it for more than 10 s"));
+        CHECK(found->when - kStart >= 30s);
+        CHECK(found->when - kStart < 31s);
+    }
+}
+
 TEST_CASE("a closed connection is a death at once, a broken data connection only after a while") {
     Watch watch(peers(4), 0, kLimits, kStart);
     watch.report(1, 3, "its data connection closed", false, kStart);

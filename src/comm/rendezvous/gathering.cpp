@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "comm/rendezvous/meeting.hpp"
+#include "comm/rendezvous/roster.hpp"
 #include "firecaffe/core/error.hpp"
 
 namespace firecaffe::comm {
@@ -16,7 +17,6 @@ constexpr auto kGrace = std::chrono::seconds(1);  // after a difference was foun
 
 struct Member {
     Channel channel;
-    Info info;
     bool ready = false;
 };
 
@@ -27,24 +27,25 @@ class Gathering {
           address_(std::move(address)),
           deadline_(deadline),
           self_(describe_self(0)),
+          roster_(options, self_),
           lobby_(std::move(listener), key, job_id(options.job), 0),
           members_(static_cast<std::size_t>(options.size)),
           data_(static_cast<std::size_t>(options.size)) {}
 
     TcpMesh run() {
-        while (!all_met()) {
-            if (Clock::now() >= deadline_) refuse(missing());
-            if (!differing_.empty() && Clock::now() >= differing_until_) break;
-            sleep(differing_.empty() ? deadline_ : differing_until_);
+        while (!roster_.all_met()) {
+            if (Clock::now() >= deadline_) refuse(roster_.missing(address_, lobby_.strangers()));
+            if (roster_.differs() && Clock::now() >= differing_until_) break;
+            sleep(roster_.differs() ? differing_until_ : deadline_);
             welcome_controls();
             hear_arrivals();
             hear_members();
         }
-        if (!differing_.empty()) refuse(difference());
+        if (roster_.differs()) refuse(roster_.difference());
         send_table();
         deadline_ = Clock::now() + mesh_time(options_);
         while (!mesh_is_up()) {
-            if (Clock::now() >= deadline_) refuse(unconnected());
+            if (Clock::now() >= deadline_) refuse(roster_.unconnected(unconnected()));
             sleep(deadline_);
             welcome_data();
             hear_members();
@@ -62,16 +63,14 @@ class Gathering {
             if (member(rank)) action(rank, *member(rank));
     }
 
-    bool all_met() {
-        int met = 1;
-        for_each_member([&](Rank, Member&) { ++met; });
-        return met == options_.size;
-    }
+    bool mesh_is_up() { return unconnected().empty(); }
 
-    bool mesh_is_up() {
-        bool up = true;
-        for_each_member([&](Rank rank, Member& entry) { up = up && entry.ready && data_[at(rank)]; });
-        return up;
+    std::vector<Rank> unconnected() {
+        std::vector<Rank> ranks;
+        for_each_member([&](Rank rank, Member& entry) {
+            if (!entry.ready || !data_[at(rank)]) ranks.push_back(rank);
+        });
+        return ranks;
     }
 
     void sleep(Time until) {
@@ -104,46 +103,29 @@ class Gathering {
     }
 
     void meet(Info info, Channel& channel) {
-        const PeerInfo who = info.who;
-        const auto fail = [&](std::string why) {
+        const Rank rank = info.who.rank;
+        const bool differed = roster_.differs();
+        if (const auto refusal = roster_.enter(std::move(info))) {
             latecomer_ = std::move(channel);
-            refuse({false, std::move(why), std::nullopt, self_});
-        };
-        if (info.size != options_.size)
-            fail(text("the ranks disagree about their number: ", who, " was started as one of ", info.size, ", ", self_,
-                      " as one of ", options_.size, "; start all ranks with the same number of workers"));
-        if (who.rank <= 0 || who.rank >= options_.size)
-            fail(text(who, " joined, but the ranks that may join are 1 to ", options_.size - 1,
-                      "; give each worker its own rank"));
-        if (member(who.rank))
-            fail(text("two processes joined as rank ", who.rank, ": ", member(who.rank)->info.who, " and ", who,
-                      "; give each worker its own rank"));
-        if (info.build != options_.build || info.config != options_.config) {
-            if (differing_.empty()) differing_until_ = std::min(deadline_, Clock::now() + kGrace);
-            differing_.push_back(who.rank);
+            refuse(*refusal);
         }
-        member(who.rank) = Member{std::move(channel), std::move(info)};
+        if (roster_.differs() && !differed) differing_until_ = std::min(deadline_, Clock::now() + kGrace);
+        member(rank) = Member{std::move(channel)};
     }
 
     void hear_members() {
-        for_each_member([&](Rank, Member& entry) {
+        for_each_member([&](Rank rank, Member& entry) {
             while (const auto message = entry.channel.next()) {
                 if (message->type == MessageType::ready) entry.ready = true;
                 if (const auto refusal = read_refusal(*message)) refuse(*refusal);
             }
-            if (entry.channel.closed())
-                refuse({false,
-                        text(entry.info.who, " left during the rendezvous: ", entry.channel.why_closed(),
-                             "; see its log and start the job again"),
-                        std::nullopt, self_});
+            if (entry.channel.closed()) refuse(roster_.left(rank, entry.channel.why_closed()));
         });
     }
 
     void welcome_data() {
-        auto guests = lobby_.serve([&](const Hello& hello) {
-            return hello.role == ConnectionRole::data && hello.rank > 0 && hello.rank < options_.size &&
-                   hello.incarnation == member(hello.rank)->info.incarnation && !data_[at(hello.rank)];
-        });
+        auto guests =
+            lobby_.serve([&](const Hello& hello) { return roster_.expects_data(hello) && !data_[at(hello.rank)]; });
         for (Lobby::Guest& guest : guests) {
             tune(guest.fd.get(), false, system_limit(options_));
             data_[at(guest.hello.rank)] = std::move(guest.fd);
@@ -151,11 +133,8 @@ class Gathering {
     }
 
     void send_table() {
-        std::vector<TableEntry> table{{self_, 0, {}}};
-        for_each_member([&](Rank, Member& entry) {
-            table.push_back({entry.info.who, entry.info.incarnation, entry.info.data_address});
-        });
-        for_each_member([&](Rank, Member& entry) { entry.channel.send(MessageType::table, write(table)); });
+        const WireWriter table = write(roster_.table());
+        for_each_member([&](Rank, Member& entry) { entry.channel.send(MessageType::table, table); });
     }
 
     TcpMesh finish() {
@@ -164,54 +143,11 @@ class Gathering {
         mesh.control.resize(members_.size());
         for_each_member([&](Rank rank, Member& entry) {
             entry.channel.send(MessageType::go);
-            mesh.peers.push_back(entry.info.who);
+            mesh.peers.push_back(roster_.of(rank).who);
             mesh.control[at(rank)] = std::move(entry.channel);
         });
         mesh.data = std::move(data_);
         return mesh;
-    }
-
-    Refusal missing() {
-        std::string ranks;
-        int count = 0;
-        for (Rank rank = 1; rank < options_.size; ++rank) {
-            if (member(rank)) continue;
-            ranks += text(ranks.empty() ? "" : ", ", rank);
-            ++count;
-        }
-        return {
-            false,
-            text(count == 1 ? "rank " : "ranks ", ranks, " of ", options_.size, " did not join the job at ", address_,
-                 " within ", options_.rendezvous_seconds, " s",
-                 lobby_.strangers() == 0 ? std::string()
-                                         : text(" (", lobby_.strangers(), " connections could not prove the token)"),
-                 "; see the logs of the missing ranks, or raise the rendezvous deadline"),
-            std::nullopt, self_};
-    }
-
-    Refusal unconnected() {
-        std::string ranks;
-        for_each_member([&](Rank rank, Member& entry) {
-            if (!entry.ready || !data_[at(rank)]) ranks += text(ranks.empty() ? "" : ", ", entry.info.who);
-        });
-        return {false,
-                text("these ranks met, but could not connect to all others: ", ranks,
-                     "; check that a firewall lets the workers reach one another on any port"),
-                std::nullopt, self_};
-    }
-
-    Refusal difference() {
-        std::string what;
-        for (const Rank rank : differing_) {
-            const Info& info = member(rank)->info;
-            if (!what.empty()) what += "; ";
-            if (info.build != options_.build)
-                what += text(info.who, " runs build '", info.build, "', ", self_, " runs '", options_.build, "'");
-            else
-                what += text("the configuration of ", info.who, " differs from that of ", self_, ": ",
-                             explain_difference(options_, options_.config, info.config));
-        }
-        return {true, what + "; start all ranks with the same build and configuration", std::nullopt, self_};
     }
 
     // Tells everybody who is here, and who comes within the grace, and throws.
@@ -223,12 +159,7 @@ class Gathering {
             channel.finish();
             ++told;
         };
-        for_each_member([&](Rank, Member& entry) {
-            Refusal words = refusal;
-            if (refusal.is_config && entry.info.build == options_.build && entry.info.config != options_.config)
-                words.config = options_.config;
-            tell(entry.channel, words);
-        });
+        for_each_member([&](Rank rank, Member& entry) { tell(entry.channel, roster_.words_for(rank, refusal)); });
         arrivals_.push_back(std::move(latecomer_));
         for (Channel& channel : arrivals_) tell(channel, refusal);
 
@@ -259,12 +190,12 @@ class Gathering {
     const std::string address_;
     Time deadline_, differing_until_;
     const PeerInfo self_;
+    Roster roster_;
     Lobby lobby_;
     std::list<Channel> arrivals_;  // proved, but not introduced
     Channel latecomer_;            // introduced, but wrong
     std::vector<std::optional<Member>> members_;
     std::vector<UniqueFd> data_;
-    std::vector<Rank> differing_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 
 #include "firecaffe/core/error.hpp"
@@ -29,87 +30,71 @@ bool send_now(int fd, std::span<const std::byte> bytes) {
 }  // namespace
 
 Lobby::Lobby(UniqueFd listener, const Digest& key, const JobId& job, Rank self)
-    : listener_(std::move(listener)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), key_(key), job_(job), self_(self) {
+    : listener_(std::move(listener)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), self_(self), doorkeeper_(key, job, self) {
     if (!epoll_ || !watch_input(epoll_.get(), listener_.get(), kListener))
         throw UnavailableError("cannot make the descriptors of the rendezvous: ", error_text(errno),
                                "; check ulimit -n");
 }
 
-void Lobby::drop_oldest() {
-    if (pending_.empty()) return;
-    pending_.erase(pending_.begin());
-    ++strangers_;
-}
-
 void Lobby::accept_all(Time now) {
     // Bounded, so that a flood cannot keep us from the connections that are already here.
-    for (std::size_t i = 0; i < kLargest; ++i) {
+    for (std::size_t i = 0; i < Doorkeeper::kLargest; ++i) {
         UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!fd) {
             const bool out_of_descriptors = errno == EMFILE || errno == ENFILE;
             if (!out_of_descriptors) return;  // none waiting, or one that left again
-            if (pending_.empty())
+            if (doorkeeper_.empty())
                 throw UnavailableError("rank ", self_, " cannot accept connections: ", error_text(errno),
                                        "; raise the limit of open files (ulimit -n)");
-            drop_oldest();
+            connections_.erase(doorkeeper_.drop_oldest());
             continue;
         }
-        if (pending_.size() >= kLargest) drop_oldest();
-        ServerHandshake handshake(key_);
-        const std::uint64_t id = next_id_++;
-        if (!send_now(fd.get(), handshake.challenge()) || !watch_input(epoll_.get(), fd.get(), id)) continue;
-        pending_.emplace(id, Pending{std::move(fd), std::move(handshake), {}, 0, now + seconds(kProofSeconds)});
+        if (doorkeeper_.full()) connections_.erase(doorkeeper_.drop_oldest());
+        const Doorkeeper::Id id = next_id_++;
+        if (send_now(fd.get(), doorkeeper_.admit(id, now)) && watch_input(epoll_.get(), fd.get(), id))
+            connections_.emplace(id, std::move(fd));
+        else
+            doorkeeper_.left(id);
     }
 }
 
-bool Lobby::advance(Pending& pending, const std::function<bool(const Hello&)>& expected, std::vector<Guest>& guests) {
-    const std::span<std::byte> rest = std::span(pending.proof).subspan(pending.received);
-    const ssize_t n = ::recv(pending.fd.get(), rest.data(), rest.size(), MSG_DONTWAIT);
-    if (n < 0) return !would_block(errno) && errno != EINTR;
-    if (n == 0) {
-        ++strangers_;
-        return true;
+void Lobby::hear(Doorkeeper::Id id, const Doorkeeper::Expected& expected, std::vector<Guest>& guests) {
+    const auto entry = connections_.find(id);
+    if (entry == connections_.end()) return;
+    UniqueFd& fd = entry->second;
+    const std::span<std::byte> room = doorkeeper_.room(id);
+    const ssize_t n = ::recv(fd.get(), room.data(), room.size(), MSG_DONTWAIT);
+    if (n < 0 && (would_block(errno) || errno == EINTR)) return;
+    if (n <= 0) {
+        doorkeeper_.left(id);
+        connections_.erase(entry);
+        return;
     }
-    pending.received += static_cast<std::size_t>(n);
-    if (pending.received < kProofBytes) return false;
-    const auto hello = pending.handshake.verify(pending.proof);
-    if (!hello) {
-        ++strangers_;
-        send_now(pending.fd.get(), std::span(&kRefused, 1));
-        return true;
+    const Doorkeeper::Word word = doorkeeper_.hear(id, static_cast<std::size_t>(n), expected);
+    if (!word.last) return;
+    const bool sent = send_now(fd.get(), word.reply);
+    if (sent && word.guest) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+        guests.push_back({std::move(fd), *word.guest});
     }
-    Answer answer = Answer::welcome;
-    if (hello->version != kProtocolVersion)
-        answer = Answer::other_version;
-    else if (hello->job != job_)
-        answer = Answer::other_job;
-    else if (hello->target != self_ || !expected(*hello))
-        answer = Answer::unexpected;
-    const bool sent = send_now(pending.fd.get(), pending.handshake.answer(answer));
-    if (sent && answer == Answer::welcome) {
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pending.fd.get(), nullptr);
-        guests.push_back({std::move(pending.fd), *hello});
-    }
-    return true;
+    connections_.erase(entry);
 }
 
-std::vector<Lobby::Guest> Lobby::serve(const std::function<bool(const Hello&)>& expected) {
+std::vector<Lobby::Guest> Lobby::serve(const Doorkeeper::Expected& expected) {
     std::vector<Guest> guests;
     const Time now = Clock::now();
-    std::array<epoll_event, kLargest + 1> events;
+    std::array<epoll_event, Doorkeeper::kLargest + 1> events;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
     bool knocking = false;
     for (int i = 0; i < count; ++i) {
         const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
-        if (id == kListener) {
+        if (id == kListener)
             knocking = true;
-            continue;
-        }
-        const auto entry = pending_.find(id);
-        if (entry != pending_.end() && advance(entry->second, expected, guests)) pending_.erase(entry);
+        else
+            hear(id, expected, guests);
     }
     if (knocking) accept_all(now);
-    while (!pending_.empty() && pending_.begin()->second.deadline <= now) drop_oldest();
+    for (const Doorkeeper::Id id : doorkeeper_.drop_late(now)) connections_.erase(id);
     return guests;
 }
 

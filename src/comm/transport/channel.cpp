@@ -3,16 +3,14 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
-
-#include "comm/transport/crc32c.hpp"
 
 namespace firecaffe::comm {
 
 namespace {
 
-constexpr std::size_t kLongestBody = 16u << 20;  // a configuration; everything else is small
-constexpr std::size_t kOverhead = 4 + 1 + 4;
+constexpr std::size_t kReadAtOnce = 65536;
 
 }  // namespace
 
@@ -30,15 +28,9 @@ void Channel::close(std::string why) {
     sent_ = 0;
 }
 
-void Channel::send(MessageType type, const WireWriter& body) {
+void Channel::send(const Message& message) {
     if (closed_ || finishing_) return;
-    const std::size_t start = out_.size();
-    const auto& bytes = body.bytes();
-    out_.resize(start + kOverhead + bytes.size());
-    store_little_endian(&out_[start], static_cast<std::uint32_t>(bytes.size()));
-    out_[start + 4] = static_cast<std::byte>(type);
-    std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(start + 5));
-    store_little_endian(&out_[out_.size() - 4], crc32c(std::span(out_).subspan(start + 4, bytes.size() + 1)));
+    append(out_, message);
     flush();
 }
 
@@ -69,16 +61,10 @@ void Channel::finish() {
 
 bool Channel::fill() {
     if (closed_ || end_) return false;
-    if (taken_ > 0) {
-        in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(taken_));
-        taken_ = 0;
-    }
     for (;;) {
-        const std::size_t before = in_.size();
-        in_.resize(before + 65536);
-        const ssize_t n = ::recv(fd_.get(), in_.data() + before, 65536, MSG_DONTWAIT);
+        const ssize_t n = ::recv(fd_.get(), in_.room(kReadAtOnce).data(), kReadAtOnce, MSG_DONTWAIT);
         const int number = errno;
-        in_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+        in_.filled(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
         if (n > 0) return true;
         if (n < 0 && number == EINTR) continue;
         if (n < 0 && would_block(number)) return false;
@@ -90,26 +76,13 @@ bool Channel::fill() {
 
 std::optional<Message> Channel::next() {
     while (!closed_ && fd_) {
-        const std::span<const std::byte> rest = std::span(in_).subspan(taken_);
-        if (rest.size() >= kOverhead) {
-            const std::size_t length = load_little_endian<std::uint32_t>(rest.data());
-            if (length > kLongestBody) {
-                close("it sent a message that is too long");
-                return std::nullopt;
-            }
-            if (rest.size() >= kOverhead + length) {
-                const auto checked = rest.subspan(4, length + 1);
-                if (crc32c(checked) != load_little_endian<std::uint32_t>(&rest[5 + length])) {
-                    close("it sent a damaged message");
-                    return std::nullopt;
-                }
-                taken_ += kOverhead + length;
-                return Message{static_cast<MessageType>(checked[0]), {checked.begin() + 1, checked.end()}};
-            }
+        if (auto message = in_.next()) return message;
+        if (!in_.damage().empty()) {
+            close(in_.damage());
+        } else if (!fill()) {
+            if (end_) close(why_end_);
+            return std::nullopt;
         }
-        if (fill()) continue;
-        if (end_) close(why_end_);
-        return std::nullopt;
     }
     return std::nullopt;
 }

@@ -1,40 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Channel: whole messages over one non-blocking socket, for rendezvous and control. A message is
-// length[4] | type[1] | body[length] | CRC32C of type and body[4].
+// Channel: whole messages (message.hpp) over one non-blocking socket, for rendezvous and control.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "comm/transport/message.hpp"
 #include "comm/transport/socket.hpp"
-#include "comm/transport/wire.hpp"
 
 namespace firecaffe::comm {
-
-enum class MessageType : std::uint8_t {
-    // rendezvous
-    info = 1,
-    refuse,
-    table,
-    ready,
-    go,
-    // control
-    pulse = 16,
-    verdict,
-    gave_up,
-    blame,
-    goodbye,
-    goodbye_all,
-};
-
-struct Message {
-    MessageType type;
-    std::vector<std::byte> body;
-};
 
 class Channel {
   public:
@@ -46,7 +22,8 @@ class Channel {
     short events() const;
 
     /// Queues a message and writes what the socket takes. Nothing happens on a closed channel.
-    void send(MessageType type, const WireWriter& body = {});
+    void send(MessageType type, const WireWriter& body = {}) { send(Message{type, body.bytes()}); }
+    void send(const Message& message);
     void flush();
     bool flushed() const { return sent_ == out_.size(); }
     /// Says that nothing more will be sent, once all is out.
@@ -64,8 +41,9 @@ class Channel {
     bool fill();
 
     UniqueFd fd_;
-    std::vector<std::byte> in_, out_;
-    std::size_t taken_ = 0, sent_ = 0;  // of in_ and out_
+    MessageReader in_;
+    std::vector<std::byte> out_;
+    std::size_t sent_ = 0;  // of out_
     bool end_ = false, closed_ = false, finishing_ = false, finished_ = false;
     std::string why_end_, why_closed_;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ControlPlane: the background thread of a TCP transport. It sends and hears heartbeats, judges (watch.hpp), carries
-// verdicts and goodbyes, and drives the data plane while nobody waits.
+// ControlPlane: the background thread of a TCP transport. It drives the protocol of the control connections
+// (liveness.hpp), and the data plane while nobody waits.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 #include "comm/transport/channel.hpp"
 #include "comm/transport/data_plane.hpp"
-#include "comm/transport/watch.hpp"
+#include "comm/transport/liveness.hpp"
 
 namespace firecaffe::comm {
 
@@ -43,19 +43,15 @@ class ControlPlane {
 
     void wake() noexcept;
     void run();
-    void take_requests(Time now);
+    bool take_requests(Time now);
     void hear(Time now);
-    void handle(Rank from, const Message& message, Time now);
-    void beat(Time now);
-    void conclude(const Verdict& verdict, bool tell);
-    void announce(const Verdict& verdict, bool tell);
+    void deliver();
     void sleep(Time now);
     void linger();
     template <class Action>
     void for_each_channel(Action action);
 
-    const Rank self_;
-    const std::vector<PeerInfo> peers_;
+    const PeerInfo self_;
     const double deadline_seconds_;
     DataPlane& data_;
     VerdictCell& verdict_;
@@ -71,10 +67,8 @@ class ControlPlane {
 
     // Only the thread, once it runs.
     std::vector<Channel> channels_;
-    Watch watch_;
-    Clock::duration beat_interval_;
-    Time next_beat_, last_work_;
-    bool goodbye_sent_ = false, announced_ = false;
+    Liveness liveness_;
+    Time last_work_;
 };
 
 }  // namespace firecaffe::comm

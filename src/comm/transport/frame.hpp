@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frame of a data connection: 48 bytes of header and at most kChunkBytes of payload. A transfer travels as one or
+// The frame of a data connection: 64 bytes of header and at most kChunkBytes of payload. A transfer travels as one or
 // more frames in order, one of them even for zero bytes. Two checksums: one over the header, so that a damaged header
 // is not taken for another operation, and one over the payload.
 #pragma once
@@ -16,9 +16,9 @@
 
 namespace firecaffe::comm {
 
-inline constexpr std::size_t kFrameHeaderBytes = 48;
+inline constexpr std::size_t kFrameHeaderBytes = 64;
 inline constexpr std::size_t kChunkBytes = 256 * 1024;    // small enough that the checksum's pass stays in the cache
-inline constexpr std::uint32_t kFrameMagic = 0x31444346;  // "FCD1"
+inline constexpr std::uint32_t kFrameMagic = 0x32444346;  // "FCD2"
 
 using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
 
@@ -39,15 +39,18 @@ inline FrameHeaderBytes encode(const FrameHeader& header) {
     store_little_endian(&bytes[20], header.tag.step);
     store_little_endian(&bytes[24], header.length);
     store_little_endian(&bytes[32], header.offset);
-    store_little_endian(&bytes[40], header.payload_crc);
-    store_little_endian(&bytes[44], crc32c(std::span(bytes).first<44>()));
+    store_little_endian(&bytes[40], header.tag.count);
+    store_little_endian(&bytes[48], static_cast<std::uint32_t>(header.tag.dtype));
+    store_little_endian(&bytes[52], std::uint32_t{0});
+    store_little_endian(&bytes[56], header.payload_crc);
+    store_little_endian(&bytes[60], crc32c(std::span(bytes).first<60>()));
     return bytes;
 }
 
 /// Empty if the magic number or the header's checksum is wrong.
 inline std::optional<FrameHeader> decode(const FrameHeaderBytes& bytes) {
     if (load_little_endian<std::uint32_t>(&bytes[0]) != kFrameMagic) return std::nullopt;
-    if (load_little_endian<std::uint32_t>(&bytes[44]) != crc32c(std::span(bytes).first<44>())) return std::nullopt;
+    if (load_little_endian<std::uint32_t>(&bytes[60]) != crc32c(std::span(bytes).first<60>())) return std::nullopt;
     FrameHeader header;
     header.index = load_little_endian<std::uint32_t>(&bytes[4]);
     header.tag.sequence = load_little_endian<std::uint64_t>(&bytes[8]);
@@ -55,7 +58,9 @@ inline std::optional<FrameHeader> decode(const FrameHeaderBytes& bytes) {
     header.tag.step = load_little_endian<std::uint32_t>(&bytes[20]);
     header.length = load_little_endian<std::uint64_t>(&bytes[24]);
     header.offset = load_little_endian<std::uint64_t>(&bytes[32]);
-    header.payload_crc = load_little_endian<std::uint32_t>(&bytes[40]);
+    header.tag.count = load_little_endian<std::uint64_t>(&bytes[40]);
+    header.tag.dtype = static_cast<DType>(load_little_endian<std::uint32_t>(&bytes[48]));
+    header.payload_crc = load_little_endian<std::uint32_t>(&bytes[56]);
     return header;
 }
 

@@ -18,7 +18,7 @@ double in_seconds(Clock::duration d) {
 
 Watch::Watch(std::vector<PeerInfo> peers, Rank self, const Limits& limits, Time now)
     : self_(self), limits_(limits), last_judged_(now) {
-    for (PeerInfo& info : peers) peers_.push_back({std::move(info), now, now, now, {}, false});
+    for (PeerInfo& info : peers) peers_.push_back({std::move(info), now, now, now, now, {}});
 }
 
 void Watch::heard(Rank rank, Time now) {
@@ -29,6 +29,7 @@ void Watch::pulse(Rank rank, const Pulse& pulse, Time now) {
     Peer& peer = peers_[at(rank)];
     peer.heard = now;
     if (pulse.progress != peer.last.progress) peer.progressed = now;
+    if (pulse.waiting_for != peer.last.waiting_for) peer.waits_since = now;
     peer.last = pulse;
 }
 
@@ -37,7 +38,8 @@ void Watch::convict(Rank rank, std::string cause) {
 }
 
 void Watch::closed(Rank rank, const std::string& why) {
-    const Peer& peer = peers_[at(rank)];
+    Peer& peer = peers_[at(rank)];
+    peer.left = true;
     if (watches(rank) && !peer.goodbye) convict(rank, text("lost ", peer.info, ": ", why));
 }
 
@@ -66,12 +68,12 @@ std::optional<Verdict> Watch::judge(Time now) {
     last_judged_ = now;
     if (gap > limits_.silence / 3) {
         // This process itself was stopped or starved, so it could not have heard anybody. Give the others that time.
+        // What has come since is as fresh as it is.
         for (Peer& peer : peers_) {
-            peer.heard += gap;
-            peer.progressed += gap;
-            peer.waited_for_since += gap;
+            for (Time* since : {&peer.heard, &peer.progressed, &peer.waited_for_since, &peer.waits_since})
+                *since = std::min(now, *since + gap);
         }
-        for (Report& report : reports_) report.due += gap;
+        for (Report& report : reports_) report.due = std::min(now + limits_.grace, report.due + gap);
     }
     if (!verdict_) judge_silence(now);
     if (!verdict_) {
@@ -80,7 +82,7 @@ std::optional<Verdict> Watch::judge(Time now) {
                 convict(report.suspect, text("lost ", peers_[at(report.suspect)].info, ": ", report.why, " (seen by ",
                                              peers_[at(report.reporter)].info, ")"));
     }
-    if (!verdict_ && self_ == 0) judge_stalls(now);
+    if (!verdict_) self_ == 0 ? judge_stalls(now) : judge_own_wait(now);
     return verdict_;
 }
 
@@ -91,6 +93,15 @@ void Watch::judge_silence(Time now) {
             convict(static_cast<Rank>(rank),
                     text("lost ", peer.info, ": no sign of life for more than ", in_seconds(limits_.silence), " s"));
     }
+}
+
+// Nobody else will, once rank 0 has left. It is not known whom that peer may wait for.
+void Watch::judge_own_wait(Time now) {
+    const Peer& self = peers_[at(self_)];
+    const Rank peer = self.last.waiting_for;
+    if (!peers_[0].left || peer < 0 || now - std::max(self.progressed, self.waits_since) <= limits_.stall) return;
+    convict(peer, text("lost ", peers_[at(peer)].info, ": nothing came from it for more than ", in_seconds(limits_.stall),
+                       " s, and rank 0, which would know more, has left"));
 }
 
 void Watch::judge_stalls(Time now) {

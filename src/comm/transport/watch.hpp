@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Watch: decides who is lost. Rank 0 watches everybody; the others watch rank 0 only and leave the rest to its verdict,
-// so that all survivors name the same cause. No I/O and no clock in here: time is an argument.
+// so that all survivors name the same cause. Once rank 0 has left in order, each rank watches whom it waits for itself.
+// No I/O and no clock in here: time is an argument.
 #pragma once
 
 #include <cstdint>
@@ -54,9 +55,9 @@ class Watch {
   private:
     struct Peer {
         PeerInfo info;
-        Time heard, progressed, waited_for_since;
+        Time heard, progressed, waited_for_since, waits_since;
         Pulse last;
-        bool goodbye = false;
+        bool goodbye = false, left = false;
     };
     struct Report {
         Rank reporter, suspect;
@@ -69,6 +70,7 @@ class Watch {
     void convict(Rank rank, std::string cause);
     void judge_silence(Time now);
     void judge_stalls(Time now);
+    void judge_own_wait(Time now);
 
     std::vector<Peer> peers_;
     Rank self_;

@@ -25,6 +25,8 @@
 
 namespace firecaffe::comm {
 
+class Engine;
+
 /// As chunk_bytes: no pipeline; each step is done before the next begins, as textbooks count.
 inline constexpr std::size_t kWholeRequest = SIZE_MAX;
 
@@ -58,7 +60,7 @@ class Executor {
     std::size_t scratch_bytes() const;
 
   private:
-    class Engine;
+    Transport& transport_;
     std::unique_ptr<Engine> engine_;
 };
 
