@@ -33,9 +33,9 @@ function(firecaffe_add_library)
   firecaffe_link_dependencies(firecaffe)
 endfunction()
 
-# How much longer than usual a test may take.
+# How much longer than usual a test may take: with sanitizers, and where convolutions are plain loops.
 set(FIRECAFFE_TEST_SLOWNESS 1)
-if(FIRECAFFE_SANITIZE)
+if(FIRECAFFE_SANITIZE OR NOT FIRECAFFE_WITH_ONEDNN)
   set(FIRECAFFE_TEST_SLOWNESS 6)
 endif()
 

@@ -21,12 +21,13 @@ namespace {
 [[noreturn]] void throw_missing_bottom(const NetSpec& spec, std::size_t reader, const std::string& blob,
                                        const std::map<std::string, int>& current) {
     const LayerSpec& layer = spec.layers[reader];
-    for (std::size_t i = reader; i < spec.layers.size(); ++i) {
-        const auto& tops = spec.layers[i].top;
-        if (std::find(tops.begin(), tops.end(), blob) == tops.end()) continue;
-        throw ConfigError(placed_name(layer), ": bottom '", blob, "' is written by layer '", spec.layers[i].name,
-                          i == reader ? "' itself; a net may not have a cycle"
-                                      : "' further down; put that layer first, or break the cycle");
+    for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+        const LayerSpec& writer = spec.layers[i];
+        if (std::find(writer.top.begin(), writer.top.end(), blob) == writer.top.end()) continue;
+        throw ConfigError(placed_name(layer), ": bottom '", blob, "' is written by layer '", writer.name,
+                          i == reader  ? "' itself; a net may not have a cycle"
+                          : i > reader ? "' further down; put that layer first, or break the cycle"
+                                       : "', which does not exist in this phase; let both exist in the same phases");
     }
     std::string known;
     for (const auto& [name, value] : current) known += (known.empty() ? "" : ", ") + name;

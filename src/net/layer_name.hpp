@@ -15,7 +15,7 @@ inline std::string placed_name(const LayerSpec& layer) {
     return text(layer.origin, layer.origin.empty() ? "" : ": ", "layer '", layer.name, "'");
 }
 
-/// Runs `f`; an error in it gets the layer's name in front, and where it speaks of the net, the layer's place too.
+/// Runs `f`; an error in it about the net or the data gets the layer's place and name in front.
 /// `spec` is null for a layer that the net inserted.
 template <class F>
 void with_layer_name(const LayerSpec* spec, const std::string& name, F&& f) {
@@ -27,7 +27,7 @@ void with_layer_name(const LayerSpec* spec, const std::string& name, F&& f) {
     } catch (const ConfigError& e) {
         throw ConfigError(place(), ": ", e.what());
     } catch (const DataError& e) {
-        throw DataError("layer '", name, "': ", e.what());
+        throw DataError(place(), ": ", e.what());
     }
 }
 

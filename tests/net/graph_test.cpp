@@ -49,6 +49,11 @@ TEST_CASE("a graph that cannot be is refused with the reason") {
     CHECK_THROWS_WITH(build_graph(spec, Phase::train, kInputs), Contains("cycle"));
     spec.layers = {layer("a", {"a"}, {"a"})};
     CHECK_THROWS_WITH(build_graph(spec, Phase::train, kInputs), Contains("cycle"));
+    spec.layers = {layer("a", {"data"}, {"a"}), layer("b", {"a"}, {"b"})};
+    spec.layers[0].in_test = false;
+    CHECK_NOTHROW(build_graph(spec, Phase::train, kInputs));
+    CHECK_THROWS_WITH(build_graph(spec, Phase::test, kInputs),
+                      Contains("layer 'b'") && Contains("layer 'a', which does not exist in this phase"));
     spec.layers = {layer("a", {"data"}, {"a"}), layer("a", {"data"}, {"b"})};
     CHECK_THROWS_WITH(build_graph(spec, Phase::train, kInputs), Contains("twice"));
     spec.layers = {layer("a", {"data"}, {"x"}), layer("b", {"data"}, {"x"})};

@@ -153,9 +153,9 @@ class Nets(BadInput):
 
     def test_a_label_out_of_range(self):
         for loss in ("SoftmaxWithLoss", "HingeLoss"):
-            config, _ = self.write([self.FC.replace("10", "2"), self.LOSS.replace("SoftmaxWithLoss", loss)])
-            self.check(run("train", config, "--output", self.output), BAD_DATA, "layer 'loss'", "label ", " of sample ",
-                       "[0, 2)", "more outputs")
+            config, net = self.write([self.FC.replace("10", "2"), self.LOSS.replace("SoftmaxWithLoss", loss)])
+            self.check(run("train", config, "--output", self.output), BAD_DATA, f" {net}:4:",
+                       ": /layers/1: layer 'loss': label ", " of sample ", "[0, 2)", "more outputs")
 
 
 class CommandLine(BadInput):
