@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Rendezvous and the TCP transport.
+# Rendezvous, and the transport between processes.
 set(dir ${CMAKE_CURRENT_LIST_DIR})
 target_sources(firecaffe PRIVATE
   ${dir}/rendezvous/address_file.cpp
@@ -9,6 +9,7 @@ target_sources(firecaffe PRIVATE
   ${dir}/rendezvous/handshake.cpp
   ${dir}/rendezvous/join.cpp
   ${dir}/rendezvous/lobby.cpp
+  ${dir}/rendezvous/local_door.cpp
   ${dir}/rendezvous/messages.cpp
   ${dir}/rendezvous/token.cpp
   ${dir}/transport/channel.cpp
@@ -16,6 +17,11 @@ target_sources(firecaffe PRIVATE
   ${dir}/transport/crc32c.cpp
   ${dir}/transport/data_plane.cpp
   ${dir}/transport/link.cpp
+  ${dir}/transport/local_notes.cpp
+  ${dir}/transport/mesh.cpp
+  ${dir}/transport/region_table.cpp
+  ${dir}/transport/shared_link.cpp
+  ${dir}/transport/shared_memory.cpp
   ${dir}/transport/socket.cpp
-  ${dir}/transport/tcp.cpp
+  ${dir}/transport/socket_link.cpp
   ${dir}/transport/watch.cpp)

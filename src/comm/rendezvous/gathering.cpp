@@ -5,6 +5,7 @@
 #include <list>
 #include <optional>
 
+#include "comm/rendezvous/local_door.hpp"
 #include "comm/rendezvous/meeting.hpp"
 #include "firecaffe/core/error.hpp"
 
@@ -28,10 +29,14 @@ class Gathering {
           deadline_(deadline),
           self_(describe_self(0)),
           lobby_(std::move(listener), key, job_id(options.job), 0),
+          door_(open_local_door(options.transport)),
           members_(static_cast<std::size_t>(options.size)),
-          data_(static_cast<std::size_t>(options.size)) {}
+          data_(static_cast<std::size_t>(options.size)),
+          shared_(static_cast<std::size_t>(options.size)) {
+        if (door_.listener) local_lobby_.emplace(std::move(door_.listener), key, job_id(options.job), 0);
+    }
 
-    TcpMesh run() {
+    Mesh run() {
         while (!all_met()) {
             if (Clock::now() >= deadline_) refuse(missing());
             if (!differing_.empty() && Clock::now() >= differing_until_) break;
@@ -41,12 +46,14 @@ class Gathering {
             hear_members();
         }
         if (!differing_.empty()) refuse(difference());
+        if (options_.transport == TransportKind::shared_memory) require_shared_memory();
         send_table();
         deadline_ = Clock::now() + mesh_time(options_);
         while (!mesh_is_up()) {
             if (Clock::now() >= deadline_) refuse(unconnected());
             sleep(deadline_);
-            welcome_data();
+            welcome_data(lobby_);
+            if (local_lobby_) welcome_data(*local_lobby_);
             hear_members();
         }
         return finish();
@@ -68,14 +75,18 @@ class Gathering {
         return met == options_.size;
     }
 
+    bool shares_memory_with(Rank rank) { return share_memory(door_.host, member(rank)->info.local_host); }
+    bool connected(Rank rank) const { return data_[at(rank)] || shared_[at(rank)].socket; }
+
     bool mesh_is_up() {
         bool up = true;
-        for_each_member([&](Rank rank, Member& entry) { up = up && entry.ready && data_[at(rank)]; });
+        for_each_member([&](Rank rank, Member& entry) { up = up && entry.ready && connected(rank); });
         return up;
     }
 
     void sleep(Time until) {
         std::vector<pollfd> entries{{lobby_.poll_fd(), POLLIN, 0}};
+        if (local_lobby_) entries.push_back({local_lobby_->poll_fd(), POLLIN, 0});
         const auto add = [&](const Channel& channel) { entries.push_back({channel.fd(), channel.events(), 0}); };
         for (const Channel& channel : arrivals_) add(channel);
         for_each_member([&](Rank, Member& entry) { add(entry.channel); });
@@ -139,27 +150,53 @@ class Gathering {
         });
     }
 
-    void welcome_data() {
-        auto guests = lobby_.serve([&](const Hello& hello) {
-            return hello.role == ConnectionRole::data && hello.rank > 0 && hello.rank < options_.size &&
-                   hello.incarnation == member(hello.rank)->info.incarnation && !data_[at(hello.rank)];
+    void welcome_data(Lobby& lobby) {
+        auto guests = lobby.serve([&](const Hello& hello) {
+            if (hello.rank <= 0 || hello.rank >= options_.size) return false;
+            const bool shares = shares_memory_with(hello.rank);
+            return hello.role == (shares ? ConnectionRole::local : ConnectionRole::data) &&
+                   hello.incarnation == member(hello.rank)->info.incarnation && !connected(hello.rank);
         });
         for (Lobby::Guest& guest : guests) {
-            tune(guest.fd.get(), false, system_limit(options_));
-            data_[at(guest.hello.rank)] = std::move(guest.fd);
+            if (guest.hello.role == ConnectionRole::local) {
+                take_memory(guest);
+            } else {
+                tune(guest.fd.get(), false, system_limit(options_));
+                data_[at(guest.hello.rank)] = std::move(guest.fd);
+            }
         }
     }
 
+    void take_memory(Lobby::Guest& guest) {
+        try {
+            shared_[at(guest.hello.rank)] = accept_memory(std::move(guest.fd), deadline_);
+        } catch (const UnavailableError& error) {
+            refuse({false, error.what(), std::nullopt, self_});
+        }
+    }
+
+    void require_shared_memory() {
+        for_each_member([&](Rank rank, Member& entry) {
+            if (shares_memory_with(rank)) return;
+            refuse(
+                {false,
+                 text(entry.info.who, " and ", self_, " cannot share memory, because they run on two machines, in two ",
+                      "network namespaces or as two users; use the transport auto, or tcp"),
+                 std::nullopt, self_});
+        });
+    }
+
     void send_table() {
-        std::vector<TableEntry> table{{self_, 0, {}}};
+        std::vector<TableEntry> table{{self_, 0, {}, door_.host, door_.name}};
         for_each_member([&](Rank, Member& entry) {
-            table.push_back({entry.info.who, entry.info.incarnation, entry.info.data_address});
+            table.push_back({entry.info.who, entry.info.incarnation, entry.info.data_address, entry.info.local_host,
+                             entry.info.local_name});
         });
         for_each_member([&](Rank, Member& entry) { entry.channel.send(MessageType::table, write(table)); });
     }
 
-    TcpMesh finish() {
-        TcpMesh mesh;
+    Mesh finish() {
+        Mesh mesh;
         mesh.peers.push_back(self_);
         mesh.control.resize(members_.size());
         for_each_member([&](Rank rank, Member& entry) {
@@ -168,6 +205,7 @@ class Gathering {
             mesh.control[at(rank)] = std::move(entry.channel);
         });
         mesh.data = std::move(data_);
+        mesh.shared = std::move(shared_);
         return mesh;
     }
 
@@ -192,7 +230,7 @@ class Gathering {
     Refusal unconnected() {
         std::string ranks;
         for_each_member([&](Rank rank, Member& entry) {
-            if (!entry.ready || !data_[at(rank)]) ranks += text(ranks.empty() ? "" : ", ", entry.info.who);
+            if (!entry.ready || !connected(rank)) ranks += text(ranks.empty() ? "" : ", ", entry.info.who);
         });
         return {false,
                 text("these ranks met, but could not connect to all others: ", ranks,
@@ -260,17 +298,20 @@ class Gathering {
     Time deadline_, differing_until_;
     const PeerInfo self_;
     Lobby lobby_;
+    LocalDoor door_;
+    std::optional<Lobby> local_lobby_;
     std::list<Channel> arrivals_;  // proved, but not introduced
     Channel latecomer_;            // introduced, but wrong
     std::vector<std::optional<Member>> members_;
     std::vector<UniqueFd> data_;
+    std::vector<SharedEnds> shared_;
     std::vector<Rank> differing_;
 };
 
 }  // namespace
 
-TcpMesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
-               Time deadline) {
+Mesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
+            Time deadline) {
     return Gathering(options, std::move(listener), key, address, deadline).run();
 }
 

@@ -1,151 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/transport/link.hpp"
 
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "firecaffe/core/text.hpp"
 
 namespace firecaffe::comm {
 
-namespace {
+void Link::remove(const DataTransfer& transfer) {
+    auto& queue = transfer.sends ? sends_ : receives_;
+    queue.erase(std::remove(queue.begin(), queue.end(), &transfer), queue.end());
+}
 
 std::string describe(const OperationTag& tag, std::uint64_t length) {
     return text(length, " bytes of ", tag);
 }
 
-std::size_t chunk_of(const TcpTransfer& transfer) {
-    return std::min(kChunkBytes, transfer.length - transfer.moved);
-}
-
-LinkFault broken_connection(int number) {
-    return {describe_end("its data connection", number), false};
-}
-
-}  // namespace
-
-std::uint32_t Link::wanted_events() const {
-    if (broken_) return 0;
-    return (receives_.empty() ? 0u : static_cast<std::uint32_t>(EPOLLIN)) |
-           (sends_.empty() ? 0u : static_cast<std::uint32_t>(EPOLLOUT));
-}
-
-void Link::remove(const TcpTransfer& transfer) {
-    auto& queue = transfer.sends ? sends_ : receives_;
-    queue.erase(std::remove(queue.begin(), queue.end(), &transfer), queue.end());
-}
-
-std::optional<LinkFault> Link::advance(std::size_t budget, std::uint64_t& bytes_in, std::uint64_t& bytes_out) {
-    if (broken_) return std::nullopt;
-    if (auto fault = receive_some(budget, bytes_in)) return fault;
-    return send_some(budget, bytes_out);
-}
-
-std::optional<LinkFault> Link::send_some(std::size_t budget, std::uint64_t& bytes) {
-    std::size_t moved = 0;
-    while (!sends_.empty() && moved < budget) {
-        TcpTransfer& transfer = *sends_.front();
-        const std::size_t chunk = chunk_of(transfer);
-        const std::byte* payload = transfer.out + transfer.moved;
-        FrameState& frame = sending_;
-        if (!frame.open) {
-            frame.header =
-                encode({frame.index, transfer.tag, transfer.length, transfer.moved, crc32c({payload, chunk})});
-            frame.header_bytes = frame.payload_bytes = 0;
-            frame.open = true;
-        }
-        iovec parts[2] = {{frame.header.data() + frame.header_bytes, kFrameHeaderBytes - frame.header_bytes},
-                          {const_cast<std::byte*>(payload) + frame.payload_bytes, chunk - frame.payload_bytes}};
-        msghdr message{};
-        message.msg_iov = parts;
-        message.msg_iovlen = 2;
-        const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && would_block(errno)) break;
-        if (n < 0) return broken_connection(errno);
-        const auto count = static_cast<std::size_t>(n);
-        const std::size_t of_header = std::min(count, parts[0].iov_len);
-        frame.header_bytes += of_header;
-        frame.payload_bytes += count - of_header;
-        moved += count;
-        bytes += count;
-        if (frame.header_bytes < kFrameHeaderBytes || frame.payload_bytes < chunk) continue;
-        transfer.moved += chunk;
-        frame.open = false;
-        ++frame.index;
-        if (transfer.moved == transfer.length) {
-            transfer.done = true;
-            sends_.pop_front();
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<LinkFault> Link::receive_some(std::size_t budget, std::uint64_t& bytes) {
-    std::size_t moved = 0;
-    while (!receives_.empty() && moved < budget) {
-        TcpTransfer& transfer = *receives_.front();
-        const std::size_t chunk = chunk_of(transfer);
-        std::byte* payload = transfer.in + transfer.moved;
-        FrameState& frame = receiving_;
-        // Header and payload in one call: the length is known, because the receive says it.
-        iovec parts[2] = {{frame.header.data() + frame.header_bytes, kFrameHeaderBytes - frame.header_bytes},
-                          {payload + frame.payload_bytes, chunk - frame.payload_bytes}};
-        msghdr message{};
-        message.msg_iov = parts;
-        message.msg_iovlen = 2;
-        const ssize_t n = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && would_block(errno)) break;
-        if (n <= 0) return broken_connection(n < 0 ? errno : 0);
-        const auto count = static_cast<std::size_t>(n);
-        const std::size_t of_header = std::min(count, parts[0].iov_len);
-        frame.header_bytes += of_header;
-        frame.payload_crc = crc32c({payload + frame.payload_bytes, count - of_header}, frame.payload_crc);
-        frame.payload_bytes += count - of_header;
-        moved += count;
-        bytes += count;
-        if (frame.header_bytes < kFrameHeaderBytes) continue;
-        if (!frame.open) {
-            if (auto fault = check_header(transfer)) return fault;
-            frame.open = true;
-        }
-        if (frame.payload_bytes < chunk) continue;
-        if (frame.payload_crc != incoming_payload_crc_)
-            return LinkFault{
-                text("it sent a damaged frame: the checksum of ", chunk, " bytes at ", transfer.moved, " in ",
-                     describe(transfer.tag, transfer.length), " is wrong; check memory and network there"),
-                true};
-        transfer.moved += chunk;
-        const std::uint32_t index = frame.index;
-        frame = {};
-        frame.index = index + 1;
-        if (transfer.moved == transfer.length) {
-            transfer.done = true;
-            receives_.pop_front();
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<LinkFault> Link::check_header(const TcpTransfer& transfer) {
-    const auto header = decode(receiving_.header);
-    if (!header || header->index != receiving_.index)
-        return LinkFault{text("it sent a damaged frame: the header of frame ", receiving_.index, " is wrong, where ",
-                              describe(transfer.tag, transfer.length), " was expected; check memory and network there"),
-                         true};
-    if (header->tag.sequence != transfer.tag.sequence || header->tag.bucket != transfer.tag.bucket ||
-        header->tag.step != transfer.tag.step || header->length != transfer.length || header->offset != transfer.moved)
-        return LinkFault{text("it is in another operation: it sent ", describe(header->tag, header->length),
-                              " where its peer waits for ", describe(transfer.tag, transfer.length),
-                              "; all ranks must submit the same buckets in the same order"),
-                         true};
-    incoming_payload_crc_ = header->payload_crc;
-    return std::nullopt;
+LinkFault other_operation(const std::string& sent, const std::string& expected) {
+    return {text("it is in another operation: it sent ", sent, " where its peer waits for ", expected,
+                 "; all ranks must submit the same buckets in the same order"),
+            true};
 }
 
 }  // namespace firecaffe::comm

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Link: the data connection to one rank. Two queues of transfers and the state of the frame under way in each
-// direction; never blocks. What nobody posted a receive for is left in the socket, so that TCP slows the sender down.
+// Link: the data connection to one rank, over a socket (socket_link.hpp) or through shared memory (shared_link.hpp).
+// Two queues of transfers and what is under way in each direction; never blocks. What nobody posted a receive for stays
+// where it is, so that the sender is slowed down.
 #pragma once
 
 #include <cstddef>
@@ -10,32 +11,41 @@
 #include <span>
 #include <string>
 
-#include "comm/transport/frame.hpp"
-#include "comm/transport/socket.hpp"
 #include "firecaffe/comm/transport.hpp"
 
 namespace firecaffe::comm {
 
 class DataPlane;
 
-class TcpTransfer final : public Transfer {
+class DataTransfer final : public Transfer {
   public:
-    TcpTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<const std::byte> to_send)
+    DataTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<const std::byte> to_send)
         : plane(owner), peer(with), sends(true), tag(what), out(to_send.data()), length(to_send.size()) {}
-    TcpTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<std::byte> to_fill)
-        : plane(owner), peer(with), sends(false), tag(what), in(to_fill.data()), length(to_fill.size()) {}
-    ~TcpTransfer() override;
-    TcpTransfer(const TcpTransfer&) = delete;
-    TcpTransfer& operator=(const TcpTransfer&) = delete;
+    DataTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<std::byte> to_fill, bool may_borrow)
+        : plane(owner),
+          peer(with),
+          sends(false),
+          borrows(may_borrow),
+          tag(what),
+          in(to_fill.data()),
+          length(to_fill.size()) {}
+    ~DataTransfer() override;
+    DataTransfer(const DataTransfer&) = delete;
+    DataTransfer& operator=(const DataTransfer&) = delete;
+
+    const std::byte* borrowed() const override { return loan; }
 
     DataPlane& plane;
     Rank peer;
     bool sends;
+    bool borrows = false;  // the bytes may stay where the peer has put them
     OperationTag tag;
     std::byte* in = nullptr;         // where a receive lands
     const std::byte* out = nullptr;  // what is sent
     std::size_t length;
-    std::size_t moved = 0;  // bytes of complete frames
+    std::size_t moved = 0;            // bytes of complete frames
+    const std::byte* loan = nullptr;  // where borrowed bytes lie, until the transfer is destroyed
+    std::uint64_t frame = 0;          // the frame that holds them
     bool done = false;
 };
 
@@ -44,47 +54,62 @@ struct LinkFault {
     bool certain = false;  // see Watch::report
 };
 
+/// Bytes that moved, frames' headers included.
+struct Traffic {
+    std::uint64_t in = 0, out = 0;
+};
+
 class Link {
   public:
-    Link() = default;
-    Link(Rank peer, UniqueFd fd) : peer_(peer), fd_(std::move(fd)) {}
+    explicit Link(Rank peer) : peer_(peer) {}
+    virtual ~Link() = default;
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
 
     Rank peer() const { return peer_; }
-    int fd() const { return fd_.get(); }
+    /// Transfers that are posted and not complete.
     int queued() const { return static_cast<int>(sends_.size() + receives_.size()); }
-    std::uint32_t wanted_events() const;  // of epoll
+    void push(DataTransfer& transfer) { (transfer.sends ? sends_ : receives_).push_back(&transfer); }
+    void remove(const DataTransfer& transfer);
 
-    void push(TcpTransfer& transfer) { (transfer.sends ? sends_ : receives_).push_back(&transfer); }
-    void remove(const TcpTransfer& transfer);
-
-    /// Moves at most about `budget` bytes each way; `bytes_in` and `bytes_out` are increased by what moved.
-    std::optional<LinkFault> advance(std::size_t budget, std::uint64_t& bytes_in, std::uint64_t& bytes_out);
+    /// Moves at most about `budget` bytes each way.
+    std::optional<LinkFault> advance(std::size_t budget, Traffic& moved) {
+        return broken_ ? std::nullopt : move(budget, moved);
+    }
     /// After a fault: nothing moves any more.
     void break_off() { broken_ = true; }
-    void close() { fd_.reset(); }
+    virtual void close() = 0;
 
+    /// The descriptor and the events of epoll that tell of something to do.
+    virtual int fd() const = 0;
+    virtual std::uint32_t wanted_events() const = 0;
+    /// Such an event has come; advance() follows.
+    virtual void notice() {}
     std::uint32_t registered_events = 0;  // what epoll knows, kept by the owner
 
+    /// True if advance() sees what the peer has done without a system call, so that it is worth looking often.
+    virtual bool in_memory() const { return false; }
+    /// The owner is going to wait for events. False: there is something to do already.
+    virtual bool prepare_to_sleep() { return true; }
+    virtual void wake_up() {}
+    /// The reader of transfer.loan is done with it.
+    virtual void give_back(const DataTransfer&) {}
+
+  protected:
+    virtual std::optional<LinkFault> move(std::size_t budget, Traffic& moved) = 0;
+    bool broken() const { return broken_; }
+
+    std::deque<DataTransfer*> sends_, receives_;
+
   private:
-    struct FrameState {
-        FrameHeaderBytes header{};
-        std::size_t header_bytes = 0;   // of the header, moved so far
-        std::size_t payload_bytes = 0;  // of this frame's payload, moved so far
-        std::uint32_t payload_crc = 0;
-        std::uint32_t index = 0;  // number of this frame
-        bool open = false;        // sending: the header is made; receiving: the header was checked
-    };
-
-    std::optional<LinkFault> send_some(std::size_t budget, std::uint64_t& bytes);
-    std::optional<LinkFault> receive_some(std::size_t budget, std::uint64_t& bytes);
-    std::optional<LinkFault> check_header(const TcpTransfer& transfer);
-
-    Rank peer_ = -1;
-    UniqueFd fd_;
-    std::deque<TcpTransfer*> sends_, receives_;
-    FrameState sending_, receiving_;
-    std::uint32_t incoming_payload_crc_ = 0;
+    Rank peer_;
     bool broken_ = false;
 };
+
+/// "1000 bytes of bucket 3 of step 615 (all-reduce #1842)".
+std::string describe(const OperationTag& tag, std::uint64_t length);
+
+/// The peer sent something else than what was expected; both in words.
+LinkFault other_operation(const std::string& sent, const std::string& expected);
 
 }  // namespace firecaffe::comm
