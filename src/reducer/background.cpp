@@ -199,6 +199,9 @@ Ticket BackgroundReducer::submit(const ReduceRequest& request) {
 void BackgroundReducer::wait(Ticket ticket) {
     worker_->wait(ticket);
 }
+Memory<Cpu> BackgroundReducer::allocate(std::size_t bytes) {
+    return worker_->work().allocate(bytes);
+}
 void BackgroundReducer::note_progress() noexcept {
     worker_->work().note_progress();
 }

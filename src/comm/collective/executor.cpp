@@ -242,18 +242,23 @@ class Executor::Engine {
         return buffers_.data() + static_cast<std::size_t>(piece.buffer) * buffer_stride();
     }
 
+    const std::byte* received(const Piece& piece) const {
+        const std::byte* borrowed = piece.transfer->borrowed();
+        return borrowed != nullptr ? borrowed : in_buffer(piece);
+    }
+
     void post(Piece& piece) {
         const Step& step = *piece.step;
         if (step.kind == Kind::send) {
             piece.transfer = transport_.post_send(step.peer, tag_, {in_slot(piece, step.slot), bytes(piece)});
         } else {
-            std::byte* target = in_slot(piece, step.slot);
             if (step.kind == Kind::receive_add) {
                 piece.buffer = free_buffers_.back();
                 free_buffers_.pop_back();
-                target = in_buffer(piece);
+                piece.transfer = transport_.post_borrow(step.peer, tag_, {in_buffer(piece), bytes(piece)});
+            } else {
+                piece.transfer = transport_.post_receive(step.peer, tag_, {in_slot(piece, step.slot), bytes(piece)});
             }
-            piece.transfer = transport_.post_receive(step.peer, tag_, {target, bytes(piece)});
             ++receives_posted_;
         }
         piece.posted = true;
@@ -271,19 +276,20 @@ class Executor::Engine {
         if (!is_posted(piece)) post(piece);
         if (!step.local()) {
             transport_.wait(*piece.transfer);
-            piece.transfer.reset();
             --receives_posted_;
         }
-        if (step.kind == Kind::receive) return;
+        if (step.kind == Kind::receive) return piece.transfer.reset();
         complete_sends(piece);
         const std::size_t elements = piece.end - piece.begin;
         if (step.kind == Kind::clear) {
             if (elements > 0) std::memset(in_slot(piece, step.slot), 0, bytes(piece));
             return;
         }
-        const std::byte* incoming = step.kind == Kind::add ? in_slot(piece, step.other) : in_buffer(piece);
+        const std::byte* incoming = step.kind == Kind::add ? in_slot(piece, step.other) : received(piece);
         add_elements(dtype_, in_slot(piece, step.slot), incoming, elements);
-        if (step.kind == Kind::receive_add) free_buffers_.push_back(piece.buffer);
+        if (step.kind == Kind::add) return;
+        piece.transfer.reset();
+        free_buffers_.push_back(piece.buffer);
     }
 
     // Waits for the sends that still read what this piece is going to write. They lie behind the head.
