@@ -176,7 +176,7 @@ class Bench {
         request.dtype = dtype;
         request.count = count;
         request.partials = {&data, 1};
-        reducer.wait(reducer.submit(request));
+        reducer.sum(request);
     }
 
     /// Each rank has filled in places of its own, and zeros elsewhere; afterwards all have all.

@@ -81,6 +81,8 @@ class BackgroundReducer final : public Reducer {
     /// it has returned or thrown, nothing touches the request's memory any more. Throws UsageError for a ticket that
     /// was never given out.
     void wait(Ticket ticket) override;
+    /// In the caller's thread, if nothing else is under way.
+    void sum(const ReduceRequest& request) override;
 
     Memory<Cpu> allocate(std::size_t bytes) override;
     void note_progress() noexcept override;
