@@ -23,6 +23,7 @@
 #include "firecaffe/comm/rendezvous/join.hpp"
 #include "firecaffe/comm/rendezvous/token.hpp"
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/comm/transport/kind.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/config/config.hpp"
 #include "firecaffe/core/dtype.hpp"

@@ -22,9 +22,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kFewestIterations = 20, kMostIterations = 10'000;
 
-Memory<Cpu> allocate(std::size_t bytes) {
+template <class Allocate>
+Memory<Cpu> try_to(Allocate allocate, std::size_t bytes) {
     try {
-        return Memory<Cpu>(bytes);
+        return allocate(bytes);
     } catch (const std::bad_alloc&) {
         throw UsageError("two buffers of ", bytes, " bytes do not fit into memory; sum fewer elements at a time");
     }
@@ -71,8 +72,8 @@ class Bench {
         }
         report_.ranks = ranks_;
         const std::size_t bytes = std::ranges::max(options.counts) * size_of(options.dtype);
-        input_ = allocate(bytes);
-        work_ = allocate(bytes);
+        input_ = try_to([](std::size_t n) { return Memory<Cpu>(n); }, bytes);
+        work_ = try_to([this](std::size_t n) { return control_->allocate(n); }, bytes);
     }
 
     AllreduceReport run() {
@@ -175,7 +176,7 @@ class Bench {
         request.dtype = dtype;
         request.count = count;
         request.partials = {&data, 1};
-        reducer.wait(reducer.submit(request));
+        reducer.sum(request);
     }
 
     /// Each rank has filled in places of its own, and zeros elsewhere; afterwards all have all.

@@ -27,7 +27,7 @@ struct BenchArguments {
     std::vector<std::string> reducers{"auto"};
     std::string minbytes = "32M", maxbytes = "32M", stepbytes = "1M";
     std::size_t stepfactor = 0;
-    std::string datatype = "float", op = "sum";
+    std::string datatype = "float", op = "sum", transport = "auto";
     int average = 3, blocking = 1;
     AllreduceOptions options;
     std::string json;
@@ -69,6 +69,13 @@ std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerR
     return chosen;
 }
 
+comm::TransportKind parse_transport(const std::string& word) {
+    if (word == "auto") return comm::TransportKind::automatic;
+    if (word == "tcp") return comm::TransportKind::tcp;
+    if (word == "shared_memory") return comm::TransportKind::shared_memory;
+    throw UsageError("--transport ", word, ": there is none of this name; use auto, tcp or shared_memory");
+}
+
 AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
     if (a.op != "sum") throw UsageError("-o ", a.op, ": reducers form sums and nothing else; use sum, or leave -o out");
     if (a.datatype != "float" && a.datatype != "double")
@@ -81,6 +88,7 @@ AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& re
                                      parse_byte_size("-i", a.stepbytes), a.stepfactor},
                                     options.dtype);
     options.time = static_cast<RankTime>(a.average);
+    options.reducer.transport = parse_transport(a.transport);
     options.reducers = choose_reducers(a, registry, workers);
     return options;
 }
@@ -89,8 +97,8 @@ AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& re
 std::string terms_text(const BenchArguments& a, const AllreduceOptions& o) {
     return fmt::format("-b {} -e {} -i {} -f {} -n {} -w {} -c {} -d {} -a {} ", a.minbytes, a.maxbytes, a.stepbytes,
                        a.stepfactor, o.iterations, o.warm_up, o.checks, a.datatype, a.average) +
-           fmt::format("--seconds {} --reducer {} --deadline {}", o.seconds, fmt::join(o.reducers, ","),
-                       o.reducer.deadline_seconds);
+           fmt::format("--seconds {} --reducer {} --transport {} --deadline {}", o.seconds, fmt::join(o.reducers, ","),
+                       a.transport, o.reducer.deadline_seconds);
 }
 
 /// Shows rows as they come where one reducer is measured. Of several the rows come in turn, so notes say how far it is,
@@ -165,7 +173,8 @@ int work(const BenchArguments& a, const AllreduceOptions& options, const Reducer
                                        terms_text(a, options),
                                        {},
                                        options.reducer.deadline_seconds,
-                                       options.reducer.stall_seconds});
+                                       options.reducer.stall_seconds,
+                                       options.reducer.transport});
     AllreduceListener listener;
     listener.stop_requested = stop_was_requested;
     std::optional<BenchDisplay> display;
@@ -251,6 +260,10 @@ void add_bench(CLI::App& program, const std::vector<std::string>& argv, Command&
         "allreduce", "Sum over workers with each reducer that is named, check the sums, show the table of nccl-tests");
     command->add_option("--reducer", a->reducers, "Reducers to measure, in turn: NAME[,NAME...], or all; default: auto")
         ->delimiter(',');
+    command
+        ->add_option("--transport", a->transport,
+                     "Between workers: auto, tcp or shared_memory, as in reducer.transport")
+        ->capture_default_str();
     command->add_option("--workers", a->workers, "Start this many worker processes on this machine")
         ->check(CLI::Range(1, 4096));
     add_options_of_nccl_tests(*command, *a);

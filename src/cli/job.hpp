@@ -11,6 +11,7 @@
 
 #include "cli/launch_environment.hpp"
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/comm/transport/kind.hpp"
 
 namespace firecaffe::cli {
 
@@ -39,6 +40,7 @@ struct JobTerms {
     /// Words for the difference of two of these texts; may be empty.
     std::function<std::string(std::string_view mine, std::string_view theirs)> explain_difference{};
     double deadline_seconds = 10.0, stall_seconds = 120.0;  ///< as in comm::JoinOptions
+    comm::TransportKind transport = comm::TransportKind::automatic;
 };
 
 /// Joins the job that `launch` describes; null for a job of one. Throws what join_tcp and token reading throw.

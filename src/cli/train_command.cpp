@@ -85,8 +85,12 @@ int launch_workers(const TrainArguments& a, const TrainOptions& options, const s
 JobTerms training_terms(const TrainOptions& options, int size) {
     TrainOptions shared = options;  // the number of shards must be equal, even where it follows from the threads
     if (shared.solver.shards == 0) shared.solver.shards = size * options.compute.threads;
-    return {options.name, shared_config(shared), explain_difference, options.reducer.deadline_seconds,
-            options.reducer.stall_seconds};
+    return {options.name,
+            shared_config(shared),
+            explain_difference,
+            options.reducer.deadline_seconds,
+            options.reducer.stall_seconds,
+            options.reducer.transport};
 }
 
 int work(const TrainArguments& a, const TrainOptions& options, const std::optional<LaunchInfo>& launch) {

@@ -8,6 +8,7 @@ namespace {
 constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"custom"}};
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
+constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
 constexpr Choice kSolverTypes[] = {{"sgd", "SGD"},         {"nesterov", "Nesterov"}, {"adagrad", "AdaGrad"},
@@ -234,6 +235,11 @@ void describe(Visitor& visit, ReducerOptions& options) {
     visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
                 options.bucket_mb);
     visit.field(Field("overlap", "Submit buckets during the backward pass."), options.overlap);
+    visit.choice_of(
+        Field("transport",
+              "Between worker processes. auto: through shared memory where two of them run on one machine, as one user "
+              "and in one network namespace, else over TCP; shared_memory: an error where they do not; tcp: over TCP."),
+        kTransports, options.transport);
     visit.field(Field("deadline_seconds", "A peer that is silent for this long is lost.").positive(),
                 options.deadline_seconds);
     visit.field(Field("stall_seconds", "A peer that is alive but makes no progress for this long is lost.").positive(),

@@ -63,6 +63,18 @@ class BackgroundReducer::Worker {
         if (done_ < ticket) std::rethrow_exception(error_);
     }
 
+    void sum(const ReduceRequest& request) {
+        check(request);
+        std::unique_lock lock(mutex_);
+        if (busy_ || done_ != submitted_ || error_ || stopping_) {
+            lock.unlock();
+            return wait(submit(request));
+        }
+        ++submitted_;
+        work_on(request, lock);
+        if (error_ && done_ != submitted_) std::rethrow_exception(error_);
+    }
+
     void close() {
         {
             std::unique_lock lock(mutex_);
@@ -129,27 +141,31 @@ class BackgroundReducer::Worker {
     void serve() noexcept {
         std::unique_lock lock(mutex_);
         while (true) {
-            changed_.wait(lock, [&] { return stopping_ || error_ || done_ < submitted_; });
+            changed_.wait(lock, [&] { return !busy_ && (stopping_ || error_ || done_ < submitted_); });
             if (error_ || done_ == submitted_) return;
-            busy_ = true;
-            const ReduceRequest& request = item_of(done_).request;
-            const std::uint64_t sequence = done_ + 1;
-            lock.unlock();
-            const auto start = std::chrono::steady_clock::now();
-            std::exception_ptr error = reduce(request, sequence);
-            const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-            lock.lock();
-            busy_ = false;
-            statistics_.busy_seconds += seconds.count();
-            if (!error) {
-                ++done_;
-                ++statistics_.requests;
-                statistics_.bytes_reduced += request.count * size_of(request.dtype);
-            } else if (!error_) {
-                error_ = error;
-            }
-            changed_.notify_all();
+            work_on(item_of(done_).request, lock);
         }
+    }
+
+    // The request that is next, without the lock while it is summed.
+    void work_on(const ReduceRequest& request, std::unique_lock<std::mutex>& lock) noexcept {
+        busy_ = true;
+        const std::uint64_t sequence = done_ + 1;
+        lock.unlock();
+        const auto start = std::chrono::steady_clock::now();
+        std::exception_ptr error = reduce(request, sequence);
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        lock.lock();
+        busy_ = false;
+        statistics_.busy_seconds += seconds.count();
+        if (!error) {
+            ++done_;
+            ++statistics_.requests;
+            statistics_.bytes_reduced += request.count * size_of(request.dtype);
+        } else if (!error_) {
+            error_ = error;
+        }
+        changed_.notify_all();
     }
 
     std::exception_ptr reduce(const ReduceRequest& request, std::uint64_t sequence) noexcept {
@@ -200,8 +216,14 @@ Ticket BackgroundReducer::submit(const ReduceRequest& request) {
 void BackgroundReducer::wait(Ticket ticket) {
     worker_->wait(ticket);
 }
+Memory<Cpu> BackgroundReducer::allocate(std::size_t bytes) {
+    return worker_->work().allocate(bytes);
+}
 void BackgroundReducer::note_progress() noexcept {
     worker_->work().note_progress();
+}
+void BackgroundReducer::sum(const ReduceRequest& request) {
+    worker_->sum(request);
 }
 void BackgroundReducer::close() noexcept {
     worker_->close();

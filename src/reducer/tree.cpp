@@ -27,6 +27,7 @@ class PlannedReducer final : public BlockingReducer {
                       {.sequence = sequence, .bucket = request.bucket, .step = request.step});
     }
 
+    Memory<Cpu> allocate(std::size_t bytes) override { return transport_->allocate(bytes); }
     void note_progress() noexcept override { transport_->note_progress(); }
     void abort(std::string_view reason) noexcept override {
         try {

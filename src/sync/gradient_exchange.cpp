@@ -212,7 +212,10 @@ template <class T, class Device>
 void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
     State& s = *state_;
     const std::lock_guard lock(s.mutex);
-    while (s.arenas.size() < s.arena_count) s.arenas.emplace_back(s.layout, s.options.tail);
+    while (s.arenas.size() < s.arena_count) {
+        const std::size_t bytes = Arena<T, Device>::bytes(s.layout, s.options.tail);
+        s.arenas.emplace_back(s.layout, s.options.tail, s.reducer.allocate(bytes));
+    }
     s.step = step;
     s.next_submit = s.waited = 0;
     s.next_shard = s.block.begin;

@@ -24,7 +24,7 @@ void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::spa
     request.dtype = DType::float64;
     request.count = values.size();
     request.partials = partials;
-    reducer.wait(reducer.submit(request));
+    reducer.sum(request);
 }
 
 }  // namespace firecaffe

@@ -67,7 +67,7 @@ Outcome outcome_of(Function&& function) {
 }
 
 /// Options of every rank of a job that meets at a fresh port of 127.0.0.1.
-inline std::vector<JoinOptions> job_options(int size) {
+inline std::vector<JoinOptions> job_options(int size, TransportKind transport = TransportKind::automatic) {
     const TcpListener listener = listen_tcp("127.0.0.1");
     std::vector<JoinOptions> all;
     for (int rank = 0; rank < size; ++rank) {
@@ -80,6 +80,7 @@ inline std::vector<JoinOptions> job_options(int size) {
         options.job = "test";
         options.config = "{\"batch\": 32}";
         options.build = "b1";
+        options.transport = transport;
         options.rendezvous_seconds = 20;
         all.push_back(std::move(options));
     }

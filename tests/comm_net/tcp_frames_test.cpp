@@ -8,7 +8,7 @@
 
 #include "comm/transport/crc32c.hpp"
 #include "comm/transport/frame.hpp"
-#include "comm/transport/tcp.hpp"
+#include "comm/transport/mesh.hpp"
 
 using namespace firecaffe::comm;
 using firecaffe::DType;
@@ -26,8 +26,8 @@ struct Pair {
     }
 };
 
-TcpMesh mesh_of(Rank rank, UniqueFd data, UniqueFd control) {
-    TcpMesh mesh;
+Mesh mesh_of(Rank rank, UniqueFd data, UniqueFd control) {
+    Mesh mesh;
     mesh.rank = rank;
     mesh.peers = {{0, "left", 10}, {1, "right", 11}};
     mesh.data.resize(2);
@@ -63,7 +63,7 @@ std::vector<Outcome> send_through(std::size_t flip, std::size_t length, const Op
     std::thread backward([&] { pass_on(to, from, ~std::size_t{0}); });
     std::thread rank_0([&, mesh = mesh_of(0, std::move(left.a), std::move(control.a))]() mutable {
         outcomes[0] = outcome_of([&] {
-            const auto transport = make_tcp_transport(std::move(mesh));
+            const auto transport = make_mesh_transport(std::move(mesh));
             const auto out = pattern(length, 1);
             std::byte answer{};
             transport->wait(*transport->post_send(1, sent, out));
@@ -73,7 +73,7 @@ std::vector<Outcome> send_through(std::size_t flip, std::size_t length, const Op
     });
     std::thread rank_1([&, mesh = mesh_of(1, std::move(right.b), std::move(control.b))]() mutable {
         outcomes[1] = outcome_of([&] {
-            const auto transport = make_tcp_transport(std::move(mesh));
+            const auto transport = make_mesh_transport(std::move(mesh));
             std::vector<std::byte> in(expected_length);
             const std::byte answer{};
             transport->wait(*transport->post_receive(0, expected, in));

@@ -74,6 +74,15 @@ class Runs(ProcessTest):
         figures, rows, done = self.figures("--workers", "2", "-b", "4K", "-e", "4K", "-c", "0")
         self.assertEqual((rows[0][8], rows[0][12], figures["nwrong"]), ("N/A", "N/A", None))
 
+    def test_each_transport(self):
+        wire = {}
+        for transport in ("tcp", "shared_memory"):
+            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "-b", "4", "-e", "1M", "-f", "512")
+            self.check_rows(figures, rows, [4, 2048, 1048576], 4)
+            self.assertEqual(figures["config"]["transport"], transport)
+            wire[transport] = sum(figures["reducers"][0]["results"][0]["wire_bytes"])
+        self.assertLess(wire["tcp"], wire["shared_memory"], "headers of 48 bytes over TCP, of 64 in shared memory")
+
     def test_ranks_that_are_started_by_hand(self):
         port = free_port()
         ranks = [bench(*QUICK, "-b", "1K", "-e", "1K", environment=by_hand(rank, 2, port)) for rank in (0, 1)]
@@ -97,6 +106,7 @@ class Flags(ProcessTest):
                                  (("-n", "-1"), ("--iters",)),
                                  (("-g", "1"), ("-g",)),
                                  (("--seconds", "0"), ("--seconds",)),
+                                 (("--transport", "shm"), ("--transport shm", "auto, tcp or shared_memory")),
                                  (("--reducer", "treee"), ("--reducer treee", "tree")),
                                  (("--reducer", "tree,rign"), ("--reducer rign", "tree")),
                                  (("--reducer", "local", "--workers", "2"), ("--reducer local", "2"))):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catch.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -108,6 +109,49 @@ TEST_CASE("background: submit returns while the work goes on") {
     go = true;
     reducer.wait(ticket);
     CHECK(data[0] == 2.0f);
+}
+
+TEST_CASE("background: a sum is formed in the caller's thread where nothing is under way, and in its turn") {
+    Log log;
+    std::vector<std::thread::id> threads;
+    std::atomic<bool> go{true};
+    BackgroundReducer reducer = make(log, [&](const ReduceRequest& request) {
+        threads.push_back(std::this_thread::get_id());
+        while (!go) nap(1);
+        if (request.bucket == 9) throw PeerLostError("rank 2 is lost");
+    });
+    std::vector<float> data(3, 1.0f), behind(3, 1.0f);
+    const auto request = [](std::byte* const& pointer, std::uint32_t bucket) {
+        return ReduceRequest{.bucket = bucket, .count = 3, .partials = {&pointer, 1}};
+    };
+    std::byte *const first = reinterpret_cast<std::byte*>(data.data()), *const second =
+                                                                            reinterpret_cast<std::byte*>(behind.data());
+    reducer.sum(request(first, 0));
+    CHECK(data == std::vector<float>(3, 2.0f));
+    CHECK(threads == std::vector<std::thread::id>{std::this_thread::get_id()});
+
+    go = false;
+    const Ticket ticket = submit(reducer, data, 1);
+    std::thread later([&] {
+        nap(30);
+        go = true;
+    });
+    reducer.sum(request(second, 2));  // behind a request that is under way
+    later.join();
+    reducer.wait(ticket);
+    CHECK(data == std::vector<float>(3, 4.0f));
+    CHECK(behind == std::vector<float>(3, 2.0f));
+    CHECK(log.buckets == std::vector<std::uint32_t>{0, 1, 2});
+    CHECK(log.sequences == std::vector<std::uint64_t>{1, 2, 3});
+    CHECK(reducer.statistics().requests == 3);
+    CHECK(std::count(threads.begin(), threads.end(), std::this_thread::get_id()) == 1);
+
+    CHECK_THROWS_WITH(reducer.sum(request(first, 9)), "rank 2 is lost");
+    CHECK_THROWS_WITH(reducer.sum(request(first, 3)), "rank 2 is lost");
+    CHECK_THROWS_AS(submit(reducer, data, 4), PeerLostError);
+    CHECK(log.aborts == 1);
+    reducer.close();
+    CHECK_THROWS_AS(make(log).sum({.count = 1}), UsageError);
 }
 
 TEST_CASE("background: an error reaches its wait and everything after it; what was done before stays done") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transport: moves bytes between ranks, in order per pair, and tells who is lost. Implementations lie in
-// comm/transport/: threads of one process, TCP. Bytes only; no type, no tensor, no JSON.
+// comm/transport/: threads of one process, TCP, shared memory. Bytes only; no type, no tensor, no JSON.
 //
 // Threads: one thread posts and waits (the reducer's); abort() and lost_peer() may be called from any thread.
 #pragma once
@@ -14,6 +14,7 @@
 
 #include "firecaffe/comm/plan.hpp"
 #include "firecaffe/core/dtype.hpp"
+#include "firecaffe/device/memory.hpp"
 
 namespace firecaffe::comm {
 
@@ -50,6 +51,8 @@ std::string to_string(const OperationTag& tag);
 class Transfer {
   public:
     virtual ~Transfer() = default;
+    /// Of a complete post_borrow(): where the bytes lie, until this object is destroyed; null: in the buffer.
+    virtual const std::byte* borrowed() const { return nullptr; }
 };
 
 class Transport {
@@ -63,6 +66,17 @@ class Transport {
     /// order in which they were posted. Zero bytes are an ordinary length.
     virtual std::unique_ptr<Transfer> post_send(Rank to, const OperationTag&, std::span<const std::byte>) = 0;
     virtual std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag&, std::span<std::byte>) = 0;
+
+    /// As post_receive, for bytes that are only read, as those that are added to others: they need not be copied into
+    /// the buffer. Destroy the transfer soon: until then the sender's may be incomplete, and its next ones wait.
+    virtual std::unique_ptr<Transfer> post_borrow(Rank from, const OperationTag& tag, std::span<std::byte> buffer) {
+        return post_receive(from, tag, buffer);
+    }
+
+    /// Memory for buffers that are sent often: where peers can reach it, what lies in it is not copied to be sent. Any
+    /// thread; zero-filled; may outlive the transport. Once a wait has thrown, peers may still be reading what was
+    /// posted from it: leave it as it is until they have ended as well, or free it. Throws std::bad_alloc.
+    virtual Memory<Cpu> allocate(std::size_t bytes) { return Memory<Cpu>(bytes); }
 
     /// Blocks until the transfer is complete. Throws PeerLostError, naming the rank that is lost (not merely the one
     /// waited for), host, bucket and step, when a peer died, stopped answering for the deadline, sent a damaged frame

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace firecaffe {
@@ -30,21 +31,29 @@ template <> void* allocate_bytes<Cpu>(std::size_t bytes);
 template <> void release_bytes<Cpu>(void* pointer) noexcept;
 }  // namespace detail
 
-/// Owns `bytes` of zero-filled device memory. Movable, not copyable; zero bytes is an ordinary size.
+/// Owns `bytes` of device memory, zero-filled at first. Movable, not copyable; zero bytes is an ordinary size.
 template <class Device>
 class Memory {
   public:
     Memory() = default;
     explicit Memory(std::size_t bytes)
         : data_(bytes == 0 ? nullptr : detail::allocate_bytes<Device>(bytes)), bytes_(bytes) {}
+    /// Memory that somebody else allocated, zero-filled, and that lives as long as `owner`.
+    Memory(void* data, std::size_t bytes, std::shared_ptr<void> owner)
+        : data_(data), bytes_(bytes), owner_(std::move(owner)) {}
     Memory(Memory&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+        : data_(std::exchange(other.data_, nullptr)),
+          bytes_(std::exchange(other.bytes_, 0)),
+          owner_(std::move(other.owner_)) {}
     Memory& operator=(Memory&& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(bytes_, other.bytes_);
+        std::swap(owner_, other.owner_);
         return *this;
     }
-    ~Memory() { detail::release_bytes<Device>(data_); }
+    ~Memory() {
+        if (owner_ == nullptr) detail::release_bytes<Device>(data_);
+    }
 
     std::byte* data() const { return static_cast<std::byte*>(data_); }
     std::size_t bytes() const { return bytes_; }
@@ -52,6 +61,7 @@ class Memory {
   private:
     void* data_ = nullptr;
     std::size_t bytes_ = 0;
+    std::shared_ptr<void> owner_;  // null: this object alone
 };
 
 }  // namespace firecaffe

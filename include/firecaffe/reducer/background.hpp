@@ -30,8 +30,8 @@
 
 namespace firecaffe {
 
-/// How one bucket is summed. All functions but note_progress, abort and bytes_sent are called by one thread at a time;
-/// those three may come from any thread, during reduce() too.
+/// How one bucket is summed. All functions but allocate, note_progress, abort and bytes_sent are called by one thread
+/// at a time; those four may come from any thread, during reduce() too.
 class BlockingReducer {
   public:
     virtual ~BlockingReducer() = default;
@@ -46,6 +46,8 @@ class BlockingReducer {
     /// deadline of its own if need be. What it throws (PeerLostError for a lost rank) ends the reducer.
     virtual void reduce(const ReduceRequest& request, std::uint64_t sequence) = 0;
 
+    /// As Reducer::allocate.
+    virtual Memory<Cpu> allocate(std::size_t bytes) { return Memory<Cpu>(bytes); }
     virtual void note_progress() noexcept {}
     /// Makes a reduce() under way, here and on the other ranks, throw PeerLostError soon.
     virtual void abort(std::string_view) noexcept {}
@@ -79,7 +81,10 @@ class BackgroundReducer final : public Reducer {
     /// it has returned or thrown, nothing touches the request's memory any more. Throws UsageError for a ticket that
     /// was never given out.
     void wait(Ticket ticket) override;
+    /// In the caller's thread, if nothing else is under way.
+    void sum(const ReduceRequest& request) override;
 
+    Memory<Cpu> allocate(std::size_t bytes) override;
     void note_progress() noexcept override;
     /// Finishes what was submitted, ends the thread, closes the work. Later calls do nothing.
     void close() noexcept override;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "firecaffe/comm/transport/kind.hpp"
+
 namespace firecaffe {
 
 struct ReducerOptions {
@@ -12,10 +14,11 @@ struct ReducerOptions {
     std::int64_t servers = 0;   ///< of sharded_server: workers that also serve; 0: every worker
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;
-    double bucket_mb = 4.0;          ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
-    bool overlap = true;             ///< submit buckets during the backward pass
-    double deadline_seconds = 10.0;  ///< a peer that is silent for this long is lost
-    double stall_seconds = 120.0;    ///< a peer that is alive but makes no progress for this long is lost
+    double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
+    bool overlap = true;     ///< submit buckets during the backward pass
+    comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes
+    double deadline_seconds = 10.0;                                  ///< a peer that is silent for this long is lost
+    double stall_seconds = 120.0;  ///< a peer that is alive but makes no progress for this long is lost
 };
 
 }  // namespace firecaffe

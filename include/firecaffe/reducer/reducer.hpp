@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "firecaffe/core/dtype.hpp"
+#include "firecaffe/device/memory.hpp"
 
 namespace firecaffe {
 
@@ -55,6 +56,13 @@ class Reducer {
     virtual Ticket submit(const ReduceRequest& request) = 0;
     /// Blocks until the request of this ticket is done. Throws PeerLostError naming rank, host, bucket and step.
     virtual void wait(Ticket ticket) = 0;
+    /// wait(submit(request)) in one, which may save a change of thread.
+    virtual void sum(const ReduceRequest& request) { wait(submit(request)); }
+
+    /// Memory to keep partial sums in: what is summed there may need fewer copies (comm::Transport::allocate).
+    /// Zero-filled; may outlive the reducer. After a failure, free it or leave it as it is. Any thread. Throws
+    /// std::bad_alloc.
+    virtual Memory<Cpu> allocate(std::size_t bytes) { return Memory<Cpu>(bytes); }
 
     /// This rank is alive and advancing; called by whoever computes. Any thread.
     virtual void note_progress() noexcept {}

@@ -60,7 +60,11 @@ class Arena {
   public:
     Arena() = default;
     explicit Arena(const ArenaLayout& layout, std::size_t tail = 0)
-        : memory_((layout.size() + tail) * sizeof(T)), size_(layout.size()), tail_(tail) {}
+        : Arena(layout, tail, Memory<Device>(bytes(layout, tail))) {}
+    /// In memory of bytes(layout, tail) zeros.
+    Arena(const ArenaLayout& layout, std::size_t tail, Memory<Device> memory)
+        : memory_(std::move(memory)), size_(layout.size()), tail_(tail) {}
+    static std::size_t bytes(const ArenaLayout& layout, std::size_t tail) { return (layout.size() + tail) * sizeof(T); }
 
     T* data() { return reinterpret_cast<T*>(memory_.data()); }
     const T* data() const { return reinterpret_cast<const T*>(memory_.data()); }

@@ -169,13 +169,13 @@ void Engine::post(Piece& piece) {
     if (step.kind == Kind::send) {
         piece.transfer = transport_.post_send(step.peer, tag_, {in_slot(piece, step.slot), bytes(piece)});
     } else {
-        std::byte* target = in_slot(piece, step.slot);
         if (step.kind == Kind::receive_add) {
             piece.buffer = free_buffers_.back();
             free_buffers_.pop_back();
-            target = in_buffer(piece);
+            piece.transfer = transport_.post_borrow(step.peer, tag_, {in_buffer(piece), bytes(piece)});
+        } else {
+            piece.transfer = transport_.post_receive(step.peer, tag_, {in_slot(piece, step.slot), bytes(piece)});
         }
-        piece.transfer = transport_.post_receive(step.peer, tag_, {target, bytes(piece)});
         ++receives_posted_;
     }
     piece.posted = true;
@@ -192,6 +192,11 @@ std::byte* Engine::in_buffer(const Piece& piece) const {
     return buffers_.data() + static_cast<std::size_t>(piece.buffer) * buffer_stride();
 }
 
+const std::byte* Engine::received(const Piece& piece) const {
+    const std::byte* borrowed = piece.transfer->borrowed();
+    return borrowed != nullptr ? borrowed : in_buffer(piece);
+}
+
 // The piece that must be complete before the one at the head can be finished; null: nothing is in the way. Posts the
 // head as soon as it may be.
 Piece* Engine::obstacle(Piece& piece) {
@@ -202,18 +207,19 @@ Piece* Engine::obstacle(Piece& piece) {
     // What is received into a slot may not arrive, and what is added not be written, before sends have read it.
     if (piece.step->kind == Kind::receive && !all_sent(piece)) return &oldest_send();
     if (!is_posted(piece)) post(piece);
-    if (piece.transfer != nullptr) return &piece;
+    if (!piece.step->local() && !piece.arrived) return &piece;
     return all_sent(piece) ? nullptr : &oldest_send();
 }
 
-// A transfer that was waited for is complete.
+// A transfer that was waited for is complete. That of an addition is kept until then: what it brings may be borrowed.
 void Engine::settle(Piece& piece) {
-    piece.transfer.reset();
+    if (piece.step->kind != Kind::receive_add) piece.transfer.reset();
     if (piece.step->kind == Kind::send) {
         ++oldest_send_;
         --sends_behind_;
     } else {
         --receives_posted_;
+        piece.arrived = true;
     }
     awaited_ = nullptr;
 }
@@ -233,9 +239,12 @@ std::size_t Engine::finish(Piece& piece) {
         if (!dry_ && piece.elements() > 0) std::memset(in_slot(piece, step.slot), 0, bytes(piece));
         return 0;
     }
-    const std::byte* incoming = step.kind == Kind::add ? in_slot(piece, step.other) : in_buffer(piece);
+    const std::byte* incoming = step.kind == Kind::add ? in_slot(piece, step.other) : received(piece);
     if (!dry_) add_elements(dtype_, in_slot(piece, step.slot), incoming, piece.elements());
-    if (step.kind == Kind::receive_add) free_buffers_.push_back(piece.buffer);
+    if (step.kind == Kind::receive_add) {
+        piece.transfer.reset();
+        free_buffers_.push_back(piece.buffer);
+    }
     return bytes(piece);
 }
 

@@ -69,6 +69,7 @@ class Engine {
     std::size_t bytes(const Piece& piece) const { return piece.elements() * size_of(dtype_); }
     std::byte* in_slot(const Piece& piece, int slot) const;
     std::byte* in_buffer(const Piece& piece) const;
+    const std::byte* received(const Piece& piece) const;
 
     Transport& transport_;
     const ExecutorOptions options_;

@@ -24,7 +24,7 @@ struct Piece {
 
     // What the engine notes while the piece runs.
     int buffer = kNone;  ///< for receive_add
-    bool posted = false;
+    bool posted = false, arrived = false;
     std::unique_ptr<Transfer> transfer;  ///< posted and not yet complete
 
     std::size_t elements() const { return end - begin; }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <poll.h>
 
+#include <list>
 #include <optional>
 #include <thread>
 
 #include "comm/rendezvous/address_file.hpp"
 #include "comm/rendezvous/dial.hpp"
+#include "comm/rendezvous/local_door.hpp"
 #include "comm/rendezvous/meeting.hpp"
 #include "firecaffe/core/error.hpp"
 
@@ -31,30 +33,34 @@ class Attending {
           deadline_(deadline),
           self_(describe_self(options.rank)),
           incarnation_(draw_incarnation()),
-          token_(options.token) {}
+          token_(options.token),
+          door_(open_local_door(options.transport)) {}
 
     ~Attending() { wipe(token_); }
     Attending(const Attending&) = delete;
     Attending& operator=(const Attending&) = delete;
 
-    TcpMesh run() {
+    Mesh run() {
         find_rank_0();
         // Where rank 0 is reached is also where the other ranks can reach this one.
         SocketAddress mine = local_address(control_.fd());
         mine = resolve({split_host_port(to_string(mine), "").host, 0}).front();
         UniqueFd listener = listen_at(mine);
-        Info info{self_,          options_.size,  incarnation_, to_string(local_address(listener.get())),
-                  options_.build, options_.config};
-        Lobby lobby(std::move(listener), key_, job_id(options_.job), options_.rank);
+        const Info info{self_,      options_.size, incarnation_,   to_string(local_address(listener.get())),
+                        door_.host, door_.name,    options_.build, options_.config};
+        std::list<Lobby> lobbies;
+        lobbies.emplace_back(std::move(listener), key_, job_id(options_.job), options_.rank);
+        if (door_.listener) lobbies.emplace_back(std::move(door_.listener), key_, job_id(options_.job), options_.rank);
         control_.send(MessageType::info, write(info));
         const auto table = await_table();
         deadline_ = Clock::now() + mesh_time(options_);
-        TcpMesh mesh;
+        Mesh mesh;
         for (const TableEntry& entry : table) mesh.peers.push_back(entry.who);
         mesh.data.resize(table.size());
+        mesh.shared.resize(table.size());
         try {
-            connect_down(table, mesh.data);
-            accept_from_above(table, mesh.data, lobby);
+            connect_down(table, mesh);
+            accept_from_above(table, mesh, lobbies);
         } catch (const UnavailableError& error) {
             // Rank 0 tells the others, so that nobody has to find out by waiting.
             control_.send(MessageType::refuse, write(Refusal{false, error.what(), std::nullopt, self_}));
@@ -159,45 +165,51 @@ class Attending {
         return *table;
     }
 
-    void connect_down(const std::vector<TableEntry>& table, std::vector<UniqueFd>& data) {
+    bool shares_memory_with(const TableEntry& entry) const { return share_memory(door_.host, entry.local_host); }
+
+    void connect_down(const std::vector<TableEntry>& table, Mesh& mesh) {
         for (Rank rank = 0; rank < options_.rank; ++rank) {
-            const TableEntry& entry = table[static_cast<std::size_t>(rank)];
-            const SocketAddress address =
-                rank == 0 ? rank_0_ : resolve(split_host_port(entry.data_address, entry.data_address)).front();
+            const auto at = static_cast<std::size_t>(rank);
+            const TableEntry& entry = table[at];
             Hello hello;
-            hello.role = ConnectionRole::data;
             hello.rank = options_.rank;
             hello.target = rank;
             hello.incarnation = incarnation_;
             hello.job = job_id(options_.job);
-            Dialled dialled;
-            do {
-                dialled = dial(address, key_, hello, deadline_);
-                if (!dialled.fd && !dialled.final) std::this_thread::sleep_for(kShortestPause);
-            } while (!dialled.fd && !dialled.final && Clock::now() < deadline_);
-            if (!dialled.fd)
-                throw UnavailableError(self_, " cannot connect to ", entry.who, " at ", address, ": ", dialled.why,
-                                       "; check that a firewall lets the workers reach one another on any port");
-            tune(dialled.fd.get(), false, system_limit(options_));
-            data[static_cast<std::size_t>(rank)] = std::move(dialled.fd);
+            if (shares_memory_with(entry)) {
+                hello.role = ConnectionRole::local;
+                mesh.shared[at] = offer_memory(
+                    connect(entry, local_socket_address(entry.local_name), hello, "use the transport tcp"));
+            } else {
+                hello.role = ConnectionRole::data;
+                const SocketAddress address =
+                    rank == 0 ? rank_0_ : resolve(split_host_port(entry.data_address, entry.data_address)).front();
+                mesh.data[at] = connect(entry, address, hello,
+                                        "check that a firewall lets the workers reach one another on any port");
+                tune(mesh.data[at].get(), false, system_limit(options_));
+            }
         }
     }
 
-    void accept_from_above(const std::vector<TableEntry>& table, std::vector<UniqueFd>& data, Lobby& lobby) {
+    UniqueFd connect(const TableEntry& entry, const SocketAddress& address, const Hello& hello, const char* cure) {
+        Dialled dialled;
+        do {
+            dialled = dial(address, key_, hello, deadline_);
+            if (!dialled.fd && !dialled.final) std::this_thread::sleep_for(kShortestPause);
+        } while (!dialled.fd && !dialled.final && Clock::now() < deadline_);
+        if (!dialled.fd)
+            throw UnavailableError(self_, " cannot connect to ", entry.who, " at ", address, ": ", dialled.why, "; ",
+                                   cure);
+        return std::move(dialled.fd);
+    }
+
+    void accept_from_above(const std::vector<TableEntry>& table, Mesh& mesh, std::list<Lobby>& lobbies) {
         int missing = options_.size - 1 - options_.rank;
         while (missing > 0) {
-            pollfd entries[2] = {{lobby.poll_fd(), POLLIN, 0}, {control_.fd(), control_.events(), 0}};
-            ::poll(entries, 2, milliseconds_until(deadline_, Clock::now(), 250));
-            auto guests = lobby.serve([&](const Hello& hello) {
-                return hello.role == ConnectionRole::data && hello.rank > options_.rank && hello.rank < options_.size &&
-                       hello.incarnation == table[static_cast<std::size_t>(hello.rank)].incarnation &&
-                       !data[static_cast<std::size_t>(hello.rank)];
-            });
-            for (Lobby::Guest& guest : guests) {
-                tune(guest.fd.get(), false, system_limit(options_));
-                data[static_cast<std::size_t>(guest.hello.rank)] = std::move(guest.fd);
-                --missing;
-            }
+            std::vector<pollfd> entries{{control_.fd(), control_.events(), 0}};
+            for (const Lobby& lobby : lobbies) entries.push_back({lobby.poll_fd(), POLLIN, 0});
+            ::poll(entries.data(), entries.size(), milliseconds_until(deadline_, Clock::now(), 250));
+            for (Lobby& lobby : lobbies) missing -= accept_guests(table, mesh, lobby);
             hear();
             if (missing > 0 && Clock::now() >= deadline_)
                 throw UnavailableError(missing, " ranks above ", self_,
@@ -206,11 +218,32 @@ class Attending {
         }
     }
 
+    int accept_guests(const std::vector<TableEntry>& table, Mesh& mesh, Lobby& lobby) {
+        auto guests = lobby.serve([&](const Hello& hello) {
+            if (hello.rank <= options_.rank || hello.rank >= options_.size) return false;
+            const auto at = static_cast<std::size_t>(hello.rank);
+            const bool shares = shares_memory_with(table[at]);
+            return hello.role == (shares ? ConnectionRole::local : ConnectionRole::data) &&
+                   hello.incarnation == table[at].incarnation && !mesh.data[at] && !mesh.shared[at].socket;
+        });
+        for (Lobby::Guest& guest : guests) {
+            const auto at = static_cast<std::size_t>(guest.hello.rank);
+            if (guest.hello.role == ConnectionRole::local) {
+                mesh.shared[at] = accept_memory(std::move(guest.fd), deadline_);
+            } else {
+                tune(guest.fd.get(), false, system_limit(options_));
+                mesh.data[at] = std::move(guest.fd);
+            }
+        }
+        return static_cast<int>(guests.size());
+    }
+
     const JoinOptions& options_;
     Time deadline_;
     const PeerInfo self_;
     const std::uint64_t incarnation_;
     Token token_;
+    LocalDoor door_;
     Digest key_{};
     Channel control_;
     SocketAddress rank_0_;
@@ -218,7 +251,7 @@ class Attending {
 
 }  // namespace
 
-TcpMesh attend(const JoinOptions& options, Time deadline) {
+Mesh attend(const JoinOptions& options, Time deadline) {
     return Attending(options, deadline).run();
 }
 

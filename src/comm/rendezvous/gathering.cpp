@@ -5,6 +5,7 @@
 #include <list>
 #include <optional>
 
+#include "comm/rendezvous/local_door.hpp"
 #include "comm/rendezvous/meeting.hpp"
 #include "comm/rendezvous/roster.hpp"
 #include "firecaffe/core/error.hpp"
@@ -27,12 +28,16 @@ class Gathering {
           address_(std::move(address)),
           deadline_(deadline),
           self_(describe_self(0)),
-          roster_(options, self_),
           lobby_(std::move(listener), key, job_id(options.job), 0),
+          door_(open_local_door(options.transport)),
+          roster_(options, {self_, 0, {}, door_.host, door_.name}),
           members_(static_cast<std::size_t>(options.size)),
-          data_(static_cast<std::size_t>(options.size)) {}
+          data_(static_cast<std::size_t>(options.size)),
+          shared_(static_cast<std::size_t>(options.size)) {
+        if (door_.listener) local_lobby_.emplace(std::move(door_.listener), key, job_id(options.job), 0);
+    }
 
-    TcpMesh run() {
+    Mesh run() {
         while (!roster_.all_met()) {
             if (Clock::now() >= deadline_) refuse(roster_.missing(address_, lobby_.strangers()));
             if (roster_.differs() && Clock::now() >= differing_until_) break;
@@ -42,12 +47,15 @@ class Gathering {
             hear_members();
         }
         if (roster_.differs()) refuse(roster_.difference());
+        if (options_.transport == TransportKind::shared_memory)
+            if (const auto refusal = roster_.apart()) refuse(*refusal);
         send_table();
         deadline_ = Clock::now() + mesh_time(options_);
         while (!mesh_is_up()) {
             if (Clock::now() >= deadline_) refuse(roster_.unconnected(unconnected()));
             sleep(deadline_);
-            welcome_data();
+            welcome_data(lobby_);
+            if (local_lobby_) welcome_data(*local_lobby_);
             hear_members();
         }
         return finish();
@@ -65,16 +73,19 @@ class Gathering {
 
     bool mesh_is_up() { return unconnected().empty(); }
 
+    bool connected(Rank rank) const { return data_[at(rank)] || shared_[at(rank)].socket; }
+
     std::vector<Rank> unconnected() {
         std::vector<Rank> ranks;
         for_each_member([&](Rank rank, Member& entry) {
-            if (!entry.ready || !data_[at(rank)]) ranks.push_back(rank);
+            if (!entry.ready || !connected(rank)) ranks.push_back(rank);
         });
         return ranks;
     }
 
     void sleep(Time until) {
         std::vector<pollfd> entries{{lobby_.poll_fd(), POLLIN, 0}};
+        if (local_lobby_) entries.push_back({local_lobby_->poll_fd(), POLLIN, 0});
         const auto add = [&](const Channel& channel) { entries.push_back({channel.fd(), channel.events(), 0}); };
         for (const Channel& channel : arrivals_) add(channel);
         for_each_member([&](Rank, Member& entry) { add(entry.channel); });
@@ -123,12 +134,24 @@ class Gathering {
         });
     }
 
-    void welcome_data() {
+    void welcome_data(Lobby& lobby) {
         auto guests =
-            lobby_.serve([&](const Hello& hello) { return roster_.expects_data(hello) && !data_[at(hello.rank)]; });
+            lobby.serve([&](const Hello& hello) { return roster_.expects_data(hello) && !connected(hello.rank); });
         for (Lobby::Guest& guest : guests) {
-            tune(guest.fd.get(), false, system_limit(options_));
-            data_[at(guest.hello.rank)] = std::move(guest.fd);
+            if (guest.hello.role == ConnectionRole::local) {
+                take_memory(guest);
+            } else {
+                tune(guest.fd.get(), false, system_limit(options_));
+                data_[at(guest.hello.rank)] = std::move(guest.fd);
+            }
+        }
+    }
+
+    void take_memory(Lobby::Guest& guest) {
+        try {
+            shared_[at(guest.hello.rank)] = accept_memory(std::move(guest.fd), deadline_);
+        } catch (const UnavailableError& error) {
+            refuse({false, error.what(), std::nullopt, self_});
         }
     }
 
@@ -137,8 +160,8 @@ class Gathering {
         for_each_member([&](Rank, Member& entry) { entry.channel.send(MessageType::table, table); });
     }
 
-    TcpMesh finish() {
-        TcpMesh mesh;
+    Mesh finish() {
+        Mesh mesh;
         mesh.peers.push_back(self_);
         mesh.control.resize(members_.size());
         for_each_member([&](Rank rank, Member& entry) {
@@ -147,6 +170,7 @@ class Gathering {
             mesh.control[at(rank)] = std::move(entry.channel);
         });
         mesh.data = std::move(data_);
+        mesh.shared = std::move(shared_);
         return mesh;
     }
 
@@ -190,18 +214,21 @@ class Gathering {
     const std::string address_;
     Time deadline_, differing_until_;
     const PeerInfo self_;
-    Roster roster_;
     Lobby lobby_;
+    LocalDoor door_;
+    Roster roster_;
+    std::optional<Lobby> local_lobby_;
     std::list<Channel> arrivals_;  // proved, but not introduced
     Channel latecomer_;            // introduced, but wrong
     std::vector<std::optional<Member>> members_;
     std::vector<UniqueFd> data_;
+    std::vector<SharedEnds> shared_;
 };
 
 }  // namespace
 
-TcpMesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
-               Time deadline) {
+Mesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
+            Time deadline) {
     return Gathering(options, std::move(listener), key, address, deadline).run();
 }
 

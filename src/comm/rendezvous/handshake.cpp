@@ -56,7 +56,9 @@ std::optional<Hello> decode_hello(std::span<const std::byte, kHelloBytes> bytes)
     Hello hello;
     hello.version = std::to_integer<std::uint8_t>(bytes[8]);
     hello.role = static_cast<ConnectionRole>(bytes[9]);
-    if (hello.role != ConnectionRole::control && hello.role != ConnectionRole::data) return std::nullopt;
+    if (hello.role != ConnectionRole::control && hello.role != ConnectionRole::data &&
+        hello.role != ConnectionRole::local)
+        return std::nullopt;
     hello.rank = load_little_endian<std::int32_t>(&bytes[12]);
     hello.target = load_little_endian<std::int32_t>(&bytes[16]);
     hello.incarnation = load_little_endian<std::uint64_t>(&bytes[24]);

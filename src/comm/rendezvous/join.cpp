@@ -51,7 +51,7 @@ UniqueFd take_over(int fd) {
     return owned;
 }
 
-TcpMesh join_as_rank_0(const JoinOptions& options, Time deadline) {
+Mesh join_as_rank_0(const JoinOptions& options, Time deadline) {
     const bool by_file = options.address.starts_with(kFile);
     UniqueFd listener;
     if (options.listen_fd >= 0)
@@ -84,7 +84,7 @@ TcpMesh join_as_rank_0(const JoinOptions& options, Time deadline) {
 std::shared_ptr<Transport> join_tcp(const JoinOptions& options) {
     check(options);
     const Time deadline = Clock::now() + seconds(options.rendezvous_seconds);
-    TcpMesh mesh;
+    Mesh mesh;
     if (options.size == 1) {
         const UniqueFd unused(options.listen_fd);
         mesh.peers.push_back(describe_self(0));
@@ -96,7 +96,7 @@ std::shared_ptr<Transport> join_tcp(const JoinOptions& options) {
     mesh.rank = options.rank;
     mesh.deadline_seconds = options.deadline_seconds;
     mesh.stall_seconds = options.stall_seconds;
-    return make_tcp_transport(std::move(mesh));
+    return make_mesh_transport(std::move(mesh));
 }
 
 TcpListener listen_tcp(const std::string& host, int port) {

@@ -7,7 +7,7 @@
 
 #include "comm/rendezvous/lobby.hpp"
 #include "comm/rendezvous/messages.hpp"
-#include "comm/transport/tcp.hpp"
+#include "comm/transport/mesh.hpp"
 
 namespace firecaffe::comm {
 
@@ -22,10 +22,10 @@ inline Clock::duration system_limit(const JoinOptions& options) {
 }
 
 /// Rank 0. `address` is for messages.
-TcpMesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
-               Time deadline);
+Mesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
+            Time deadline);
 
 /// The others. The token may come from a file, hence apart from the options.
-TcpMesh attend(const JoinOptions& options, Time deadline);
+Mesh attend(const JoinOptions& options, Time deadline);
 
 }  // namespace firecaffe::comm

@@ -29,6 +29,7 @@ WireWriter write(const Info& info) {
     WireWriter body;
     put(body, info.who);
     body.put(static_cast<std::int32_t>(info.size)).put(info.incarnation).put_text(info.data_address);
+    body.put_text(info.local_host).put_text(info.local_name);
     body.put_text(info.build).put_text(info.config);
     return body;
 }
@@ -41,6 +42,8 @@ std::optional<Info> read_info(const Message& message) {
     info.size = body.get<std::int32_t>();
     info.incarnation = body.get<std::uint64_t>();
     info.data_address = body.get_text();
+    info.local_host = body.get_text();
+    info.local_name = body.get_text();
     info.build = body.get_text();
     info.config = body.get_text();
     if (!body.complete()) return std::nullopt;
@@ -75,6 +78,7 @@ WireWriter write(const std::vector<TableEntry>& table) {
     for (const TableEntry& entry : table) {
         put(body, entry.who);
         body.put(entry.incarnation).put_text(entry.data_address);
+        body.put_text(entry.local_host).put_text(entry.local_name);
     }
     return body;
 }
@@ -89,6 +93,8 @@ std::optional<std::vector<TableEntry>> read_table(const Message& message) {
         entry.who = get_peer(body);
         entry.incarnation = body.get<std::uint64_t>();
         entry.data_address = body.get_text();
+        entry.local_host = body.get_text();
+        entry.local_name = body.get_text();
     }
     if (!body.complete()) return std::nullopt;
     return table;

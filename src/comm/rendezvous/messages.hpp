@@ -18,7 +18,8 @@ struct Info {
     PeerInfo who;
     int size = 0;
     std::uint64_t incarnation = 0;
-    std::string data_address;  // "10.0.0.3:40213"; empty for rank 0, which is reached where it was met
+    std::string data_address;            // "10.0.0.3:40213"; empty for rank 0, which is reached where it was met
+    std::string local_host, local_name;  // as in LocalDoor
     std::string build, config;
 };
 
@@ -34,6 +35,7 @@ struct TableEntry {
     PeerInfo who;
     std::uint64_t incarnation = 0;
     std::string data_address;
+    std::string local_host, local_name;
 };
 
 WireWriter write(const Info& info);

@@ -11,7 +11,8 @@ std::optional<Refusal> Roster::enter(Info info) {
     const PeerInfo who = info.who;
     if (info.size != options_.size)
         return refusal(text("the ranks disagree about their number: ", who, " was started as one of ", info.size, ", ",
-                            self_, " as one of ", options_.size, "; start all ranks with the same number of workers"));
+                            self_.who, " as one of ", options_.size,
+                            "; start all ranks with the same number of workers"));
     if (who.rank <= 0 || who.rank >= options_.size)
         return refusal(text(who, " joined, but the ranks that may join are 1 to ", options_.size - 1,
                             "; give each worker its own rank"));
@@ -30,15 +31,29 @@ bool Roster::all_met() const {
 }
 
 bool Roster::expects_data(const Hello& hello) const {
-    return hello.role == ConnectionRole::data && hello.rank > 0 && hello.rank < options_.size && has(hello.rank) &&
-           hello.incarnation == of(hello.rank).incarnation;
+    if (hello.rank <= 0 || hello.rank >= options_.size || !has(hello.rank)) return false;
+    const ConnectionRole role = shares_memory_with_rank_0(hello.rank) ? ConnectionRole::local : ConnectionRole::data;
+    return hello.role == role && hello.incarnation == of(hello.rank).incarnation;
 }
 
 std::vector<TableEntry> Roster::table() const {
-    std::vector<TableEntry> table{{self_, 0, {}}};
-    for (Rank rank = 1; rank < options_.size; ++rank)
-        if (has(rank)) table.push_back({of(rank).who, of(rank).incarnation, of(rank).data_address});
+    std::vector<TableEntry> table{self_};
+    for (Rank rank = 1; rank < options_.size; ++rank) {
+        if (!has(rank)) continue;
+        const Info& info = of(rank);
+        table.push_back({info.who, info.incarnation, info.data_address, info.local_host, info.local_name});
+    }
     return table;
+}
+
+std::optional<Refusal> Roster::apart() const {
+    for (Rank rank = 1; rank < options_.size; ++rank)
+        if (!shares_memory_with_rank_0(rank))
+            return refusal(
+                text(of(rank).who, " and ", self_.who,
+                     " cannot share memory, because they run on two machines, in two network namespaces or as "
+                     "two users; use the transport auto, or tcp"));
+    return std::nullopt;
 }
 
 Refusal Roster::missing(const std::string& address, std::uint64_t strangers) const {
@@ -62,9 +77,9 @@ Refusal Roster::difference() const {
         const Info& info = of(rank);
         if (!what.empty()) what += "; ";
         if (info.build != options_.build)
-            what += text(info.who, " runs build '", info.build, "', ", self_, " runs '", options_.build, "'");
+            what += text(info.who, " runs build '", info.build, "', ", self_.who, " runs '", options_.build, "'");
         else
-            what += text("the configuration of ", info.who, " differs from that of ", self_, ": ",
+            what += text("the configuration of ", info.who, " differs from that of ", self_.who, ": ",
                          explain_difference(options_, options_.config, info.config));
     }
     return refusal(what + "; start all ranks with the same build and configuration", true);

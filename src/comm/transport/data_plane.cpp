@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/transport/data_plane.hpp"
 
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <thread>
 #include <utility>
 
 #include "firecaffe/core/error.hpp"
@@ -14,9 +15,11 @@ namespace firecaffe::comm {
 
 namespace {
 
-constexpr std::size_t kPostBudget = kChunkBytes;  // what a post may write at once
-constexpr std::size_t kDriveBudget = 1u << 20;    // per link and turn, so that no link starves the others
+constexpr std::size_t kPostBudget = 256u << 10;  // what a post may write at once
+constexpr std::size_t kDriveBudget = 1u << 20;   // per link and turn, so that no link starves the others
 constexpr int kLongestSleepMilliseconds = 100;
+constexpr int kGlances = 64;                           // at shared memory, before other threads are offered the core
+constexpr auto kAwake = std::chrono::milliseconds(1);  // and how long that goes on before this one sleeps
 
 }  // namespace
 
@@ -33,39 +36,44 @@ Verdict VerdictCell::get() const {
     return verdict_;
 }
 
-TcpTransfer::~TcpTransfer() {
+DataTransfer::~DataTransfer() {
     plane.forget(*this);
 }
 
-DataPlane::DataPlane(Rank self, std::vector<UniqueFd> fds, const VerdictCell& verdict, Hooks hooks)
+DataPlane::DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, const VerdictCell& verdict, Hooks hooks)
     : self_(self),
       verdict_(verdict),
       hooks_(std::move(hooks)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      interrupt_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      interrupt_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      links_(std::move(links)) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
     if (!epoll_ || !interrupt_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, interrupt_.get(), &event) != 0)
         throw UnavailableError("cannot make the descriptors of the transport: ", error_text(errno),
                                "; check ulimit -n");
-    links_.reserve(fds.size());  // epoll keeps pointers to them
-    for (std::size_t rank = 0; rank < fds.size(); ++rank)
-        links_.emplace_back(static_cast<Rank>(rank), std::move(fds[rank]));
 }
 
 DataPlane::~DataPlane() = default;
 
+template <class Action>
+void DataPlane::for_each_link(Action action) {
+    for (const auto& link : links_)
+        if (link != nullptr) action(*link);
+}
+
 std::unique_ptr<Transfer> DataPlane::post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes) {
-    return post(std::unique_ptr<TcpTransfer>(new (*memory_) TcpTransfer(*this, to, tag, bytes)));
+    return post(std::unique_ptr<DataTransfer>(new (*memory_) DataTransfer(*this, to, tag, bytes)));
 }
 
-std::unique_ptr<Transfer> DataPlane::post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes) {
-    return post(std::unique_ptr<TcpTransfer>(new (*memory_) TcpTransfer(*this, from, tag, bytes)));
+std::unique_ptr<Transfer> DataPlane::post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes,
+                                                  bool may_borrow) {
+    return post(std::unique_ptr<DataTransfer>(new (*memory_) DataTransfer(*this, from, tag, bytes, may_borrow)));
 }
 
-std::unique_ptr<Transfer> DataPlane::post(std::unique_ptr<TcpTransfer> transfer) {
-    TcpTransfer& t = *transfer;
+std::unique_ptr<Transfer> DataPlane::post(std::unique_ptr<DataTransfer> transfer) {
+    DataTransfer& t = *transfer;
     if (t.peer < 0 || t.peer >= static_cast<Rank>(links_.size()) || t.peer == self_) {
         t.done = true;  // nothing to forget
         throw UsageError("rank ", self_, " of ", links_.size(), " cannot exchange bytes with rank ", t.peer);
@@ -77,7 +85,7 @@ std::unique_ptr<Transfer> DataPlane::post(std::unique_ptr<TcpTransfer> transfer)
             t.done = true;
             throw UsageError("the transport of rank ", self_, " is closed; post before close()");
         }
-        Link& link = links_[static_cast<std::size_t>(t.peer)];
+        Link& link = link_to(t.peer);
         link.push(t);
         outstanding_.fetch_add(1);
         if (t.sends && !verdict_.is_set()) advance(link, kPostBudget);
@@ -88,22 +96,29 @@ std::unique_ptr<Transfer> DataPlane::post(std::unique_ptr<TcpTransfer> transfer)
 }
 
 void DataPlane::advance(Link& link, std::size_t budget) {
-    std::uint64_t in = 0, out = 0;
+    Traffic moved;
     const int before = link.queued();
-    const auto fault = link.advance(budget, in, out);
-    outstanding_.fetch_sub(before - link.queued());
-    if (in + out > 0) note_progress();
-    bytes_sent_.fetch_add(out, std::memory_order_relaxed);
+    const auto fault = link.advance(budget, moved);
+    if (before != link.queued()) outstanding_.fetch_sub(before - link.queued());
+    if (moved.in + moved.out > 0) note_progress();
+    if (moved.out > 0) bytes_sent_.fetch_add(moved.out, std::memory_order_relaxed);
     if (fault) {
         link.break_off();
         hooks_.broken(link.peer(), *fault);
     }
 }
 
+// What peers have put into shared memory, or taken from it.
+void DataPlane::advance_in_memory() {
+    for_each_link([this](Link& link) {
+        if (link.in_memory() && link.queued() > 0) advance(link, kDriveBudget);
+    });
+}
+
 void DataPlane::register_events() {
-    for (Link& link : links_) {
+    for_each_link([this](Link& link) {
         const std::uint32_t wanted = link.wanted_events();
-        if (wanted == link.registered_events) continue;
+        if (wanted == link.registered_events) return;
         epoll_event event{};
         event.events = wanted;
         event.data.ptr = &link;
@@ -113,26 +128,54 @@ void DataPlane::register_events() {
             const int number = errno;
             link.break_off();
             hooks_.broken(link.peer(), {"epoll_ctl: " + error_text(number), true});
-            continue;
+            return;
         }
         link.registered_events = wanted;
+    });
+}
+
+// False if shared memory holds something to do.
+bool DataPlane::prepare_to_sleep() {
+    register_events();
+    bool nothing = true;
+    for_each_link([&](Link& link) { nothing = link.prepare_to_sleep() && nothing; });
+    return nothing;
+}
+
+void DataPlane::take_events(std::span<const epoll_event> events) {
+    for (const epoll_event& event : events) {
+        auto* link = static_cast<Link*>(event.data.ptr);
+        if (link == nullptr) continue;
+        link->notice();
+        advance(*link, kDriveBudget);
     }
+    for_each_link([](Link& link) { link.wake_up(); });
+    advance_in_memory();
 }
 
 void DataPlane::handle_events(int timeout_milliseconds, std::unique_lock<std::mutex>& lock) {
-    register_events();
+    if (!prepare_to_sleep()) timeout_milliseconds = 0;
     std::array<epoll_event, 32> events;
     lock.unlock();
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_milliseconds);
     lock.lock();
     if (verdict_.is_set() || closed_) return;
-    for (int i = 0; i < count; ++i) {
-        auto* link = static_cast<Link*>(events[static_cast<std::size_t>(i)].data.ptr);
-        if (link != nullptr) advance(*link, kDriveBudget);
+    take_events(std::span(events).first(static_cast<std::size_t>(std::max(count, 0))));
+}
+
+void DataPlane::stay_awake(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock) {
+    const Time until = Clock::now() + kAwake;
+    for (int glance = 0; !transfer.done && !verdict_.is_set(); ++glance) {
+        advance_in_memory();
+        if (glance < kGlances || transfer.done) continue;
+        if (Clock::now() >= until) return;
+        lock.unlock();
+        std::this_thread::yield();
+        lock.lock();
     }
 }
 
-void DataPlane::wait(TcpTransfer& transfer) {
+void DataPlane::wait(DataTransfer& transfer) {
     // Nobody touches a buffer once there is a verdict: everything that moves bytes holds the mutex and looks first.
     std::unique_lock lock(mutex_);
     if (verdict_.is_set()) throw_verdict(transfer);
@@ -143,8 +186,12 @@ void DataPlane::wait(TcpTransfer& transfer) {
         waiting_in_ = transfer.tag;
     }
     caller_drives_ = true;
-    advance(links_[static_cast<std::size_t>(transfer.peer)], kDriveBudget);
-    while (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
+    Link& link = link_to(transfer.peer);
+    advance(link, kDriveBudget);
+    while (!transfer.done && !verdict_.is_set()) {
+        if (link.in_memory()) stay_awake(transfer, lock);
+        if (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
+    }
     caller_drives_ = false;
     {
         const std::lock_guard waiting(waiting_mutex_);
@@ -154,17 +201,18 @@ void DataPlane::wait(TcpTransfer& transfer) {
     note_progress();
 }
 
-void DataPlane::throw_verdict(const TcpTransfer& transfer) const {
+void DataPlane::throw_verdict(const DataTransfer& transfer) const {
     const Verdict verdict = verdict_.get();
     throw PeerLostError(verdict.cause, ", while waiting in ", transfer.tag, "; survivors stop. Start again.");
 }
 
-void DataPlane::forget(TcpTransfer& transfer) noexcept {
+void DataPlane::forget(DataTransfer& transfer) noexcept {
     bool dropped = false;
     {
         const std::lock_guard lock(mutex_);
+        if (transfer.loan != nullptr) link_to(transfer.peer).give_back(transfer);
         if (!transfer.done) {
-            Link& link = links_[static_cast<std::size_t>(transfer.peer)];
+            Link& link = link_to(transfer.peer);
             link.remove(transfer);
             link.break_off();  // half a frame may be out
             outstanding_.fetch_sub(1);
@@ -178,7 +226,7 @@ bool DataPlane::prepare_to_drive() {
     if (!has_work()) return false;
     const std::lock_guard lock(mutex_);
     if (caller_drives_ || closed_ || verdict_.is_set()) return false;
-    register_events();
+    if (!prepare_to_sleep()) advance_in_memory();
     return true;
 }
 
@@ -189,10 +237,7 @@ void DataPlane::drive() {
     // would sleep through what is moved here.
     std::array<epoll_event, 32> events;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
-    for (int i = 0; i < count; ++i) {
-        auto* link = static_cast<Link*>(events[static_cast<std::size_t>(i)].data.ptr);
-        if (link != nullptr) advance(*link, kDriveBudget);
-    }
+    take_events(std::span(events).first(static_cast<std::size_t>(std::max(count, 0))));
     register_events();
 }
 
@@ -205,10 +250,10 @@ void DataPlane::interrupt() noexcept {
 void DataPlane::close() noexcept {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    for (Link& link : links_) {
+    for_each_link([](Link& link) {
         link.break_off();
         link.close();
-    }
+    });
 }
 
 Pulse DataPlane::pulse() const {

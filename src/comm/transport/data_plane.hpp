@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// DataPlane: all data connections of one rank. A thread in wait() drives the sockets itself, which saves a change of
+// DataPlane: all data connections of one rank. A thread in wait() drives the links itself, which saves a change of
 // thread per message; while nobody waits, the background thread of the control plane drives them through drive().
+// Who waits for a rank that shares its memory looks at the memory for a while, offering the core to other threads in
+// between, and then sleeps like one who waits for a socket: for an event of any link.
 #pragma once
+
+#include <sys/epoll.h>
 
 #include <atomic>
 #include <cstdint>
@@ -13,6 +17,7 @@
 #include <vector>
 
 #include "comm/transport/link.hpp"
+#include "comm/transport/socket.hpp"
 #include "comm/transport/watch.hpp"
 
 namespace firecaffe::comm {
@@ -39,15 +44,16 @@ class DataPlane {
         std::function<void()> busy;                          ///< transfers are under way and nobody may be driving
     };
 
-    /// `fds[r]`: the connection to rank r; empty for this rank.
-    DataPlane(Rank self, std::vector<UniqueFd> fds, const VerdictCell& verdict, Hooks hooks);
+    /// `links[r]`: the connection to rank r; null for this rank.
+    DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, const VerdictCell& verdict, Hooks hooks);
     ~DataPlane();
 
     std::unique_ptr<Transfer> post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes);
-    std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes);
+    std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes,
+                                           bool may_borrow);
     /// Throws PeerLostError once there is a verdict.
-    void wait(TcpTransfer& transfer);
-    void forget(TcpTransfer& transfer) noexcept;
+    void wait(DataTransfer& transfer);
+    void forget(DataTransfer& transfer) noexcept;
 
     /// For the background thread: readable when drive() has something to do.
     int poll_fd() const { return epoll_.get(); }
@@ -65,20 +71,27 @@ class DataPlane {
     std::uint64_t bytes_sent() const { return bytes_sent_.load(std::memory_order_relaxed); }
 
   private:
-    std::unique_ptr<Transfer> post(std::unique_ptr<TcpTransfer> transfer);
+    std::unique_ptr<Transfer> post(std::unique_ptr<DataTransfer> transfer);
+    Link& link_to(Rank rank) { return *links_[static_cast<std::size_t>(rank)]; }
+    template <class Action>
+    void for_each_link(Action action);
     void advance(Link& link, std::size_t budget);
+    void advance_in_memory();
     void register_events();
+    bool prepare_to_sleep();
+    void stay_awake(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock);
+    void take_events(std::span<const epoll_event> events);
     void handle_events(int timeout_milliseconds, std::unique_lock<std::mutex>& lock);
-    [[noreturn]] void throw_verdict(const TcpTransfer& transfer) const;
+    [[noreturn]] void throw_verdict(const DataTransfer& transfer) const;
 
     const Rank self_;
     const VerdictCell& verdict_;
     const Hooks hooks_;
     UniqueFd epoll_, interrupt_;
-    const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(TcpTransfer));
+    const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(DataTransfer));
 
     std::mutex mutex_;  // links_, transfers, caller_drives_
-    std::vector<Link> links_;
+    std::vector<std::unique_ptr<Link>> links_;
     bool caller_drives_ = false, closed_ = false;
 
     std::atomic<int> outstanding_{0};

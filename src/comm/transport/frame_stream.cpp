@@ -7,39 +7,6 @@
 
 namespace firecaffe::comm {
 
-namespace {
-
-std::string describe(const OperationTag& tag, std::uint64_t length) {
-    const std::string what = text(length, " bytes of ", tag);
-    const bool plain = tag.count == 0 && tag.dtype == DType::uint8;  // nobody said what the bytes are
-    return plain ? what : text(what, ", ", tag.count, " elements of ", tag.dtype);
-}
-
-bool same_operation(const OperationTag& a, const OperationTag& b) {
-    return a.sequence == b.sequence && a.bucket == b.bucket && a.step == b.step && a.dtype == b.dtype &&
-           a.count == b.count;
-}
-
-}  // namespace
-
-void FrameQueue::push(FramedTransfer& transfer) {
-    transfer.next = nullptr;
-    (first_ == nullptr ? first_ : last_->next) = &transfer;
-    last_ = &transfer;
-    ++size_;
-}
-
-void FrameQueue::remove(const FramedTransfer& transfer) {
-    FramedTransfer* previous = nullptr;
-    for (FramedTransfer* at = first_; at != nullptr; previous = at, at = at->next) {
-        if (at != &transfer) continue;
-        (previous == nullptr ? first_ : previous->next) = at->next;
-        if (last_ == at) last_ = previous;
-        --size_;
-        return;
-    }
-}
-
 std::size_t FrameQueue::chunk() const {
     return std::min(kChunkBytes, front().length - front().moved);
 }
@@ -60,7 +27,7 @@ void FrameQueue::end_frame() {
     ++index_;
     if (transfer.moved < transfer.length) return;
     transfer.done = true;
-    remove(transfer);
+    pop();
 }
 
 FrameSender::Rest FrameSender::rest() {
@@ -113,10 +80,7 @@ std::optional<LinkFault> FrameReceiver::check_header() {
                          true};
     if (!same_operation(header->tag, transfer.tag) || header->length != transfer.length ||
         header->offset != transfer.moved)
-        return LinkFault{text("it is in another operation: it sent ", describe(header->tag, header->length),
-                              " where its peer waits for ", describe(transfer.tag, transfer.length),
-                              "; all ranks must submit the same buckets in the same order"),
-                         true};
+        return other_operation(header->tag, header->length, transfer.tag, transfer.length);
     expected_crc_ = header->payload_crc;
     return std::nullopt;
 }

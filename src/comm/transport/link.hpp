@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Link: the data connection to one rank: frames (frame_stream.hpp) in both directions over one socket; never blocks.
-// What nobody posted a receive for is left in the socket, so that TCP slows the sender down.
+// Link: the data connection to one rank, over a socket (socket_link.hpp) or through shared memory (shared_link.hpp).
+// Queues of transfers and what is under way in each direction; never blocks. What nobody posted a receive for stays
+// where it is, so that the sender is slowed down.
 #pragma once
 
 #include <cstddef>
@@ -8,54 +9,77 @@
 #include <optional>
 #include <span>
 
-#include "comm/transport/frame_stream.hpp"
-#include "comm/transport/socket.hpp"
-#include "firecaffe/comm/transport.hpp"
+#include "comm/transport/framed_transfer.hpp"
+#include "comm/transport/link_fault.hpp"
 
 namespace firecaffe::comm {
 
 class DataPlane;
 
-class TcpTransfer final : public FramedTransfer {
+class DataTransfer final : public FramedTransfer {
   public:
-    TcpTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<const std::byte> to_send)
+    DataTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<const std::byte> to_send)
         : FramedTransfer(with, what, to_send), plane(owner) {}
-    TcpTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<std::byte> to_fill)
-        : FramedTransfer(with, what, to_fill), plane(owner) {}
-    ~TcpTransfer() override;
+    DataTransfer(DataPlane& owner, Rank with, const OperationTag& what, std::span<std::byte> to_fill, bool may_borrow)
+        : FramedTransfer(with, what, to_fill), plane(owner), borrows(may_borrow) {}
+    ~DataTransfer() override;
+
+    const std::byte* borrowed() const override { return loan; }
 
     DataPlane& plane;
+    bool borrows = false;             // the bytes may stay where the peer has put them
+    const std::byte* loan = nullptr;  // where borrowed bytes lie, until the transfer is destroyed
+    std::uint64_t frame = 0;          // the frame that holds them
+};
+
+/// Bytes that moved, frames' headers included.
+struct Traffic {
+    std::uint64_t in = 0, out = 0;
 };
 
 class Link {
   public:
-    Link() = default;
-    Link(Rank peer, UniqueFd fd) : peer_(peer), fd_(std::move(fd)) {}
+    explicit Link(Rank peer) : peer_(peer) {}
+    virtual ~Link() = default;
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
 
     Rank peer() const { return peer_; }
-    int fd() const { return fd_.get(); }
-    int queued() const { return sender_.size() + receiver_.size(); }
-    std::uint32_t wanted_events() const;  // of epoll
+    /// Transfers that are posted and not complete.
+    virtual int queued() const = 0;
+    virtual void push(DataTransfer& transfer) = 0;
+    /// Nothing happens if it is not there.
+    virtual void remove(const DataTransfer& transfer) = 0;
 
-    void push(TcpTransfer& transfer);
-    void remove(const TcpTransfer& transfer);
-
-    /// Moves at most about `budget` bytes each way; `bytes_in` and `bytes_out` are increased by what moved.
-    std::optional<LinkFault> advance(std::size_t budget, std::uint64_t& bytes_in, std::uint64_t& bytes_out);
+    /// Moves at most about `budget` bytes each way.
+    std::optional<LinkFault> advance(std::size_t budget, Traffic& moved) {
+        return broken_ ? std::nullopt : move(budget, moved);
+    }
     /// After a fault: nothing moves any more.
     void break_off() { broken_ = true; }
-    void close() { fd_.reset(); }
+    virtual void close() = 0;
 
+    /// The descriptor and the events of epoll that tell of something to do.
+    virtual int fd() const = 0;
+    virtual std::uint32_t wanted_events() const = 0;
+    /// Such an event has come; advance() follows.
+    virtual void notice() {}
     std::uint32_t registered_events = 0;  // what epoll knows, kept by the owner
 
-  private:
-    std::optional<LinkFault> send_some(std::size_t budget, std::uint64_t& bytes);
-    std::optional<LinkFault> receive_some(std::size_t budget, std::uint64_t& bytes);
+    /// True if advance() sees what the peer has done without a system call, so that it is worth looking often.
+    virtual bool in_memory() const { return false; }
+    /// The owner is going to wait for events. False: there is something to do already.
+    virtual bool prepare_to_sleep() { return true; }
+    virtual void wake_up() {}
+    /// The reader of transfer.loan is done with it.
+    virtual void give_back(const DataTransfer&) {}
 
-    Rank peer_ = -1;
-    UniqueFd fd_;
-    FrameSender sender_;
-    FrameReceiver receiver_;
+  protected:
+    virtual std::optional<LinkFault> move(std::size_t budget, Traffic& moved) = 0;
+    bool broken() const { return broken_; }
+
+  private:
+    Rank peer_;
     bool broken_ = false;
 };
 

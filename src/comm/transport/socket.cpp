@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <charconv>
@@ -97,7 +98,22 @@ int SocketAddress::port() const {
     return ntohs(storage.ss_family == AF_INET6 ? v6(storage).sin6_port : v4(storage).sin_port);
 }
 
+SocketAddress local_socket_address(const std::string& name) {
+    SocketAddress address;
+    auto& local = reinterpret_cast<sockaddr_un&>(address.storage);
+    local.sun_family = AF_UNIX;
+    const std::size_t length = std::min(name.size(), sizeof local.sun_path - 1);
+    std::memcpy(local.sun_path + 1, name.data(), length);  // a zero in front makes the name abstract
+    address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + length);
+    return address;
+}
+
 std::string to_string(const SocketAddress& address) {
+    if (address.storage.ss_family == AF_UNIX) {
+        const auto& local = reinterpret_cast<const sockaddr_un&>(address.storage);
+        return text("local socket ",
+                    std::string(local.sun_path + 1, address.length - offsetof(sockaddr_un, sun_path) - 1));
+    }
     char host[NI_MAXHOST] = "";
     if (::getnameinfo(address.get(), address.length, host, sizeof host, nullptr, 0, NI_NUMERICHOST) != 0)
         return "an unknown address";

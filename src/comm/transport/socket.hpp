@@ -58,13 +58,16 @@ struct SocketAddress {
     const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-/// "127.0.0.1:4242" or "[::1]:4242".
+/// "127.0.0.1:4242", "[::1]:4242" or "local socket NAME".
 std::string to_string(const SocketAddress& address);
 
 struct HostAndPort {
     std::string host;
     int port = 0;
 };
+
+/// A local socket's address with an abstract name, which is no file.
+SocketAddress local_socket_address(const std::string& name);
 
 /// Splits "host:port", "[v6]:port" or "host" (port 0). Throws UsageError, naming `origin`.
 HostAndPort split_host_port(const std::string& text, const std::string& origin);

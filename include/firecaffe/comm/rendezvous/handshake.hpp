@@ -29,14 +29,14 @@ inline constexpr std::size_t kNonceBytes = 32;
 inline constexpr std::size_t kHelloBytes = 96;
 inline constexpr std::size_t kProofBytes = kHelloBytes + 32;
 inline constexpr std::size_t kAnswerBytes = 2 + 32;
-inline constexpr std::uint8_t kProtocolVersion = 1;
+inline constexpr std::uint8_t kProtocolVersion = 2;
 inline constexpr std::byte kRefused{0xff};
 
 using Nonce = std::array<std::byte, kNonceBytes>;
 using JobId = std::array<std::byte, 16>;
 
 /// What the connection is for. It is part of the hello, so that one kind cannot be passed off as the other.
-enum class ConnectionRole : std::uint8_t { control = 1, data = 2 };
+enum class ConnectionRole : std::uint8_t { control = 1, data = 2, local = 3 };
 
 /// The server's word to a client whose proof was right.
 enum class Answer : std::uint8_t { welcome = 1, other_job = 2, other_version = 3, unexpected = 4 };

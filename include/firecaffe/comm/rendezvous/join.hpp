@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// join_tcp: how the workers of one job find each other and become a Transport over TCP.
+// join_tcp: how the workers of one job find each other over TCP and become a Transport.
 //
 // Rank 0 listens; the others connect, prove that they know the token (handshake.hpp) and say who they are. When all are
 // there and agree about size, build and configuration, rank 0 hands out the table of addresses and every pair of ranks
-// opens a data connection; besides, each rank keeps a control connection to rank 0 for heartbeats and verdicts. The
+// opens a data connection: over TCP, or between ranks of one host a local socket, over which they hand each other the
+// memory that they share. Besides, each rank keeps a control connection to rank 0 for heartbeats and verdicts. The
 // listening sockets are closed as soon as the mesh is up. Strangers that connect meanwhile cost little and delay
 // nobody.
+//
+// Ranks share memory if they run on one machine, in one network namespace and as one user.
 //
 // Errors (thrown on every rank that can be reached, with the same text):
 //   ConfigError       configurations or builds differ; names the ranks and, through explain_difference, the fields
 //   UnavailableError  port in use, nobody there, ranks missing at the deadline (listed), sizes differ, a rank that
-//                     joined twice, another job, a token that is refused or missing
+//                     joined twice, another job, a token that is refused or missing, ranks that cannot share memory
+//                     where the options demand it
 //   UsageError        options that cannot be meant
 #pragma once
 
@@ -22,6 +26,7 @@
 #include <vector>
 
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/comm/transport/kind.hpp"
 
 namespace firecaffe::comm {
 
@@ -43,6 +48,8 @@ struct JoinOptions {
     std::string job;               ///< name of the job; equal on all ranks
     std::string config;            ///< canonical text of the configuration; equal on all ranks
     std::string build;             ///< what the program was built from; equal on all ranks
+
+    TransportKind transport = TransportKind::automatic;  ///< equal on all ranks
 
     double rendezvous_seconds = 120.0;  ///< until all ranks have joined
     double deadline_seconds = 10.0;     ///< survivors leave within this time after a peer died or fell silent

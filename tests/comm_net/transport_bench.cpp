@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hidden: test_comm_net "[bench]" prints latency and rate over loopback. The numbers are for people, not for CTest.
+// Hidden: test_comm_net "[bench]" prints latency and rate over each transport. The numbers are for people, not for
+// CTest.
 #include <algorithm>
 #include <cstdio>
 
@@ -23,7 +24,9 @@ TEST_CASE("latency and rate", "[.bench]") {
     for (int i = 0; i < 10; ++i) crc = crc32c(data, crc);
     std::printf("crc32c %.2f GB/s (%08x)\n", 0.3 / (now() - start), crc);
 
-    run_ranks(job_options(2), [&](Transport& transport) {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    std::puts(kind == TransportKind::tcp ? "over TCP" : "through shared memory");
+    run_ranks(job_options(2, kind), [&](Transport& transport) {
         const Rank peer = 1 - transport.rank();
         std::uint64_t sequence = 0;
         const auto send = [&](std::span<const std::byte> bytes) {

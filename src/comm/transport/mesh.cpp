@@ -1,20 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/transport/tcp.hpp"
+#include "comm/transport/mesh.hpp"
+
+#include <algorithm>
 
 #include "comm/transport/control_plane.hpp"
 #include "comm/transport/data_plane.hpp"
+#include "comm/transport/region_table.hpp"
+#include "comm/transport/socket_link.hpp"
 #include "firecaffe/core/error.hpp"
 
 namespace firecaffe::comm {
 
 namespace {
 
-class TcpTransport final : public Transport {
+std::vector<std::unique_ptr<Link>> make_links(Mesh& mesh, const RegionTable& regions) {
+    std::vector<std::unique_ptr<Link>> links(mesh.peers.size());
+    for (std::size_t i = 0; i < links.size(); ++i) {
+        const Rank peer = static_cast<Rank>(i);
+        if (peer == mesh.rank) continue;
+        if (i < mesh.shared.size() && mesh.shared[i].socket)
+            links[i] = std::make_unique<SharedLink>(mesh.rank, peer, std::move(mesh.shared[i]), regions);
+        else
+            links[i] = std::make_unique<SocketLink>(peer, std::move(mesh.data[i]));
+    }
+    return links;
+}
+
+class MeshTransport final : public Transport {
   public:
-    explicit TcpTransport(TcpMesh mesh)
+    explicit MeshTransport(Mesh mesh)
         : rank_(mesh.rank),
           peers_(mesh.peers),
-          data_(mesh.rank, std::move(mesh.data), verdict_,
+          shares_memory_(std::ranges::any_of(mesh.shared, [](const SharedEnds& ends) { return bool(ends.socket); })),
+          data_(mesh.rank, make_links(mesh, *regions_), verdict_,
                 {[this](Rank rank, const LinkFault& fault) { control_.broken(rank, fault); },
                  [this](const std::string& reason) { control_.abort(reason); }, [this] { control_.busy(); }}),
           control_(mesh.rank, std::move(mesh.peers), std::move(mesh.control), mesh.deadline_seconds, mesh.stall_seconds,
@@ -22,7 +40,7 @@ class TcpTransport final : public Transport {
         if (size() > 1) control_.start();
     }
 
-    ~TcpTransport() override {
+    ~MeshTransport() override {
         if (!closed_) abort("it ended without a goodbye; see its log");
         control_.stop();
         data_.close();
@@ -39,10 +57,16 @@ class TcpTransport final : public Transport {
         return data_.post_send(to, tag, bytes);
     }
     std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes) override {
-        return data_.post_receive(from, tag, bytes);
+        return data_.post_receive(from, tag, bytes, false);
+    }
+    std::unique_ptr<Transfer> post_borrow(Rank from, const OperationTag& tag, std::span<std::byte> buffer) override {
+        return data_.post_receive(from, tag, buffer, true);
+    }
+    Memory<Cpu> allocate(std::size_t bytes) override {
+        return shares_memory_ ? regions_->allocate(bytes) : Memory<Cpu>(bytes);
     }
     void wait(Transfer& transfer) override {
-        auto* ours = dynamic_cast<TcpTransfer*>(&transfer);
+        auto* ours = dynamic_cast<DataTransfer*>(&transfer);
         if (ours == nullptr || &ours->plane != &data_)
             throw UsageError("wait() was given a transfer of another transport; wait where it was posted");
         data_.wait(*ours);
@@ -72,6 +96,8 @@ class TcpTransport final : public Transport {
   private:
     const Rank rank_;
     const std::vector<PeerInfo> peers_;
+    const bool shares_memory_;
+    const std::shared_ptr<RegionTable> regions_ = std::make_shared<RegionTable>();
     VerdictCell verdict_;
     DataPlane data_;
     ControlPlane control_;
@@ -80,8 +106,8 @@ class TcpTransport final : public Transport {
 
 }  // namespace
 
-std::shared_ptr<Transport> make_tcp_transport(TcpMesh mesh) {
-    return std::make_shared<TcpTransport>(std::move(mesh));
+std::shared_ptr<Transport> make_mesh_transport(Mesh mesh) {
+    return std::make_shared<MeshTransport>(std::move(mesh));
 }
 
 }  // namespace firecaffe::comm

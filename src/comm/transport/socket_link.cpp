@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/transport/link.hpp"
+#include "comm/transport/socket_link.hpp"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -17,27 +17,18 @@ LinkFault broken_connection(int number) {
 
 }  // namespace
 
-std::uint32_t Link::wanted_events() const {
-    if (broken_) return 0;
+std::uint32_t SocketLink::wanted_events() const {
+    if (broken()) return 0;
     return (receiver_.empty() ? 0u : static_cast<std::uint32_t>(EPOLLIN)) |
            (sender_.empty() ? 0u : static_cast<std::uint32_t>(EPOLLOUT));
 }
 
-void Link::push(TcpTransfer& transfer) {
-    transfer.sends ? sender_.push(transfer) : receiver_.push(transfer);
+std::optional<LinkFault> SocketLink::move(std::size_t budget, Traffic& moved) {
+    if (auto fault = receive_some(budget, moved.in)) return fault;
+    return send_some(budget, moved.out);
 }
 
-void Link::remove(const TcpTransfer& transfer) {
-    transfer.sends ? sender_.remove(transfer) : receiver_.remove(transfer);
-}
-
-std::optional<LinkFault> Link::advance(std::size_t budget, std::uint64_t& bytes_in, std::uint64_t& bytes_out) {
-    if (broken_) return std::nullopt;
-    if (auto fault = receive_some(budget, bytes_in)) return fault;
-    return send_some(budget, bytes_out);
-}
-
-std::optional<LinkFault> Link::send_some(std::size_t budget, std::uint64_t& bytes) {
+std::optional<LinkFault> SocketLink::send_some(std::size_t budget, std::uint64_t& bytes) {
     std::size_t moved = 0;
     while (!sender_.empty() && moved < budget) {
         const auto [header, payload] = sender_.rest();
@@ -58,7 +49,7 @@ std::optional<LinkFault> Link::send_some(std::size_t budget, std::uint64_t& byte
     return std::nullopt;
 }
 
-std::optional<LinkFault> Link::receive_some(std::size_t budget, std::uint64_t& bytes) {
+std::optional<LinkFault> SocketLink::receive_some(std::size_t budget, std::uint64_t& bytes) {
     std::size_t moved = 0;
     while (!receiver_.empty() && moved < budget) {
         const auto [header, payload] = receiver_.rest();

@@ -11,11 +11,13 @@ using namespace firecaffe;
 using namespace firecaffe::comm;
 
 TEST_CASE("every pair of ranks exchanges transfers of every length") {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    CAPTURE(kind);
     for (const int size : {1, 2, 3, 5, 8}) {
         CAPTURE(size);
         std::vector<int> wrong(static_cast<std::size_t>(size));
         std::vector<std::uint64_t> sent(static_cast<std::size_t>(size));
-        const auto outcomes = run_ranks(job_options(size), [&](Transport& transport) {
+        const auto outcomes = run_ranks(job_options(size, kind), [&](Transport& transport) {
             const Rank me = transport.rank();
             if (transport.size() != size) ++wrong[0];
             std::uint64_t sequence = 0;
@@ -47,10 +49,12 @@ TEST_CASE("every pair of ranks exchanges transfers of every length") {
     }
 }
 
-TEST_CASE("a collective over TCP allocates nothing on the thread that runs it, once it is warm") {
+TEST_CASE("a collective allocates nothing on the thread that runs it, once it is warm") {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    CAPTURE(kind);
     constexpr std::size_t kCount = 100'000;
     std::vector<std::uint64_t> first(3), later(3);
-    const auto outcomes = run_ranks(job_options(3), [&](Transport& transport) {
+    const auto outcomes = run_ranks(job_options(3, kind), [&](Transport& transport) {
         const auto me = static_cast<std::size_t>(transport.rank());
         std::vector<float> values(kCount);
         const std::vector<std::byte*> slots{reinterpret_cast<std::byte*>(values.data())};
@@ -68,9 +72,11 @@ TEST_CASE("a collective over TCP allocates nothing on the thread that runs it, o
 }
 
 TEST_CASE("both directions at once, far beyond the buffers of the system") {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    CAPTURE(kind);
     constexpr std::size_t kLength = 30'000'001;
     std::vector<int> good(2);
-    const auto outcomes = run_ranks(job_options(2), [&](Transport& transport) {
+    const auto outcomes = run_ranks(job_options(2, kind), [&](Transport& transport) {
         const auto me = static_cast<std::uint32_t>(transport.rank());
         const Rank peer = 1 - transport.rank();
         std::vector<std::byte> in(kLength);
@@ -86,10 +92,12 @@ TEST_CASE("both directions at once, far beyond the buffers of the system") {
 }
 
 TEST_CASE("transfers advance while their owner computes") {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    CAPTURE(kind);
     constexpr std::size_t kLength = 5'000'000;
     double waited = 0;
     bool good = false;
-    const auto outcomes = run_ranks(job_options(2), [&](Transport& transport) {
+    const auto outcomes = run_ranks(job_options(2, kind), [&](Transport& transport) {
         std::vector<std::byte> buffer(kLength);
         std::byte token{};
         if (transport.rank() == 0) {
@@ -115,8 +123,10 @@ TEST_CASE("transfers advance while their owner computes") {
 }
 
 TEST_CASE("many transfers keep their order, and an early sender is slowed down, not lost") {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    CAPTURE(kind);
     std::vector<int> wrong(2);
-    const auto outcomes = run_ranks(job_options(2), [&](Transport& transport) {
+    const auto outcomes = run_ranks(job_options(2, kind), [&](Transport& transport) {
         constexpr std::size_t kCount = 200, kLength = 100'000;
         if (transport.rank() == 0) {
             const auto out = pattern(kLength, 5);
@@ -137,11 +147,13 @@ TEST_CASE("many transfers keep their order, and an early sender is slowed down, 
 }
 
 TEST_CASE("a rank knows its peers, and refuses what cannot be") {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    CAPTURE(kind);
     // Catch's assertions belong into the test's own thread; the ranks only collect.
     using Kind = Outcome::Kind;
     std::vector<std::set<std::string>> seen(3);
     std::vector<std::vector<Kind>> refused(3);
-    const auto outcomes = run_ranks(job_options(3), [&](Transport& transport) {
+    const auto outcomes = run_ranks(job_options(3, kind), [&](Transport& transport) {
         const auto me = static_cast<std::size_t>(transport.rank());
         for (Rank rank = 0; rank < 3; ++rank) seen[me].insert(to_string(transport.peer(rank)));
         std::byte b{};
@@ -160,7 +172,9 @@ TEST_CASE("a rank knows its peers, and refuses what cannot be") {
 }
 
 TEST_CASE("a closed transport takes no more posts") {
-    const auto outcomes = run_ranks(job_options(2), [&](Transport& transport) {
+    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    CAPTURE(kind);
+    const auto outcomes = run_ranks(job_options(2, kind), [&](Transport& transport) {
         transport.close();
         transport.close();
         std::byte b{};
