@@ -47,6 +47,8 @@ class DataPlane {
     std::unique_ptr<Transfer> post_receive(Rank from, const OperationTag& tag, std::span<std::byte> bytes);
     /// Throws PeerLostError once there is a verdict.
     void wait(TcpTransfer& transfer);
+    /// Throws what wait() would throw if there is a verdict.
+    void check(const OperationTag& tag) const;
     void forget(TcpTransfer& transfer) noexcept;
 
     /// For the background thread: readable when drive() has something to do.
@@ -69,7 +71,7 @@ class DataPlane {
     void advance(Link& link, std::size_t budget);
     void register_events();
     void handle_events(int timeout_milliseconds, std::unique_lock<std::mutex>& lock);
-    [[noreturn]] void throw_verdict(const TcpTransfer& transfer) const;
+    [[noreturn]] void throw_verdict(const OperationTag& tag) const;
 
     const Rank self_;
     const VerdictCell& verdict_;

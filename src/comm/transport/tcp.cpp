@@ -48,6 +48,8 @@ class TcpTransport final : public Transport {
         data_.wait(*ours);
     }
 
+    void check(const OperationTag& tag) override { data_.check(tag); }
+
     void abort(const std::string& reason) noexcept override {
         try {
             control_.abort(reason);
