@@ -35,6 +35,7 @@ struct BenchArguments {
 };
 
 constexpr const char* kEvery = "all";
+constexpr const char* kMpi = "mpi";
 
 /// Throws UsageError where the reducer is unknown, or cannot be with so many workers.
 void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const std::string& name, int workers) {
@@ -42,6 +43,7 @@ void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const 
     if (std::ranges::find(known, name) == known.end())
         throw UsageError("--reducer ", name, ": there is none of this name; use ", kEvery, ", or some of ",
                          fmt::format("{}", fmt::join(known, ", ")));
+    if (name == kMpi) return;  // start_mpi has tried it
     options.type = name;
     try {
         registry.make(options, comm::make_thread_transports(workers).front(), workers);
@@ -50,7 +52,8 @@ void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const 
     }
 }
 
-/// What --reducer names; of "all", those that can be with so many workers, but for auto, which is one of the others.
+/// What --reducer names; of "all", those that can be with so many workers, but for auto, which is one of the others,
+/// and for mpi, which is not there under every launcher.
 std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
     std::vector<std::string> chosen;
     for (const std::string& name : a.reducers) {
@@ -61,7 +64,9 @@ std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerR
         }
         for (const std::string& known : registry.names()) {
             try {
-                if (known != "auto") try_reducer(registry, a.options.reducer, known, workers), chosen.push_back(known);
+                if (known == "auto" || known == kMpi) continue;
+                try_reducer(registry, a.options.reducer, known, workers);
+                chosen.push_back(known);
             } catch (const UsageError&) {  // not for so many workers
             }
         }
@@ -200,6 +205,7 @@ int bench_allreduce_command(const BenchArguments& a, const std::vector<std::stri
     const ReducerRegistry registry;
     const std::optional<LaunchInfo> launch = find_job(a.workers);
     const int size = launch ? launch->size : a.workers;
+    const auto mpi = start_mpi(std::ranges::find(a.reducers, kMpi) != a.reducers.end(), launch, a.workers);
     const AllreduceOptions options = read_options(a, registry, size);
     if (launch || size == 1) return work(a, options, registry, launch);
     check_outputs({}, a.json);
@@ -258,7 +264,9 @@ void add_bench(CLI::App& program, const std::vector<std::string>& argv, Command&
     auto a = std::make_shared<BenchArguments>();
     CLI::App* command = bench->add_subcommand(
         "allreduce", "Sum over workers with each reducer that is named, check the sums, show the table of nccl-tests");
-    command->add_option("--reducer", a->reducers, "Reducers to measure, in turn: NAME[,NAME...], or all; default: auto")
+    command
+        ->add_option("--reducer", a->reducers,
+                     "Reducers to measure, in turn: NAME[,NAME...], or all (but mpi); default: auto")
         ->delimiter(',');
     command
         ->add_option("--transport", a->transport,

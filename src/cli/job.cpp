@@ -11,6 +11,7 @@
 #include "cli/local_workers.hpp"
 #include "firecaffe/comm/rendezvous/join.hpp"
 #include "firecaffe/comm/rendezvous/token.hpp"
+#include "firecaffe/comm/transport/mpi.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/version.hpp"
 
@@ -29,14 +30,14 @@ extern "C" void remember_signal(int signal) {
     ::_exit(static_cast<int>(ExitStatus::try_again));
 }
 
-/// join_tcp, but a signal to stop ends it.
+/// join_tcp, or join_mpi, but a signal to stop ends it.
 std::shared_ptr<comm::Transport> join_or_stop(const comm::JoinOptions& join) {
     struct Joining {
         Joining() { joining = 1; }
         ~Joining() { joining = 0; }
     } const scope;
     if (stop_signal != 0) throw PreemptedError("stopped as asked before all workers had met; start again");
-    return comm::join_tcp(join);
+    return join.address == kThroughMpi ? comm::join_mpi(join) : comm::join_tcp(join);
 }
 
 comm::Token read_token(const TokenSource& source) {
@@ -68,6 +69,24 @@ std::optional<LaunchInfo> find_job(int workers) {
         throw UsageError("--workers ", workers, " inside a job of ", launch->size, " ranks (", launch->source,
                          "); leave --workers out, the launcher decides");
     return launch;
+}
+
+std::unique_ptr<comm::MpiSession> start_mpi(bool wanted, const std::optional<LaunchInfo>& launch, int workers) {
+    if ((launch ? launch->size : workers) == 1) return nullptr;
+    const bool meet = launch && launch->rendezvous == kThroughMpi;
+    if (meet && comm::mpi_version().empty())
+        throw UsageError(
+            launch->source, " states ", launch->size,
+            " ranks that would meet through MPI, because no address is given, and this program was built without MPI; "
+            "set "
+            "FIRECAFFE_RENDEZVOUS=tcp://<host of rank 0>:<port> for all ranks, or build with -DFIRECAFFE_WITH_MPI=ON");
+    if (!wanted && !meet) return nullptr;
+    comm::require_mpi();
+    if (!launch)
+        throw UsageError("reducer 'mpi' with --workers ", workers,
+                         ": MPI knows only ranks that its own launcher started; put 'mpirun -n ", workers,
+                         "' before the command in place of --workers ", workers);
+    return std::make_unique<comm::MpiSession>();
 }
 
 int run_local_job(const LocalJob& job) {

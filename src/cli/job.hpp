@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/launch_environment.hpp"
+#include "firecaffe/comm/mpi.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/comm/transport/kind.hpp"
 
@@ -18,6 +19,11 @@ namespace firecaffe::cli {
 /// The job in which a launcher has started this process; nothing: it was started by hand. Throws what find_launch
 /// throws, and UsageError if `workers` (--workers) is more than 1 and not the size of the job.
 std::optional<LaunchInfo> find_job(int workers);
+
+/// MPI in this process, if there are several ranks and it is `wanted`, or they meet through it; null otherwise. Throws
+/// what MpiSession throws, and UsageError for workers that this process would start itself, of which MPI does not know,
+/// and for ranks that can meet in no other way where the program was built without MPI.
+std::unique_ptr<comm::MpiSession> start_mpi(bool wanted, const std::optional<LaunchInfo>& launch, int workers);
 
 /// Workers on this machine, each of which is this program with the same arguments.
 struct LocalJob {
@@ -43,7 +49,8 @@ struct JobTerms {
     comm::TransportKind transport = comm::TransportKind::automatic;
 };
 
-/// Joins the job that `launch` describes; null for a job of one. Throws what join_tcp and token reading throw.
+/// Joins the job that `launch` describes; null for a job of one. Throws what join_tcp, join_mpi and token reading
+/// throw.
 std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const JobTerms& terms);
 
 /// True once SIGINT, SIGTERM or SIGUSR1 has come, after catch_stop_signals(). A second signal ends the process, and so

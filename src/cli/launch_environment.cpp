@@ -220,7 +220,7 @@ std::optional<LaunchInfo> from_slurm(const Variables& variables, const ProcessFa
 }
 
 /// Open MPI, MPICH and MVAPICH2 give no address. If they run as the tasks of a Slurm step (srun --mpi=pmi2), Slurm
-/// does; else a file does on one host; elsewhere the user must say.
+/// does; else a file does on one host, and MPI itself on several.
 void meet_without_address(LaunchInfo& info, const Family& family, const Variables& variables,
                           const ProcessFacts& facts) {
     if (info.size == 1) return;
@@ -230,10 +230,9 @@ void meet_without_address(LaunchInfo& info, const Family& family, const Variable
         info = *slurm;
         return;
     }
-    if (info.local_size != info.size)
-        throw UsageError(family.launcher, " started ", info.size, " ranks, ", info.local_size,
-                         " on this host, and gives no address at which to meet; ", kMeet);
-    info.rendezvous = file_on_this_host(mpi_job(family, variables, facts), variables, facts);
+    info.rendezvous = info.local_size == info.size
+                          ? file_on_this_host(mpi_job(family, variables, facts), variables, facts)
+                          : kThroughMpi;
 }
 
 std::optional<LaunchInfo> first_complete(const Variables& variables, const ProcessFacts& facts) {
@@ -292,10 +291,11 @@ std::optional<LaunchInfo> find_launch(const Environment& environment, const Proc
     if (const std::string* rendezvous = variables.get("FIRECAFFE_RENDEZVOUS")) info->rendezvous = *rendezvous;
     if (info->rendezvous.empty() && info->size > 1)
         throw UsageError(info->source, " states ", info->size, " ranks, but no address at which to meet; ", kMeet);
-    const bool known = info->rendezvous.rfind("tcp://", 0) == 0 || info->rendezvous.rfind("file:///", 0) == 0;
+    const bool known = info->rendezvous.rfind("tcp://", 0) == 0 || info->rendezvous.rfind("file:///", 0) == 0 ||
+                       info->rendezvous == kThroughMpi;
     if (!info->rendezvous.empty() && !known)
         throw UsageError("FIRECAFFE_RENDEZVOUS='", info->rendezvous,
-                         "' is neither tcp://<host>:<port> nor file:///<path>; ", "correct it");
+                         "' is neither tcp://<host>:<port> nor file:///<path> nor mpi://; correct it");
     if (variables.has("FIRECAFFE_RENDEZVOUS_SECONDS"))
         info->rendezvous_seconds = variables.count("FIRECAFFE_RENDEZVOUS_SECONDS", 1);
     info->token = token_source(variables);

@@ -31,14 +31,17 @@ struct TokenSource {
     std::string value;  ///< number of the descriptor, path of the file, or name of the variable (hexadecimal text)
 };
 
+/// A rendezvous: the ranks know each other through MPI, and all that they exchange goes that way.
+inline constexpr const char* kThroughMpi = "mpi://";
+
 struct LaunchInfo {
     int rank = 0;
     int size = 1;
-    int local_rank = 0;              ///< among the ranks of this host
-    int local_size = 1;              ///< 1 where the launcher does not tell
-    std::vector<std::string> hosts;  ///< in the launcher's order; empty where it does not tell
-    std::string rendezvous;          ///< "tcp://host:port" or "file:///path"; may be empty if size == 1
-    std::optional<int> listen_fd;    ///< rank 0: an inherited socket that already listens at `rendezvous`
+    int local_rank = 0;               ///< among the ranks of this host
+    int local_size = 1;               ///< 1 where the launcher does not tell
+    std::vector<std::string> hosts;   ///< in the launcher's order; empty where it does not tell
+    std::string rendezvous;           ///< "tcp://host:port", "file:///path" or kThroughMpi; may be empty if size == 1
+    std::optional<int> listen_fd;     ///< rank 0: an inherited socket that already listens at `rendezvous`
     double rendezvous_seconds = 120;  ///< until all ranks must have joined
     TokenSource token;
     std::string source;  ///< for people: "torchrun (RANK, WORLD_SIZE)"
@@ -47,12 +50,14 @@ struct LaunchInfo {
 /// Looks for the families of variables in this order, and takes the first that has rank and size: FIRECAFFE_*,
 /// torchrun, Open MPI, MPICH (Hydra), MVAPICH2, PMIx, Slurm (a step, not the batch script), Kubernetes indexed jobs.
 /// PMIx and Kubernetes do not state a size and need FIRECAFFE_WORLD_SIZE. Rank and size always come from one family;
-/// FIRECAFFE_RENDEZVOUS, FIRECAFFE_RENDEZVOUS_SECONDS and FIRECAFFE_TOKEN_FD, _TOKEN_FILE or _TOKEN (in this order) serve
-/// every family.
+/// FIRECAFFE_RENDEZVOUS, FIRECAFFE_RENDEZVOUS_SECONDS and FIRECAFFE_TOKEN_FD, _TOKEN_FILE or _TOKEN (in this order)
+/// serve every family.
+///
+/// Ranks of an MPI on several hosts meet through it unless FIRECAFFE_RENDEZVOUS says where.
 ///
 /// Nothing: this process was started by hand. Throws UsageError, naming variables and values, for a number that is
 /// none, a rank outside of the size, half a set of ours, a node list that cannot be read, or more than one rank and no
-/// way to meet (MPI on several hosts without FIRECAFFE_RENDEZVOUS).
+/// way to meet.
 std::optional<LaunchInfo> find_launch(const Environment& environment, const ProcessFacts& facts);
 
 /// Makes the private directory of a rendezvous that find_launch chose under ${XDG_RUNTIME_DIR:-/tmp}; does nothing for

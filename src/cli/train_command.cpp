@@ -147,6 +147,7 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
 int train(const TrainArguments& a, const std::vector<std::string>& argv) {
     const TrainOptions options = read_options(a);
     const std::optional<LaunchInfo> launch = find_job(a.workers);
+    const auto mpi = start_mpi(options.reducer.type == "mpi", launch, a.workers);
     if (!launch && a.workers > 1) return launch_workers(a, options, argv);
     return work(a, options, launch);
 }

@@ -222,8 +222,8 @@ void describe(Visitor& visit, ReducerOptions& options) {
     visit.field(
         Field("type",
               "How gradients are summed: auto (local for one worker, else pipelined_tree), local, star, "
-              "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level, or "
-              "the name of a registered reducer.")
+              "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level, mpi "
+              "(MPI's all-reduce, for workers that mpirun starts), or the name of a registered reducer.")
             .sized(1),
         options.type);
     visit.field(Field("servers", "Of sharded_server: workers that also serve; 0: every worker.").nonnegative(),

@@ -8,6 +8,7 @@
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/reducer/local.hpp"
+#include "firecaffe/reducer/mpi.hpp"
 #include "firecaffe/reducer/tree.hpp"
 
 namespace firecaffe {
@@ -71,10 +72,16 @@ std::unique_ptr<Reducer> make_scheme(const comm::Scheme& scheme, const ReducerOp
     return make_planned_reducer(std::move(transport), std::move(plan), executor);
 }
 
+std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointer transport, int shards) {
+    if (size_of_group(transport) == 1) return make_local_reducer();
+    return make_mpi_reducer(std::move(transport), shards, options);
+}
+
 }  // namespace
 
 ReducerRegistry::ReducerRegistry() {
     add("local", make_local);
+    add("mpi", make_mpi);
     for (const comm::Scheme& scheme : comm::schemes()) {
         add(scheme.name, [&scheme](const ReducerOptions& options, TransportPointer transport, int shards) {
             return make_scheme(scheme, options, std::move(transport), shards);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "firecaffe/comm/mpi.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/version.hpp"
 #include "firecaffe/ops/backend.hpp"
@@ -28,6 +29,7 @@ std::string as_text(const Json& json, int indent) {
 std::vector<std::pair<std::string, std::string>> run_versions() {
     auto versions = component_versions();
     for (auto& library : ops::backend_versions()) versions.push_back(std::move(library));
+    if (std::string mpi = comm::mpi_version(); !mpi.empty()) versions.emplace_back("MPI", std::move(mpi));
     return versions;
 }
 

@@ -149,9 +149,11 @@ TEST_CASE("torchrun and Slurm on one host meet at a file, which brings a token, 
     CHECK(launch(with(slurm, {{"FIRECAFFE_TOKEN_FILE", "/shared/token"}})).rendezvous == "tcp://n09:33456");
 }
 
-TEST_CASE("MPI on several hosts needs an address") {
+TEST_CASE("MPI on several hosts meets through MPI, if no address is given") {
     const Environment two_hosts = with(kOpenMpi, {{"OMPI_COMM_WORLD_SIZE", "4"}});
-    CHECK_THROWS_WITH(launch(two_hosts), Catch::Contains("Open MPI") && Catch::Contains("FIRECAFFE_RENDEZVOUS"));
+    CHECK(summary(launch(two_hosts)) == "1/4 1/2 mpi://");
+    CHECK(summary(launch(with(kOurs, {{"FIRECAFFE_RENDEZVOUS", "mpi://"}}))).ends_with("mpi://"));
+    CHECK_THROWS_WITH(launch(with(two_hosts, {{"FIRECAFFE_RENDEZVOUS", "mpi://host"}})), Catch::Contains("neither"));
     CHECK(summary(launch(with(two_hosts, {{"FIRECAFFE_RENDEZVOUS", "file:///shared/x"}}))) ==
           "1/4 1/2 file:///shared/x");
     CHECK_THROWS_WITH(launch(with(two_hosts, {{"FIRECAFFE_RENDEZVOUS", "host:1"}})), Catch::Contains("neither"));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transport: moves bytes between ranks, in order per pair, and tells who is lost. Implementations lie in
-// comm/transport/: threads of one process, TCP, shared memory. Bytes only; no type, no tensor, no JSON.
+// comm/transport/: threads of one process, TCP, shared memory, MPI. Bytes only; no type, no tensor, no JSON.
 //
-// Threads: one thread posts and waits (the reducer's); abort() and lost_peer() may be called from any thread.
+// Threads: one thread posts, waits and checks (the reducer's); abort() and note_progress() may come from any thread.
 #pragma once
 
 #include <cstddef>
@@ -96,6 +96,10 @@ class Transport {
 
     /// Bytes put on the wire by this rank so far, frames' headers included.
     virtual std::uint64_t bytes_sent() const = 0;
+
+    /// Throws what wait() would throw if the group has come to an end, and returns at once if it has not: for who waits
+    /// for the other ranks in another way. Cheap. A transport that cannot tell need not.
+    virtual void check(const OperationTag&) {}
 };
 
 }  // namespace firecaffe::comm

@@ -27,7 +27,8 @@ class ReducerRegistry {
     using Factory =
         std::function<std::unique_ptr<Reducer>(const ReducerOptions&, std::shared_ptr<comm::Transport>, int shards)>;
 
-    /// Knows "local", each of comm::schemes() by its name, and "auto": local for one worker, else pipelined_tree.
+    /// Knows "local", each of comm::schemes() by its name, "mpi" (whether or not this build has MPI), and "auto": local
+    /// for one worker, else pipelined_tree.
     ReducerRegistry();
 
     /// Throws UsageError for an empty name, one that is taken, or an empty factory.
@@ -38,7 +39,8 @@ class ReducerRegistry {
 
     /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
     /// unknown name, for "local" with several workers, for more servers than workers, and for two_level where the
-    /// hosts' names do not tell how many ranks a host has; UsageError for shards < 1.
+    /// hosts' names do not tell how many ranks a host has; for "mpi" with several workers what make_mpi_reducer throws;
+    /// UsageError for shards < 1.
     std::unique_ptr<Reducer> make(const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
                                   int shards) const;
 

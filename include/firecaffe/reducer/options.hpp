@@ -10,8 +10,9 @@
 namespace firecaffe {
 
 struct ReducerOptions {
-    std::string type = "auto";  ///< auto, local, a scheme (docs/algorithms.md), or the name of a registered reducer
-    std::int64_t servers = 0;   ///< of sharded_server: workers that also serve; 0: every worker
+    /// auto, local, a scheme (docs/algorithms.md), mpi, or the name of a registered reducer
+    std::string type = "auto";
+    std::int64_t servers = 0;  ///< of sharded_server: workers that also serve; 0: every worker
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;
     double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes

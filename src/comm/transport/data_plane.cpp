@@ -178,7 +178,7 @@ void DataPlane::stay_awake(const DataTransfer& transfer, std::unique_lock<std::m
 void DataPlane::wait(DataTransfer& transfer) {
     // Nobody touches a buffer once there is a verdict: everything that moves bytes holds the mutex and looks first.
     std::unique_lock lock(mutex_);
-    if (verdict_.is_set()) throw_verdict(transfer);
+    if (verdict_.is_set()) throw_verdict(transfer.tag);
     if (transfer.done) return;
     {
         const std::lock_guard waiting(waiting_mutex_);
@@ -197,13 +197,17 @@ void DataPlane::wait(DataTransfer& transfer) {
         const std::lock_guard waiting(waiting_mutex_);
         waiting_for_ = -1;
     }
-    if (verdict_.is_set()) throw_verdict(transfer);
+    if (verdict_.is_set()) throw_verdict(transfer.tag);
     note_progress();
 }
 
-void DataPlane::throw_verdict(const DataTransfer& transfer) const {
+void DataPlane::check(const OperationTag& tag) const {
+    if (verdict_.is_set()) throw_verdict(tag);
+}
+
+void DataPlane::throw_verdict(const OperationTag& tag) const {
     const Verdict verdict = verdict_.get();
-    throw PeerLostError(verdict.cause, ", while waiting in ", transfer.tag, "; survivors stop. Start again.");
+    throw PeerLostError(verdict.cause, ", while waiting in ", tag, "; survivors stop. Start again.");
 }
 
 void DataPlane::forget(DataTransfer& transfer) noexcept {

@@ -53,6 +53,8 @@ class DataPlane {
                                            bool may_borrow);
     /// Throws PeerLostError once there is a verdict.
     void wait(DataTransfer& transfer);
+    /// Throws what wait() would throw if there is a verdict.
+    void check(const OperationTag& tag) const;
     void forget(DataTransfer& transfer) noexcept;
 
     /// For the background thread: readable when drive() has something to do.
@@ -82,7 +84,7 @@ class DataPlane {
     void stay_awake(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock);
     void take_events(std::span<const epoll_event> events);
     void handle_events(int timeout_milliseconds, std::unique_lock<std::mutex>& lock);
-    [[noreturn]] void throw_verdict(const DataTransfer& transfer) const;
+    [[noreturn]] void throw_verdict(const OperationTag& tag) const;
 
     const Rank self_;
     const VerdictCell& verdict_;

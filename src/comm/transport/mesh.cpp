@@ -72,6 +72,8 @@ class MeshTransport final : public Transport {
         data_.wait(*ours);
     }
 
+    void check(const OperationTag& tag) override { data_.check(tag); }
+
     void abort(const std::string& reason) noexcept override {
         try {
             control_.abort(reason);

@@ -137,6 +137,11 @@ class Group {
         cancel(operation);
     }
 
+    void check(Rank rank, const OperationTag& tag) {
+        const std::scoped_lock lock(mutex_);
+        if (!failure_.empty()) throw PeerLostError(failure_, "; noticed by rank ", rank, " in ", tag);
+    }
+
     void abort(Rank rank, const std::string& reason) {
         const std::scoped_lock lock(mutex_);
         aborted_ = true;
@@ -273,6 +278,8 @@ class ThreadTransport final : public Transport {
     }
 
     void wait(Transfer& transfer) override { group_->wait(static_cast<ThreadTransfer&>(transfer).operation); }
+
+    void check(const OperationTag& tag) override { group_->check(rank_, tag); }
 
     void abort(const std::string& reason) noexcept override {
         try {

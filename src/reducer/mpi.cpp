@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reducer/mpi.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "comm/mpi/digest.hpp"
+#include "firecaffe/comm/collective/add.hpp"
+#include "firecaffe/comm/collective/shard_tree.hpp"
+#include "firecaffe/comm/mpi.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/reducer/background.hpp"
+
+namespace firecaffe {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class MpiReducer final : public BlockingReducer {
+  public:
+    MpiReducer(std::shared_ptr<comm::Transport> transport, int shards, double stall_seconds,
+               std::unique_ptr<comm::MpiGroup> group)
+        : transport_(std::move(transport)), group_(std::move(group)), stall_(stall_seconds) {
+        const ShardBlock block = shard_block(rank(), size(), shards);
+        nodes_ = block.empty() ? 0 : static_cast<int>(maximal_nodes(block, shards).size());
+    }
+
+    std::string_view name() const override { return "mpi"; }
+    int rank() const override { return transport_->rank(); }
+    int size() const override { return transport_->size(); }
+    bool canonical() const override { return false; }
+    int partials() const override { return std::max(nodes_, 1); }
+
+    void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
+        const comm::OperationTag tag{.sequence = sequence,
+                                     .bucket = request.bucket,
+                                     .step = request.step,
+                                     .dtype = request.dtype,
+                                     .count = request.count};
+        std::byte* const sum = request.partials[0];
+        if (nodes_ == 0 && request.count > 0) std::memset(sum, 0, request.count * size_of(request.dtype));
+        for (int i = 1; i < nodes_; ++i)
+            comm::add_elements(request.dtype, sum, request.partials[static_cast<std::size_t>(i)], request.count);
+        if (!group_ready_) await(tag);
+        group_ready_ = true;
+        group_->start_sum(sum, request.count, request.dtype, comm::digest_of(tag));
+        await(tag);
+        transport_->note_progress();
+    }
+
+    void note_progress() noexcept override { transport_->note_progress(); }
+    void abort(std::string_view reason) noexcept override {
+        try {
+            transport_->abort(std::string(reason));
+        } catch (...) {  // no memory for the reason: it is the event that matters
+            transport_->abort({});
+        }
+    }
+    void close() noexcept override {
+        group_->close();
+        transport_->close();
+    }
+    std::uint64_t bytes_sent() const override { return transport_->bytes_sent(); }
+
+  private:
+    // MPI moves bytes only while it is asked, so this asks all the time, and offers the core to others in between.
+    void await(const comm::OperationTag& tag) {
+        const auto since = Clock::now();
+        while (!test(tag)) {
+            transport_->check(tag);
+            if (Clock::now() - since > stall_)
+                throw PeerLostError(
+                    "MPI did not complete ", tag, " within ", stall_.count(), " s on rank ", rank(),
+                    ": not all ranks take part; see what the others do, or raise reducer.stall_seconds");
+            std::this_thread::yield();
+        }
+    }
+
+    bool test(const comm::OperationTag& tag) {
+        try {
+            return group_->test();
+        } catch (const PeerLostError& error) {
+            transport_->check(tag);  // which may know the rank
+            throw PeerLostError(error.what(), "; noticed by rank ", rank(), " in ", tag);
+        }
+    }
+
+    std::shared_ptr<comm::Transport> transport_;
+    std::unique_ptr<comm::MpiGroup> group_;
+    const std::chrono::duration<double> stall_;
+    int nodes_ = 0;  // of the canonical tree, that this rank brings
+    bool group_ready_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Reducer> make_group_reducer(std::shared_ptr<comm::Transport> transport, int shards,
+                                            const ReducerOptions& options, std::unique_ptr<comm::MpiGroup> group) {
+    if (transport == nullptr)
+        throw UsageError("the reducer 'mpi' needs a transport beside MPI; pass one, or use 'local'");
+    if (!(options.stall_seconds > 0 && options.stall_seconds < 1e9))
+        throw UsageError("reducer.stall_seconds is ", options.stall_seconds,
+                         "; give a positive number of seconds below 1e9");
+    if (group->size() != transport->size())
+        throw UnavailableError("there are ", transport->size(), " workers, but ", group->size(),
+                               " in MPI's communicator (", comm::mpi_version(),
+                               "); start one worker per rank, with the mpirun of this MPI");
+    return std::make_unique<BackgroundReducer>(
+        std::make_unique<MpiReducer>(std::move(transport), shards, options.stall_seconds, std::move(group)));
+}
+
+std::unique_ptr<Reducer> make_mpi_reducer(std::shared_ptr<comm::Transport> transport, int shards,
+                                          const ReducerOptions& options, std::optional<int> communicator) {
+    return make_group_reducer(std::move(transport), shards, options, comm::make_mpi_group(communicator));
+}
+
+}  // namespace firecaffe
