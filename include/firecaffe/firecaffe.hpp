@@ -11,6 +11,7 @@
 #include "firecaffe/comm/collective/double_tree.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/halving_doubling.hpp"
+#include "firecaffe/comm/collective/price.hpp"
 #include "firecaffe/comm/collective/ring.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/comm/collective/servers.hpp"

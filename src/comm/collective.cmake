@@ -8,6 +8,7 @@ target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/halving_doubling.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/partial_sums.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/planning.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/price.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/ring.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/schedule.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/schemes.cpp

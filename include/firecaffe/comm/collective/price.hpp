@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a plan costs on a network, before anybody runs it: the engines of all ranks in virtual time, over links of the
+// alpha-beta model (Hockney, "The communication challenge for MPP", 1994).
+//
+// A message of n bytes takes alpha + n beta, and for that long it occupies what its sender sends with and what its
+// receiver receives with; so a rank sends one message at a time and receives one at a time, both at once, and the
+// network between them carries any number. A message starts as soon as it is posted at both ends and both are free; of
+// several, the one that was posted first. To add n bytes takes n gamma, in which a rank posts nothing. The order of
+// sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in a run.
+//
+// docs/algorithms.md has the closed formulas, which count the same way. tests/comm/price_test.cpp compares them.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "firecaffe/comm/collective/executor.hpp"
+#include "firecaffe/comm/plan.hpp"
+#include "firecaffe/core/dtype.hpp"
+
+namespace firecaffe::comm {
+
+struct LinkModel {
+    double alpha = 0;  ///< seconds per message
+    double beta = 0;   ///< seconds per byte
+};
+
+struct NetworkModel {
+    LinkModel link{};        ///< between two ranks
+    LinkModel host_link{};   ///< between two ranks of one host, if ranks_per_host > 1
+    int ranks_per_host = 1;  ///< host h has the ranks h * ranks_per_host and following
+    double gamma = 0;        ///< seconds per byte that is added
+};
+
+struct Price {
+    double seconds = 0;                ///< until the last rank is done
+    std::vector<double> rank_seconds;  ///< per rank
+    std::size_t messages = 0;          ///< chunks of steps, of all ranks
+};
+
+/// The time that `plan` takes for a request of `count` elements. Pure: no thread, no memory for elements, and the same
+/// answer every time, in whole nanoseconds per message. The work grows with the number of chunks that are sent. Throws
+/// UsageError for a model or options out of range, and for a plan that never ends (see simulate()).
+Price price(const Plan& plan, std::size_t count, DType dtype, const NetworkModel& network,
+            const ExecutorOptions& options = {});
+
+}  // namespace firecaffe::comm

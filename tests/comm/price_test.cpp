@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prices of plans against the closed formulas of docs/algorithms.md.
+#include "catch.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "firecaffe/comm/collective/price.hpp"
+#include "firecaffe/comm/collective/schemes.hpp"
+#include "firecaffe/comm/collective/simulate.hpp"
+#include "firecaffe/core/error.hpp"
+
+using namespace firecaffe;
+using namespace firecaffe::comm;
+
+namespace {
+
+// All values are whole nanoseconds for lengths that are a multiple of the number of ranks.
+constexpr double kAlpha = 30e-6, kBeta = 4e-9, kGamma = 1e-9;
+constexpr std::size_t kCount = 840 * 64;
+constexpr double kBytes = kCount * 4.0;
+
+const Scheme& scheme(const std::string& name) {
+    for (const Scheme& one : schemes())
+        if (one.name == name) return one;
+    throw UsageError("no scheme '", name, "'");
+}
+
+double seconds_of(const std::string& name, int p, const NetworkModel& network, std::size_t chunk_bytes,
+                  const SchemeOptions& options = {}) {
+    const Plan plan = scheme(name).plan(p, p, options);
+    return price(plan, kCount, DType::float32, network, {.chunk_bytes = chunk_bytes}).seconds;
+}
+
+double step_by_step(const std::string& name, int p, double gamma = 0, const SchemeOptions& options = {}) {
+    return seconds_of(name, p, {.link = {kAlpha, kBeta}, .gamma = gamma}, kWholeRequest, options);
+}
+
+double message(double bytes) {
+    return kAlpha + bytes * kBeta;
+}
+
+int ceil_log2(int n) {
+    int levels = 0;
+    while ((1 << levels) < n) ++levels;
+    return levels;
+}
+
+}  // namespace
+
+TEST_CASE("step by step, a plan costs what its formula says") {
+    for (const int p : {1, 2, 3, 4, 5, 6, 7, 8}) {
+        CAPTURE(p);
+        const double rounds = 2.0 * (p - 1), levels = ceil_log2(p);
+        CHECK(step_by_step("star", p) == Approx(rounds * message(kBytes)));
+        CHECK(step_by_step("tree", p) == Approx(2 * levels * message(kBytes)));
+        CHECK(step_by_step("ring", p) == Approx(rounds * message(kBytes / p)));
+        CHECK(step_by_step("direct", p) == Approx(rounds * message(kBytes / p)));
+        for (const int k : {1, 2, 3}) {
+            // Servers do not wait for one another's rounds, which may save time or cost some.
+            if (k > p) continue;
+            CHECK(step_by_step("sharded_server", p, 0, {.servers = k}) <= rounds * message(kBytes / k) * 1.1);
+        }
+    }
+    for (const int k : {1, 2, 3, 4}) {
+        CAPTURE(k);
+        const int p = 1 << k;
+        CHECK(step_by_step("halving_doubling", p) == Approx(2 * k * kAlpha + 2.0 * (p - 1) / p * kBytes * kBeta));
+        CHECK(step_by_step("double_tree", p) <= (4 * k - 2) * message(kBytes / 2) * 1.001);
+    }
+}
+
+TEST_CASE("additions cost gamma where nothing hides them") {
+    for (const int k : {1, 2, 3, 4}) {
+        const int p = 1 << k;
+        CAPTURE(p);
+        CHECK(step_by_step("tree", p, kGamma) == Approx(2 * k * message(kBytes) + k * kBytes * kGamma));
+        CHECK(step_by_step("ring", p, kGamma) ==
+              Approx(2.0 * (p - 1) * message(kBytes / p) + (p - 1.0) / p * kBytes * kGamma));
+        CHECK(step_by_step("halving_doubling", p, kGamma) ==
+              Approx(2 * k * kAlpha + (p - 1.0) / p * kBytes * (2 * kBeta + kGamma)));
+    }
+}
+
+TEST_CASE("in chunks, a long request costs what its busiest link carries") {
+    // Alpha is small, so that only this counts; 420 chunks, so that filling the pipeline does not.
+    const NetworkModel network{.link = {1e-9, kBeta}};
+    for (const int p : {2, 3, 4, 5, 8, 16}) {
+        for (const Scheme& one : schemes()) {
+            if (!one.pipelined) continue;
+            CAPTURE(p, one.name);
+            const PlanReport report = simulate(one.plan(p, p, {}), p, kCount);
+            const auto busiest = static_cast<double>(
+                std::max(std::ranges::max(report.bytes_sent), std::ranges::max(report.bytes_received)));
+            const double seconds = seconds_of(one.name, p, network, 512);
+            CHECK(seconds >= busiest * kBeta);
+            CHECK(seconds <= 1.35 * busiest * kBeta);  // ports wait for one another, most in a tree of 8 ranks
+        }
+    }
+}
+
+TEST_CASE("two levels: links between hosts and within them have prices of their own") {
+    const LinkModel between{50e-6, 8e-9}, within{5e-6, 1e-9};
+    for (const int hosts : {2, 3}) {
+        for (const int g : {2, 4}) {
+            CAPTURE(hosts, g);
+            const int p = hosts * g;
+            const double expected = 2 * (g - 1) * (within.alpha + kBytes / g * within.beta) +
+                                    2 * (hosts - 1) * (between.alpha + kBytes / p * between.beta);
+            CHECK(seconds_of("two_level", p, {.link = between, .host_link = within, .ranks_per_host = g}, kWholeRequest,
+                             {.ranks_per_host = g}) == Approx(expected));
+        }
+    }
+}
+
+TEST_CASE("a price counts messages, knows each rank, and is the same every time") {
+    const Plan plan = scheme("pipelined_tree").plan(6, 6, {});
+    const NetworkModel network{.link = {kAlpha, kBeta}, .gamma = kGamma};
+    const Price whole = price(plan, 1000, DType::float64, network, {.chunk_bytes = kWholeRequest});
+    CHECK(whole.messages == simulate(plan, 6).messages);
+    const Price chunks = price(plan, 1000, DType::float64, network, {.chunk_bytes = 800});
+    CHECK(chunks.messages == 10 * whole.messages);
+    REQUIRE(chunks.rank_seconds.size() == 6);
+    for (const double seconds : chunks.rank_seconds) CHECK(seconds <= chunks.seconds);
+    CHECK(chunks.rank_seconds == price(plan, 1000, DType::float64, network, {.chunk_bytes = 800}).rank_seconds);
+    CHECK(price(plan, 0, DType::float32, network).seconds > 0);  // empty messages are messages
+    CHECK(price(scheme("ring").plan(1, 1, {}), 1000, DType::float32, network).seconds == 0);
+}
+
+TEST_CASE("a network model must make sense") {
+    const Plan plan = scheme("ring").plan(2, 2, {});
+    CHECK_THROWS_AS(price(plan, 1, DType::float32, {.link = {-1, 0}}), UsageError);
+    CHECK_THROWS_AS(price(plan, 1, DType::float32, {.gamma = 1e7}), UsageError);
+    CHECK_THROWS_AS(price(plan, 1, DType::float32, {.ranks_per_host = 0}), UsageError);
+    CHECK_THROWS_AS(price(plan, 1, DType::int32, {}), UsageError);
+    CHECK_THROWS_AS(price(plan, 1, DType::float32, {}, {.chunk_bytes = 0}), UsageError);
+}
