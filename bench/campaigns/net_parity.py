@@ -3,11 +3,8 @@
 """The nets of examples/ beside PyTorch's from the same weights, images and dropout masks: one pass forward and
 backward, every gradient, and ten steps of the trainer.
 
-What tests/parity/parity_nets_test.py does in a test's time, at length. In double ours are plain loops, which for
-VGG-19 and its 20 thousand million multiply-adds an image take very long; so `--pixels fewer` gives all nets the test's
-smaller images, with all of their parameters except those that a fully connected layer has for the pixels left out.
-Images of all pixels are not chosen to keep clear of kinks, so a float gradient may be further off than is allowed where
-ours falls to another side than PyTorch's float; other images then show it in another tensor, and double not at all.
+What tests/parity/parity_nets_test.py does in a test's time, at length: with all pixels, or with the test's (`--pixels
+fewer`). In double ours are plain loops, which for VGG-19 and its 20 thousand million multiply-adds an image take long.
 Needs python3-torch, and memory for some copies of the parameters (1.1 GB each for VGG-19 in double).
 Example: python3 bench/campaigns/net_parity.py build/release/tests/parity/parity_runner --pixels full --result
 """
@@ -34,13 +31,15 @@ def main():
     parser.add_argument("--nets", nargs="+", choices=nets.EXAMPLES, default=list(nets.EXAMPLES))
     parser.add_argument("--pixels", choices=("full", "fewer"), default="full")
     parser.add_argument("--dtypes", nargs="+", choices=nets.DTYPES, default=list(nets.DTYPES), help="of ours")
-    parser.add_argument("--steps", type=int, default=10, help="of training; 0: the pass only")
+    parser.add_argument("--steps", type=int, choices=range(11), metavar="N", default=10,
+                        help="of training, 10 at most; 0: the pass only")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch")
     parser.add_argument("--work", type=pathlib.Path, help="where to put weights and answers, some gigabytes")
     parser.add_argument("--result", action="store_true", help="write a dated JSON under bench/results")
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     report, found = Report({}), []
+    title = "-".join(["net-parity", a.pixels, *(a.nets if a.nets != list(nets.EXAMPLES) else [])])
     for name in a.nets:
         example = nets.EXAMPLES[name]
         pixels = example.pixels if a.pixels == "full" else example.fewer
@@ -56,9 +55,9 @@ def main():
             found.append({"net": name, "what": type(item).__name__, "pixels": pixels, "batch": example.batch,
                           "seconds": round(time.monotonic() - start, 1), "rows": rows})
             report.end_case(f"{name}: {type(item).__name__}")
-    if a.result:
-        write_result(f"net-parity-{a.pixels}", {"what": __doc__.split("\n\n")[0].replace("\n", " "), "steps": a.steps,
-                                                "torch": torch.__version__, "runs": found})
+            if a.result:  # after each run, for they are long
+                write_result(title, {"what": __doc__.split("\n\n")[0].replace("\n", " "), "steps": a.steps,
+                                     "torch": torch.__version__, "runs": found})
     report.finish()
 
 

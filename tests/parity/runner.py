@@ -10,12 +10,13 @@ import tensors
 DTYPES = {"F32": torch.float32, "F64": torch.float64}
 
 
-def write_case(case, folder, dtype):
+def write_case(case, folder, dtype, also=()):
+    """`also`: blobs that are to be answered beside those that the case retains."""
     arrays = {"data": case.data, "label": case.labels, **case.parameters}
     folder.mkdir(parents=True)
     (folder / "net.json").write_text(json.dumps(case.spec))
     tensors.save(folder / "request.safetensors", {k: v.to(DTYPES[dtype]) for k, v in arrays.items()},
-                 {"phase": case.phase, "retain": ",".join(case.retain), "dtype": dtype})
+                 {"phase": case.phase, "retain": ",".join(dict.fromkeys([*case.retain, *also])), "dtype": dtype})
 
 
 def write_training(run, folder, dtype):

@@ -166,8 +166,12 @@ class TorchNet:
             x = F.pad(x, (pad[1], pad[1], pad[0], pad[0]), value=-math.inf if maximum else 0.0)
             pad = (0, 0)
         if maximum:
-            return F.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil)
+            return self.largest(layer, x, kernel, stride, pad, ceil_mode=ceil)
         return F.avg_pool2d(x, kernel, stride, pad, ceil_mode=ceil, count_include_pad=self.count_include_pad)
+
+    def largest(self, _, x, *window, **how):
+        """A layer's maxima over windows."""
+        return F.max_pool2d(x, *window, **how)
 
     def run_relu(self, layer, bottoms, _):
         return F.leaky_relu(bottoms[0], layer.get("negative_slope", 0.0))

@@ -180,9 +180,10 @@ class Training:
             for name, p in parameters.items():
                 lr_mult, decay_mult = multipliers[name]
                 penalty = p.sign() if solver.get("regularization_type", "l2") == "l1" else p
-                step = rate * lr_mult * (clip * p.grad + decay * decay_mult * penalty)
-                history[name] = momentum * history.get(name, torch.zeros_like(p)) + step
-                p -= history[name]
+                gradient = p.grad.mul_(clip).add_(penalty, alpha=decay * decay_mult)
+                if name not in history:
+                    history[name] = torch.zeros_like(p)
+                p -= history[name].mul_(momentum).add_(gradient, alpha=rate * lr_mult)
 
         return self.run(update, dtype)
 
