@@ -4,8 +4,8 @@
 
 In each round every contestant measures all sizes in processes of its own, in place; its time is the median over
 iterations of the slowest rank's. Ratios are taken round by round, because the speed of a shared machine drifts, and
-medians over the rounds are quoted. A ratio above 1 says that ours is so many times as fast. Needs libopenmpi-dev and
-openmpi-bin, or python3-torch; who is missing is left out.
+medians over the rounds are quoted. A ratio above 1 says that ours is so many times as fast; shared memory is compared with
+shared memory, and TCP with TCP. Needs libopenmpi-dev and openmpi-bin, or python3-torch; who is missing is left out.
 
 Example: python3 bench/allreduce_peers.py build/release/src/cli/firecaffe --ranks 2 4 --rounds 9
 """
@@ -20,6 +20,7 @@ import tempfile
 from common import ROOT, median, write_result
 
 SIZES = [4096, 65536, 1 << 20, 16 << 20, 30 << 20, 54 << 20]
+WAYS = ("shared memory", "tcp")  # ours and theirs have one of these in their names; Gloo knows TCP only
 PEERS = ROOT / "bench" / "peers"
 
 
@@ -31,12 +32,12 @@ def run(command, environment=None, timeout=600):
     return done.stdout
 
 
-def ours(a, folder, ranks, reducer):
+def ours(a, folder, ranks, reducer, transport):
     times = {}
     for size in a.sizes:
         file = folder / "ours.json"
-        run([a.program, "bench", "allreduce", "--workers", ranks, "--reducer", reducer, "-b", size, "-e", size,
-             "--seconds", a.seconds, "--quiet", "--json", file])
+        run([a.program, "bench", "allreduce", "--workers", ranks, "--reducer", reducer, "--transport", transport,
+             "-b", size, "-e", size, "--seconds", a.seconds, "--quiet", "--json", file])
         times[size] = json.loads(file.read_text())["reducers"][0]["results"][0]
     return times
 
@@ -73,14 +74,15 @@ def gloo(a, ranks):
 
 def contestants(a, folder):
     """By name, functions of the number of ranks."""
-    found = {f"ours {name}": lambda ranks, name=name: ours(a, folder, ranks, name) for name in a.reducers}
+    found = {f"ours {name} {way}": lambda ranks, name=name, way=way: ours(a, folder, ranks, name, way.replace(" ", "_"))
+             for way in WAYS for name in a.reducers}
     program = compiled(folder, a.mpicxx.split())
     if program is not None:
         for name, layers in (("openmpi shared memory", ["--mca", "btl", "self,vader"]),
                              ("openmpi tcp", ["--mca", "btl", "self,tcp", "--mca", "btl_tcp_if_include", "lo"])):
             found[name] = lambda ranks, layers=layers: mpi(a, program, ranks, layers)
     if subprocess.run([a.python, "-c", "import torch.distributed"], capture_output=True).returncode == 0:
-        found["gloo"] = lambda ranks: gloo(a, ranks)
+        found["gloo tcp"] = lambda ranks: gloo(a, ranks)
     else:
         print(f"without Gloo: {a.python} has no torch (apt-get install python3-torch)")
     return found
@@ -91,7 +93,8 @@ def compare(names, rounds, size):
     times = {name: [one[name][size]["in_place"]["p50_us"] for one in rounds] for name in names}
     mine = [name for name in names if name.startswith("ours ")]
     ratios = {f"{m} / {peer}": median([t / o for o, t in zip(times[m], times[peer])])
-              for m in mine for peer in names if peer not in mine}
+              for m in mine for peer in names if peer not in mine
+              and any(m.endswith(way) and peer.endswith(way) for way in WAYS)}
     return {"median_us": {name: median(values) for name, values in times.items()}, "ratios": ratios}
 
 
