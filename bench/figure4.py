@@ -17,6 +17,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 
 from cluster.emulated import Cluster, ClusterError
@@ -102,7 +103,8 @@ def write_table(result):
     page = ROOT / "docs" / "papers.md"
     lines = page.read_text().splitlines()
     first, last = (number for number, line in enumerate(lines) if line.startswith(MARK))
-    block = ["", "![Time to sum NiN's gradients over p workers](figure4.svg)", "", words(result), "", *table(result), ""]
+    block = ["", "![Time to sum NiN's gradients over p workers](figure4.svg)", "", *textwrap.wrap(words(result), 120), "",
+             *table(result), ""]
     page.write_text("\n".join(lines[:first + 1] + block + lines[last:]) + "\n")
 
 

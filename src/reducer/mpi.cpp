@@ -5,10 +5,10 @@
 #include <chrono>
 #include <cstring>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "comm/mpi/digest.hpp"
+#include "comm/mpi/poll.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/mpi.hpp"
@@ -17,8 +17,6 @@
 
 namespace firecaffe {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 class MpiReducer final : public BlockingReducer {
   public:
@@ -67,17 +65,15 @@ class MpiReducer final : public BlockingReducer {
     std::uint64_t bytes_sent() const override { return transport_->bytes_sent(); }
 
   private:
-    // MPI moves bytes only while it is asked, so this asks all the time, and offers the core to others in between.
     void await(const comm::OperationTag& tag) {
-        const auto since = Clock::now();
-        while (!test(tag)) {
+        const auto done = [&] {
+            if (test(tag)) return true;
             transport_->check(tag);
-            if (Clock::now() - since > stall_)
-                throw PeerLostError(
-                    "MPI did not complete ", tag, " within ", stall_.count(), " s on rank ", rank(),
-                    ": not all ranks take part; see what the others do, or raise reducer.stall_seconds");
-            std::this_thread::yield();
-        }
+            return false;
+        };
+        if (!comm::poll_until(stall_, done))
+            throw PeerLostError("MPI did not complete ", tag, " within ", stall_.count(), " s on rank ", rank(),
+                                ": not all ranks take part; see what the others do, or raise reducer.stall_seconds");
     }
 
     bool test(const comm::OperationTag& tag) {

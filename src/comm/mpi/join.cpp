@@ -4,9 +4,9 @@
 #include <chrono>
 #include <cstring>
 #include <span>
-#include <thread>
 #include <vector>
 
+#include "comm/mpi/poll.hpp"
 #include "comm/mpi/transport.hpp"
 #include "comm/rendezvous/messages.hpp"
 #include "firecaffe/comm/mpi.hpp"
@@ -62,16 +62,15 @@ class Joining {
     }
 
     void await(MPI_Request& request) {
-        int done = 0;
-        while (true) {
+        const auto complete = [&] {
+            int done = 0;
             check_mpi("MPI_Test", MPI_Test(&request, &done, MPI_STATUS_IGNORE));
-            if (done != 0) return;
-            if (Clock::now() > end_)
-                throw UnavailableError("not all of ", everybody_.size(), " ranks of MPI came within ",
-                                       options_.rendezvous_seconds, " s (seen by ", describe_self(mesh_.rank),
-                                       "); see what the others do");
-            std::this_thread::yield();
-        }
+            return done != 0;
+        };
+        if (!poll_until(end_ - Clock::now(), complete))
+            throw UnavailableError("not all of ", everybody_.size(), " ranks of MPI came within ",
+                                   options_.rendezvous_seconds, " s (seen by ", describe_self(mesh_.rank),
+                                   "); see what the others do");
     }
 
     void introduce() {

@@ -6,33 +6,21 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "comm/mpi/digest.hpp"
+#include "comm/mpi/poll.hpp"
 #include "firecaffe/core/error.hpp"
 
 namespace firecaffe::comm {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 constexpr int kWordsTag = 1;
 constexpr int kMostWords = 2000;         // bytes of what a rank says when it gives up; MPI sends so little at once
 constexpr Seconds kLinger{0.3};          // for last words to leave
 constexpr Seconds kCancelPatience{0.1};  // for a transfer that is given up
-
-// Lets MPI work until `done` or the time is over; false for the latter.
-template <class Done>
-bool until(Seconds patience, Done done) {
-    const auto since = Clock::now();
-    while (!done()) {
-        if (Clock::now() - since > patience) return false;
-        std::this_thread::yield();
-    }
-    return true;
-}
 
 bool all_complete(std::vector<MPI_Request>& requests) noexcept {
     int all = 1;
@@ -54,7 +42,7 @@ class MpiTransfer final : public Transfer {
         if (!sends)
             for (MPI_Request& request : requests)
                 if (request != MPI_REQUEST_NULL) MPI_Cancel(&request);
-        if (until(kCancelPatience, [&] { return all_complete(requests); })) return;
+        if (poll_until(kCancelPatience, [&] { return all_complete(requests); })) return;
         for (MPI_Request& request : requests)
             if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
     }
@@ -119,7 +107,7 @@ class MpiTransport final : public Transport {
         auto* ours = dynamic_cast<MpiTransfer*>(&transfer);
         if (ours == nullptr)
             throw UsageError("wait() was given a transfer of another transport; wait where it was posted");
-        const bool in_time = until(stall_, [&] {
+        const bool in_time = poll_until(stall_, [&] {
             if (!ours->done) test(*ours);
             hear();
             return ours->done || failed_;
@@ -151,7 +139,7 @@ class MpiTransport final : public Transport {
         closed_ = true;
         MPI_Request barrier = MPI_REQUEST_NULL;
         if (!failed_) MPI_Ibarrier(mesh_.data, &barrier);
-        const bool together = !failed_ && until(Seconds(mesh_.deadline_seconds), [&] {
+        const bool together = !failed_ && poll_until(Seconds(mesh_.deadline_seconds), [&] {
             int done = 0;
             MPI_Test(&barrier, &done, MPI_STATUS_IGNORE);
             hear();
@@ -267,7 +255,7 @@ class MpiTransport final : public Transport {
                 MPI_Isend(cause_.data(), static_cast<int>(cause_.size()), MPI_BYTE, to, kWordsTag, mesh_.control,
                           &requests.back());
             }
-            if (until(kLinger, [&] { return all_complete(requests); })) return;
+            if (poll_until(kLinger, [&] { return all_complete(requests); })) return;
             for (MPI_Request& request : requests)
                 if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
         } catch (...) {  // no memory: then the end of this process says it

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for MPI, which moves bytes only while it is asked whether it is done.
+#pragma once
+
+#include <chrono>
+#include <thread>
+
+namespace firecaffe::comm {
+
+/// So many questions, of a tenth of a microsecond to one, before the core is offered to others. A sum takes MPI many
+/// steps, and who gave the core away at each of them would wait for it as often.
+inline constexpr int kPollsPerYield = 100;
+
+/// Asks until `done` or until `patience` is over; false for the latter.
+template <class Done>
+bool poll_until(std::chrono::duration<double> patience, Done done) {
+    const auto since = std::chrono::steady_clock::now();
+    while (true) {
+        for (int i = 0; i < kPollsPerYield; ++i)
+            if (done()) return true;
+        if (std::chrono::steady_clock::now() - since > patience) return false;
+        std::this_thread::yield();
+    }
+}
+
+}  // namespace firecaffe::comm
