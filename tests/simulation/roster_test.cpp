@@ -51,7 +51,7 @@ TEST_CASE("the roster is complete, or says who is wrong and why, in whatever ord
         options.size = size;
         options.build = "build 1";
         options.config = "config 1";
-        Roster roster(options, {0, "host0", 100});
+        Roster roster(options, {{0, "host0", 100}, 0, {}, {}, {}});
 
         std::vector<Info> infos;
         for (Rank rank = 1; rank < size; ++rank) {
