@@ -3,11 +3,11 @@
 """Our training speed beside PyTorch's: nets of examples/ forward, backward and the update, on one thread and on two.
 
 Ours is `firecaffe train` with all that belongs to it; its images are made up by another thread. PyTorch's is the bare
-step on one batch in memory, in the better of its two layouts (peers/torch_net.py). The two take turns, because the speed
-of a shared machine drifts; ratios are taken round by round, and medians are quoted. In a run the median of its steps
-counts, without the first ones.
+step on one batch in memory, in the better of its two layouts (peers/torch_net.py). The two take turns, because the
+speed of a shared machine drifts; ratios are taken round by round, and medians are quoted. In a run the median of its
+steps counts, without the first ones.
 
-Needs python3-torch. Five rounds of all nets take about half an hour on two cores.
+Needs python3-torch. All nets take tens of minutes on two cores.
 Example: python3 bench/against_torch.py build/release/src/cli/firecaffe --nets googlenet resnet18 --result
 """
 import argparse
@@ -45,8 +45,8 @@ def config_of(name, subject, steps):
     images = {"type": "synthetic", "shape": list(subject.shape), "count": 1024, "classes": subject.classes}
     return {"data": {"train": images, "transform": {"mean_value": [127.5], "scale": 0.015625}},
             "net": str(ROOT / "examples" / name / "net.json"),
-            "solver": {"base_lr": 1e-4, "momentum": 0.9, "weight_decay": 5e-4, "max_iter": WARM_UP + steps, "display": 1,
-                       "global_batch": subject.batch, "shards": subject.shards},
+            "solver": {"base_lr": 1e-4, "momentum": 0.9, "weight_decay": 5e-4, "max_iter": WARM_UP + steps,
+                       "display": 1, "global_batch": subject.batch, "shards": subject.shards},
             "output": {"checkpoint_interval": 0}}
 
 
@@ -91,7 +91,8 @@ def compare(a, name, subject):
               for threads in THREADS}
     for threads in THREADS:
         print(f"{name:12} {threads} thread{'s' if threads > 1 else ' '}: ours {speeds[f'ours_{threads}']:8.2f}, torch "
-              f"{speeds[f'torch_{threads}']:8.2f} images/s ({layouts[threads]}), ratio {ratios[threads]:.2f}", flush=True)
+              f"{speeds[f'torch_{threads}']:8.2f} images/s ({layouts[threads]}), ratio {ratios[threads]:.2f}",
+              flush=True)
     return {"net": name, **dataclasses.asdict(subject), "steps": steps, "torch_layout": layouts,
             "images_per_second": speeds, "ours_over_torch": ratios, "runs": runs}
 

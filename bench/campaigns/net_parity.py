@@ -31,6 +31,8 @@ def main():
     parser.add_argument("--nets", nargs="+", choices=nets.EXAMPLES, default=list(nets.EXAMPLES))
     parser.add_argument("--pixels", choices=("full", "fewer"), default="full")
     parser.add_argument("--dtypes", nargs="+", choices=nets.DTYPES, default=list(nets.DTYPES), help="of ours")
+    parser.add_argument("--step-dtypes", nargs="+", choices=nets.DTYPES,
+                        help="of ours in training; default: as --dtypes")
     parser.add_argument("--steps", type=int, choices=range(11), metavar="N", default=10,
                         help="of training, 10 at most; 0: the pass only")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch")
@@ -44,13 +46,14 @@ def main():
         example = nets.EXAMPLES[name]
         pixels = example.pixels if a.pixels == "full" else example.fewer
         spec, author = nets.read_example(ROOT, name)
-        makers = [lambda: nets.Pass(example, spec, pixels)]
+        makers = [(lambda: nets.Pass(example, spec, pixels), a.dtypes)]
         if a.steps > 0:
-            makers.append(lambda: nets.Steps(example, spec, author["solver"], pixels, a.steps))
-        for make in makers:  # one after the other, as each holds all parameters
+            makers.append((lambda: nets.Steps(example, spec, author["solver"], pixels, a.steps),
+                           a.step_dtypes or a.dtypes))
+        for make, dtypes in makers:  # one after the other, as each holds all parameters
             item, start = make(), time.monotonic()
             with tempfile.TemporaryDirectory(dir=a.work) as work:
-                rows = nets.compare(report, a.runner, pathlib.Path(work), item, a.dtypes)
+                rows = nets.compare(report, a.runner, pathlib.Path(work), item, dtypes)
             nets.show(rows)
             found.append({"net": name, "what": type(item).__name__, "pixels": pixels, "batch": example.batch,
                           "seconds": round(time.monotonic() - start, 1), "rows": rows})

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A net of ours in PyTorch: images/s of forward, backward and an SGD step on a synthetic batch in memory.
 
-Reads any net.json whose losses are SoftmaxWithLoss. What there is a faster way for in PyTorch goes that way: ReLU
-in place where the net has it so, batch norm together with the Scale behind it. Prints one number, from the
-median of the steps.
+Reads any net.json whose losses are SoftmaxWithLoss. What there is a faster way for in PyTorch goes that way: ReLU in
+place where the net has it so, batch norm together with the Scale behind it. Prints one number, from the median of the
+steps.
 Example: python3 bench/peers/torch_net.py examples/nin/net.json --input 1x28x28 --classes 10 --batch 64 --threads 1
 """
 import argparse

@@ -20,8 +20,9 @@ def deciding_blobs(layers):
 
 class DecidedNet(TorchNet):
     """`decided` holds the other run's deciding blobs by name, as the last layer in place has left them. After a forward
-    pass `asked` is the number of answers, `otherwise` how many of them double would have given otherwise, and `furthest`
-    how far from a tie the clearest of these was, over the root mean square of what its layer reads, with its blob."""
+    pass `asked` is the number of answers, `otherwise` how many of them double would have given otherwise, and
+    `furthest` how far from a tie the clearest of these was, over the root mean square of what its layer reads, with its
+    blob."""
 
     def __init__(self, spec, masks, decided):
         super().__init__(spec, "train", masks)
