@@ -6,7 +6,8 @@ devices, of which each end has a token bucket (tc-tbf): so much up and so much d
 bridge, and no narrower than its links.
 
 A namespace here has no name: it lives as long as a process in it, and that process dies with this one, however this one
-ends. So nothing is ever left over, and nothing outside of the namespaces is touched. Needs root, and iproute2.
+ends. So nothing is left over (but what a rank's own children keep; firecaffe has none), and nothing outside of the
+namespaces is touched. Needs root, and iproute2.
 """
 import ctypes
 import os
@@ -62,7 +63,8 @@ class Cluster:
 
     def __enter__(self):
         try:
-            self._keepers = [self._namespace() for _ in range(self.nodes + 1)]
+            for _ in range(self.nodes + 1):
+                self._keepers.append(self._namespace())
             switch = self._keepers[self.nodes]
             self._within(switch, "ip", "link", "add", "bridge", "type", "bridge")
             self._within(switch, "ip", "link", "set", "bridge", "up")
@@ -124,8 +126,11 @@ class Cluster:
         # The line says that the namespace is there; after that the process only waits to be killed.
         keeper = subprocess.Popen(["unshare", "--net", "--uts", "sh", "-c", "echo there && exec sleep infinity"],
                                   stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
-        if keeper.stdout.readline() != b"there\n":
+        with keeper.stdout as line:
+            there = line.readline() == b"there\n"
+        if not there:
             keeper.kill()
+            keeper.wait()
             raise ClusterError("unshare made no network namespace; its own message says why")
         return keeper
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The emulated cluster of bench/cluster: ranks meet in it, its links are as narrow as they are said to be, and nothing
-is left of it."""
+is left of it. And bench/figure4.py, which measures on it."""
 import json
 import os
 import pathlib
 import signal
 import sys
 import unittest
+from xml.etree import ElementTree
 
 from harness import PATIENCE, ROOT, ProcessTest, Running, main, marked_processes, program, wait_until
 
@@ -54,6 +55,21 @@ class Cluster(ProcessTest):
         self.assertEqual(failed.status, 1, str(failed))
         self.assertIn("error: ", failed.err)
         self.assertIn("fast", failed.err)
+
+    def test_figure_4(self):
+        file = self.directory / "figure4.svg"
+        done = self.assert_done(Running([sys.executable, "-B", ROOT / "bench" / "figure4.py", program(), "--ranks", "1", "2",
+                                         "--bytes", "40000", "--rate", "100mbit", "--iterations", "1", "--svg", file]))
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.out.splitlines() if line.startswith("|")]
+        self.assertEqual(rows[0], ["ms", "p = 1", "p = 2"])
+        # 40,000 bytes take 3.2 ms at 100 Mbit/s.
+        self.assertIn(["Equation 3, server", "3", "6"], rows)
+        self.assertIn(["Equation 4, tree", "0", "6"], rows)
+        for row in rows[4:]:
+            self.assertRegex(row[2], r"^\d+ \(\d+\.\d\d\)$")
+        names = [text.text for text in ElementTree.parse(file).iter("{http://www.w3.org/2000/svg}text")]
+        for row in rows[4:]:
+            self.assertIn(row[0].strip("`"), names)
 
     def test_nothing_is_left_when_it_is_killed(self):
         before = set(pathlib.Path("/sys/class/net").iterdir())

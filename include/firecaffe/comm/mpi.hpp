@@ -33,8 +33,8 @@ class MpiSession {
     MpiSession& operator=(const MpiSession&) = delete;
 
   private:
-    bool finalises_ = false;
-    int exceptions_ = 0;  // under way when it was made
+    [[maybe_unused]] bool finalises_ = false;
+    [[maybe_unused]] int exceptions_ = 0;  // under way when it was made
 };
 
 }  // namespace firecaffe::comm

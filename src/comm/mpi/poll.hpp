@@ -7,9 +7,9 @@
 
 namespace firecaffe::comm {
 
-/// So many questions, of a tenth of a microsecond to one, before the core is offered to others. A sum takes MPI many
+/// So many questions, of a microsecond or less each, before the core is offered to others. A sum takes MPI many
 /// steps, and who gave the core away at each of them would wait for it as often.
-inline constexpr int kPollsPerYield = 100;
+inline constexpr int kPollsPerYield = 10;
 
 /// Asks until `done` or until `patience` is over; false for the latter.
 template <class Done>

@@ -59,8 +59,8 @@ class MpiTransport final : public Transport {
   public:
     explicit MpiTransport(MpiMesh mesh) : mesh_(std::move(mesh)), stall_(mesh_.stall_seconds) {
         int found = 0;
-        int* bound = nullptr;  // standard: at least 32767
-        MPI_Comm_get_attr(mesh_.data, MPI_TAG_UB, &bound, &found);
+        int* bound = nullptr;
+        MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &bound, &found);
         if (found != 0) tags_ = static_cast<std::uint64_t>(*bound);
         listen();
     }
@@ -264,7 +264,7 @@ class MpiTransport final : public Transport {
 
     MpiMesh mesh_;
     const Seconds stall_;
-    std::uint64_t tags_ = 32767;
+    std::uint64_t tags_ = 32767;  // what MPI promises at least
     std::vector<MPI_Status> statuses_;
     MPI_Request words_ = MPI_REQUEST_NULL;  // receives what a rank says that gives up
     std::array<char, kMostWords> heard_{};
