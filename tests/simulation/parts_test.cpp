@@ -96,7 +96,8 @@ TEST_CASE("faults of a stream: a changed byte, a cut, a hold") {
     }
     CHECK(line.time.seconds_since_start() == 10);
     auto expected = rising(4);
-    expected.insert(expected.end(), {std::byte{0}, std::byte{1}, std::byte{2} ^ std::byte{0xff}, std::byte{3}});
+    for (const std::byte each : rising(4)) expected.push_back(each);
+    expected[6] ^= std::byte{0xff};
     CHECK(line.take() == expected);
 
     Line twin({});
