@@ -9,7 +9,7 @@ CROPPED = {"data.transform.pad": 0, "data.transform.crop_size": 24}
 
 
 class Accuracy(ProcessTest):
-    def tested(self, *arguments, changes=None):
+    def judged(self, *arguments, changes=None):
         """What is printed, and the figures of --json."""
         figures = self.directory / "figures.json"
         done = self.assert_done(run("test", EXAMPLE, *settings({**CROPPED, **(changes or {})}), "--output",
@@ -18,20 +18,20 @@ class Accuracy(ProcessTest):
 
     def test_one_crop_and_ten(self):
         trained = self.trained(output=self.directory / "run", changes=CROPPED)
-        out, centre = self.tested()
+        out, centre = self.judged()
         self.assertIn(f"top-1 {100 * trained['test_top1']:.2f} %, top-5 {100 * trained['test_top5']:.2f} %", out)
         self.assertIn("on 100 images in", out)
         self.assertEqual((centre["crops"], centre["images"]), (1, 100))
         for key in ("test_loss", "test_top1", "test_top5"):
             self.assertEqual(centre[key], trained[key], key)
-        self.assertEqual(self.tested("--crops", "1", changes={"data.transform.test_crops": 10})[1]["crops"], 1)
+        self.assertEqual(self.judged("--crops", "1", changes={"data.transform.test_crops": 10})[1]["crops"], 1)
 
-        out, ten = self.tested("--crops", "10")
+        out, ten = self.judged("--crops", "10")
         self.assertIn("on 100 images of 10 crops in", out)
         self.assertEqual((ten["crops"], ten["images"]), (10, 100))
         self.assertNotEqual(ten["test_loss"], centre["test_loss"])
         self.assertGreaterEqual(ten["test_top5"], ten["test_top1"])
-        again = self.tested("--threads", "2", changes={"data.transform.test_crops": 10})[1]
+        again = self.judged("--threads", "2", changes={"data.transform.test_crops": 10})[1]
         for key in ("test_loss", "test_top1", "test_top5"):
             self.assertEqual(again[key], ten[key], key)
 
