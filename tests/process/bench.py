@@ -75,13 +75,13 @@ class Runs(ProcessTest):
         self.assertEqual((rows[0][8], rows[0][12], figures["nwrong"]), ("N/A", "N/A", None))
 
     def test_each_transport(self):
-        wire = {}
+        wire = set()
         for transport in ("tcp", "shared_memory"):
             figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "-b", "4", "-e", "1M", "-f", "512")
             self.check_rows(figures, rows, [4, 2048, 1048576], 4)
             self.assertEqual(figures["config"]["transport"], transport)
-            wire[transport] = sum(figures["reducers"][0]["results"][0]["wire_bytes"])
-        self.assertLess(wire["tcp"], wire["shared_memory"], "headers of 48 bytes over TCP, of 64 in shared memory")
+            wire.add(sum(figures["reducers"][0]["results"][0]["wire_bytes"]))
+        self.assertEqual(len(wire), 1, "frames are of one length on both")
 
     def test_ranks_that_are_started_by_hand(self):
         port = free_port()
