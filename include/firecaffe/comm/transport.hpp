@@ -35,6 +35,9 @@ struct OperationTag {
     std::uint32_t step = 0;      ///< training step, for messages
     DType dtype = DType::uint8;  ///< of the elements; both ends must agree
     std::uint64_t count = 0;     ///< elements of the whole request, of which a transfer may be a piece; likewise
+
+    /// Both ends of a transfer speak of the same operation.
+    friend bool operator==(const OperationTag&, const OperationTag&) = default;
 };
 
 /// Buckets of the small sums that a run needs beside its gradients. Those of gradients count from 0 and stay below.
@@ -75,7 +78,8 @@ class Transport {
 
     /// Memory for buffers that are sent often: where peers can reach it, what lies in it is not copied to be sent. Any
     /// thread; zero-filled; may outlive the transport. Once a wait has thrown, peers may still be reading what was
-    /// posted from it: leave it as it is until they have ended as well, or free it. Throws std::bad_alloc.
+    /// posted from it: leave it as it is until they have ended as well, or free it. Throws std::bad_alloc, and
+    /// UnavailableError where the system lets this process share no more.
     virtual Memory<Cpu> allocate(std::size_t bytes) { return Memory<Cpu>(bytes); }
 
     /// Blocks until the transfer is complete. Throws PeerLostError, naming the rank that is lost (not merely the one

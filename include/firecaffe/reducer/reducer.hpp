@@ -60,8 +60,8 @@ class Reducer {
     virtual void sum(const ReduceRequest& request) { wait(submit(request)); }
 
     /// Memory to keep partial sums in: what is summed there may need fewer copies (comm::Transport::allocate).
-    /// Zero-filled; may outlive the reducer. After a failure, free it or leave it as it is. Any thread. Throws
-    /// std::bad_alloc.
+    /// Zero-filled; may outlive the reducer. After a failure, free it or leave it as it is. Any thread. Throws what
+    /// comm::Transport::allocate throws.
     virtual Memory<Cpu> allocate(std::size_t bytes) { return Memory<Cpu>(bytes); }
 
     /// This rank is alive and advancing; called by whoever computes. Any thread.

@@ -212,6 +212,8 @@ Piece* Engine::obstacle(Piece& piece) {
 }
 
 // A transfer that was waited for is complete. That of an addition is kept until then: what it brings may be borrowed.
+// The lender's send is as long incomplete, which hinders nobody: simulate() passes only plans that end even if every
+// send lasts until its receive.
 void Engine::settle(Piece& piece) {
     if (piece.step->kind != Kind::receive_add) piece.transfer.reset();
     if (piece.step->kind == Kind::send) {

@@ -25,7 +25,7 @@ struct Piece {
     // What the engine notes while the piece runs.
     int buffer = kNone;  ///< for receive_add
     bool posted = false, arrived = false;
-    std::unique_ptr<Transfer> transfer;  ///< posted and not yet complete
+    std::unique_ptr<Transfer> transfer;  ///< posted and not yet complete; of an addition, not yet added
 
     std::size_t elements() const { return end - begin; }
 };

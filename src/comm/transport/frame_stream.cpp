@@ -78,8 +78,7 @@ std::optional<LinkFault> FrameReceiver::check_header() {
         return LinkFault{text("it sent a damaged frame: the header of frame ", index_, " is wrong, where ",
                               describe(transfer.tag, transfer.length), " was expected; check memory and network there"),
                          true};
-    if (!same_operation(header->tag, transfer.tag) || header->length != transfer.length ||
-        header->offset != transfer.moved)
+    if (header->tag != transfer.tag || header->length != transfer.length || header->offset != transfer.moved)
         return other_operation(header->tag, header->length, transfer.tag, transfer.length);
     expected_crc_ = header->payload_crc;
     return std::nullopt;

@@ -11,11 +11,6 @@ std::string describe(const OperationTag& tag, std::uint64_t length) {
     return plain ? what : text(what, ", ", tag.count, " elements of ", tag.dtype);
 }
 
-bool same_operation(const OperationTag& a, const OperationTag& b) {
-    return a.sequence == b.sequence && a.bucket == b.bucket && a.step == b.step && a.dtype == b.dtype &&
-           a.count == b.count;
-}
-
 LinkFault other_operation(const OperationTag& sent, std::uint64_t sent_length, const OperationTag& expected,
                           std::uint64_t expected_length) {
     return {text("it is in another operation: it sent ", describe(sent, sent_length), " where its peer waits for ",

@@ -17,10 +17,7 @@ struct LinkFault {
 /// "1000 bytes of bucket 3 of step 615 (all-reduce #1842), 250 elements of float32".
 std::string describe(const OperationTag& tag, std::uint64_t length);
 
-/// Both ends of a transfer speak of the same operation.
-bool same_operation(const OperationTag& a, const OperationTag& b);
-
-/// They do not.
+/// Both ends do not speak of the same operation.
 LinkFault other_operation(const OperationTag& sent, std::uint64_t sent_length, const OperationTag& expected,
                           std::uint64_t expected_length);
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/transport/frame_stream.hpp"
+#include "comm/transport/link_fault.hpp"
 #include "comm/transport/message.hpp"
 #include "comm/transport/watch.hpp"
 

@@ -182,7 +182,7 @@ std::optional<LinkFault> SharedLink::receive_some(std::size_t budget, std::uint6
 std::optional<LinkFault> SharedLink::check(const SharedFrame& frame, const DataTransfer& transfer) const {
     const OperationTag& tag = transfer.tag;
     const OperationTag sent{frame.sequence, frame.bucket, frame.step, static_cast<DType>(frame.dtype), frame.count};
-    if (!same_operation(sent, tag) || frame.length != transfer.length || frame.offset != transfer.moved)
+    if (sent != tag || frame.length != transfer.length || frame.offset != transfer.moved)
         return other_operation(sent, frame.length, tag, transfer.length);
     if (frame.bytes > transfer.length - transfer.moved || (frame.bytes == 0 && transfer.length > 0))
         return LinkFault{text("it sent a damaged frame: ", frame.bytes, " bytes at ", transfer.moved, " in ",

@@ -18,10 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-bool same_operation(const OperationTag& a, const OperationTag& b) {
-    return a.sequence == b.sequence && a.bucket == b.bucket && a.dtype == b.dtype && a.count == b.count;
-}
-
 // One end of a transfer. Linked into the queue of its channel until it is matched.
 struct Operation {
     enum class State { queued, copying, done, cancelled };
@@ -90,7 +86,7 @@ class Group {
         if (queue.first == nullptr || queue.first->sends == operation.sends) return queue.push(operation);
 
         const Operation& other = *queue.first;
-        if (!same_operation(operation.tag, other.tag) || operation.bytes != other.bytes) {
+        if (operation.tag != other.tag || operation.bytes != other.bytes) {
             const Operation& send = operation.sends ? operation : other;
             const Operation& receive = operation.sends ? other : operation;
             return fail(text(info(send.from), " sends ", send.what(), ", but ", info(receive.to), " expects ",

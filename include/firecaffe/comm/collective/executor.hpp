@@ -52,7 +52,7 @@ class Executor {
     /// Throws UsageError if the arguments do not fit the plan or the transport: nothing was sent. Throws what the
     /// transport's wait throws (PeerLostError) after it has aborted the transport: a collective that stopped half-way
     /// cannot be repaired. One call at a time. Allocates nothing once it has seen the largest request; nor
-    /// do the transports of this library.
+    /// does a transport of this library, but that over MPI.
     void run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype, OperationTag tag);
 
     /// Memory held for the plan's scratch slots and for receiving, in bytes. Zero until a plan has such slots, or adds
