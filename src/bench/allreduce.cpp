@@ -56,7 +56,7 @@ class Bench {
           listener_(listener),
           ranks_(transport == nullptr ? 1 : transport->size()),
           rank_(transport == nullptr ? 0 : transport->rank()),
-          values_(rank_, ranks_) {
+          values_(rank_, ranks_, comm::types_on_wire(options.dtype, options.reducer.wire).wire) {
         check();
         ReducerOptions reducer = options.reducer;
         const auto make = [&](const std::string& name) {
@@ -149,12 +149,12 @@ class Bench {
         // What lies in the work buffer otherwise is the sum of the lane before: any numbers do to take the time.
         if (lane.in_place && kind == RoundKind::check) copy_input();
         double barrier = 0;  // eight bytes of either type
-        sum(reducer, bucket_, options_.dtype, &barrier, 1);
+        sum(reducer, bucket_, options_.dtype, &barrier, 1, true);
         const std::uint64_t sent = reducer.statistics().bytes_sent;
 
         const auto start = Clock::now();
         if (!lane.in_place) copy_input();
-        sum(reducer, bucket_, options_.dtype, work_.data(), count_);
+        sum(reducer, bucket_, options_.dtype, work_.data(), count_, false);
         const std::chrono::duration<double> seconds = Clock::now() - start;
 
         if (kind == RoundKind::measure) {
@@ -168,19 +168,22 @@ class Bench {
 
     void copy_input() { std::memcpy(work_.data(), input_.data(), bytes_); }
 
-    void sum(Reducer& reducer, std::uint32_t bucket, DType dtype, void* values, std::size_t count) const {
+    void sum(Reducer& reducer, std::uint32_t bucket, DType dtype, void* values, std::size_t count, bool exact) const {
         auto* const data = static_cast<std::byte*>(values);
         ReduceRequest request;
         request.bucket = bucket;
         request.step = step_;
         request.dtype = dtype;
         request.count = count;
+        request.exact = exact;
         request.partials = {&data, 1};
         reducer.sum(request);
     }
 
     /// Each rank has filled in places of its own, and zeros elsewhere; afterwards all have all.
-    void sum_figures() { sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures_.data(), figures_.size()); }
+    void sum_figures() {
+        sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures_.data(), figures_.size(), true);
+    }
 
     double over_ranks(std::span<const double> seconds) const {
         switch (options_.time) {

@@ -11,6 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kTransports[] = {"auto", "tcp", "shared_memory"};            // by TransportKind
+constexpr const char* kWireTypes[] = {"same", "bfloat16", "float16"};              // by WireType
 constexpr const char* kRankTimes[] = {"rank 0", "average", "minimum", "maximum"};  // by RankTime
 
 Json times_json(const AllreduceTimes& times, std::size_t bytes, int ranks, bool checked) {
@@ -50,6 +51,7 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
                 {"warmup_iters", options.warm_up},
                 {"check", options.checks},
                 {"transport", kTransports[static_cast<std::size_t>(options.reducer.transport)]},
+                {"wire", kWireTypes[static_cast<std::size_t>(options.reducer.wire)]},
                 {"average", kRankTimes[static_cast<std::size_t>(options.time)]}}},
               {"complete", !report.stopped},
               {"nwrong", options.checks > 0 ? Json(report.wrong()) : Json(nullptr)},

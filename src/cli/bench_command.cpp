@@ -27,7 +27,7 @@ struct BenchArguments {
     std::vector<std::string> reducers{"auto"};
     std::string minbytes = "32M", maxbytes = "32M", stepbytes = "1M";
     std::size_t stepfactor = 0;
-    std::string datatype = "float", op = "sum", transport = "auto";
+    std::string datatype = "float", op = "sum", transport = "auto", wire = "same";
     int average = 3, blocking = 1;
     AllreduceOptions options;
     std::string json;
@@ -81,6 +81,13 @@ comm::TransportKind parse_transport(const std::string& word) {
     throw UsageError("--transport ", word, ": there is none of this name; use auto, tcp or shared_memory");
 }
 
+comm::WireType parse_wire(const std::string& word) {
+    if (word == "same") return comm::WireType::same;
+    if (word == "bfloat16") return comm::WireType::bfloat16;
+    if (word == "float16") return comm::WireType::float16;
+    throw UsageError("--wire ", word, ": there is none of this name; use same, bfloat16 or float16");
+}
+
 AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
     if (a.op != "sum") throw UsageError("-o ", a.op, ": reducers form sums and nothing else; use sum, or leave -o out");
     if (a.datatype != "float" && a.datatype != "double")
@@ -94,6 +101,9 @@ AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& re
                                     options.dtype);
     options.time = static_cast<RankTime>(a.average);
     options.reducer.transport = parse_transport(a.transport);
+    options.reducer.wire = parse_wire(a.wire);
+    if (options.reducer.wire != comm::WireType::same && options.dtype != DType::float32)
+        throw UsageError("--wire ", a.wire, " with -d ", a.datatype, ": only float is narrowed; use -d float");
     options.reducers = choose_reducers(a, registry, workers);
     return options;
 }
@@ -102,8 +112,8 @@ AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& re
 std::string terms_text(const BenchArguments& a, const AllreduceOptions& o) {
     return fmt::format("-b {} -e {} -i {} -f {} -n {} -w {} -c {} -d {} -a {} ", a.minbytes, a.maxbytes, a.stepbytes,
                        a.stepfactor, o.iterations, o.warm_up, o.checks, a.datatype, a.average) +
-           fmt::format("--seconds {} --reducer {} --transport {} --deadline {}", o.seconds, fmt::join(o.reducers, ","),
-                       a.transport, o.reducer.deadline_seconds);
+           fmt::format("--seconds {} --reducer {} --transport {} --wire {} --deadline {}", o.seconds,
+                       fmt::join(o.reducers, ","), a.transport, a.wire, o.reducer.deadline_seconds);
 }
 
 /// Shows rows as they come where one reducer is measured. Of several the rows come in turn, so notes say how far it is,
@@ -271,6 +281,8 @@ void add_bench(CLI::App& program, const std::vector<std::string>& argv, Command&
     command
         ->add_option("--transport", a->transport,
                      "Between workers: auto, tcp or shared_memory, as in reducer.transport")
+        ->capture_default_str();
+    command->add_option("--wire", a->wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")
         ->capture_default_str();
     command->add_option("--workers", a->workers, "Start this many worker processes on this machine")
         ->check(CLI::Range(1, 4096));

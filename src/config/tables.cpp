@@ -8,6 +8,7 @@ namespace {
 constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"custom"}};
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
+constexpr Choice kWireTypes[] = {{"same"}, {"bfloat16"}, {"float16"}};
 constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
@@ -232,6 +233,11 @@ void describe(Visitor& visit, ReducerOptions& options) {
         Field("ranks_per_host", "Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.")
             .nonnegative(),
         options.ranks_per_host);
+    visit.choice_of(
+        Field("wire",
+              "How gradients travel. same: in the type they have; bfloat16, float16: in half the bytes, rounded each "
+              "time they are sent, so that the bits depend on the number of workers. Sums are formed in float32."),
+        kWireTypes, options.wire);
     visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
                 options.bucket_mb);
     visit.field(Field("overlap", "Submit buckets during the backward pass."), options.overlap);

@@ -210,6 +210,9 @@ int BackgroundReducer::size() const {
 bool BackgroundReducer::canonical() const {
     return worker_->work().canonical();
 }
+bool BackgroundReducer::exact() const {
+    return worker_->work().exact();
+}
 Ticket BackgroundReducer::submit(const ReduceRequest& request) {
     return worker_->submit(request);
 }

@@ -69,11 +69,15 @@ std::unique_ptr<Reducer> make_scheme(const comm::Scheme& scheme, const ReducerOp
     comm::Plan plan = scheme.plan(transport->size(), shards, scheme_options(scheme, options, *transport));
     comm::ExecutorOptions executor;
     if (!scheme.pipelined) executor.chunk_bytes = comm::kWholeRequest;
-    return make_planned_reducer(std::move(transport), std::move(plan), executor);
+    return make_planned_reducer(std::move(transport), std::move(plan), executor, options.wire);
 }
 
 std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (size_of_group(transport) == 1) return make_local_reducer();
+    if (options.wire != comm::WireType::same)
+        throw ConfigError(
+            "/reducer/wire: 'mpi' sums in the type that gradients have; leave 'same', or use a scheme of "
+            "ours, which can narrow them");
     return make_mpi_reducer(std::move(transport), shards, options);
 }
 

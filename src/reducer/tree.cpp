@@ -13,17 +13,20 @@ namespace {
 
 class PlannedReducer final : public BlockingReducer {
   public:
-    PlannedReducer(std::shared_ptr<comm::Transport> transport, comm::Plan plan, comm::ExecutorOptions options)
-        : transport_(std::move(transport)), plan_(std::move(plan)), executor_(*transport_, options) {}
+    PlannedReducer(std::shared_ptr<comm::Transport> transport, comm::Plan plan, comm::ExecutorOptions options,
+                   comm::WireType wire)
+        : transport_(std::move(transport)), plan_(std::move(plan)), executor_(*transport_, options), wire_(wire) {}
 
     std::string_view name() const override { return plan_.scheme; }
     int rank() const override { return transport_->rank(); }
     int size() const override { return transport_->size(); }
-    bool canonical() const override { return plan_.canonical; }
+    bool canonical() const override { return plan_.canonical && exact(); }
+    bool exact() const override { return wire_ == comm::WireType::same; }
     int partials() const override { return plan_.slots(rank()); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
-        executor_.run(plan_, request.partials, request.count, request.dtype,
+        const comm::WireType wire = request.exact ? comm::WireType::same : wire_;
+        executor_.run(plan_, request.partials, request.count, comm::types_on_wire(request.dtype, wire),
                       {.sequence = sequence, .bucket = request.bucket, .step = request.step});
     }
 
@@ -43,6 +46,7 @@ class PlannedReducer final : public BlockingReducer {
     std::shared_ptr<comm::Transport> transport_;
     comm::Plan plan_;
     comm::Executor executor_;
+    const comm::WireType wire_;
 };
 
 void require(const std::shared_ptr<comm::Transport>& transport) {
@@ -53,14 +57,14 @@ void require(const std::shared_ptr<comm::Transport>& transport) {
 }  // namespace
 
 std::unique_ptr<Reducer> make_planned_reducer(std::shared_ptr<comm::Transport> transport, comm::Plan plan,
-                                              comm::ExecutorOptions options) {
+                                              comm::ExecutorOptions options, comm::WireType wire) {
     require(transport);
     if (plan.ranks != transport->size()) {
         throw UsageError("a plan '", plan.scheme, "' for ", plan.ranks, " ranks, but the transport has ",
                          transport->size(), "; plan for the transport's size()");
     }
     return std::make_unique<BackgroundReducer>(
-        std::make_unique<PlannedReducer>(std::move(transport), std::move(plan), options));
+        std::make_unique<PlannedReducer>(std::move(transport), std::move(plan), options, wire));
 }
 
 std::unique_ptr<Reducer> make_tree_reducer(std::shared_ptr<comm::Transport> transport, int shards) {

@@ -87,7 +87,7 @@ GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const
       reducer(exchange_reducer),
       block(shard_block(reducer.rank(), reducer.size(), options.shards)),
       roots(maximal_nodes(block, options.shards)),
-      buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes)) {
+      buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes, !reducer.exact())) {
     arena_count = std::min(static_cast<std::size_t>(std::max(block.size(), 1)),
                            most_subtrees(block, options.shards) + static_cast<std::size_t>(options.threads));
     std::size_t nodes = 0;
@@ -155,6 +155,7 @@ void GradientExchange<T, Device>::State::submit_ready(bool everything) {
         request.step = step;
         request.dtype = dtype_of<T>;
         request.count = span.count();
+        request.exact = span.begin >= layout.size();  // a tail that travels alone
         request.partials = partials;
         of_bucket.ticket = reducer.submit(request);
     }

@@ -39,6 +39,7 @@ class BlockingReducer {
     virtual int rank() const = 0;
     virtual int size() const = 0;
     virtual bool canonical() const = 0;
+    virtual bool exact() const { return true; }
     /// Partial sums that this rank brings per bucket; a request with another number is refused by submit().
     virtual int partials() const { return 1; }
 
@@ -73,6 +74,7 @@ class BackgroundReducer final : public Reducer {
     int rank() const override;
     int size() const override;
     bool canonical() const override;
+    bool exact() const override;
 
     /// Throws UsageError for a request that cannot be meant (dtype, number of partials, null memory, after close()).
     /// After a failure: throws what reduce() threw.

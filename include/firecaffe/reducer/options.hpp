@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "firecaffe/comm/collective/wire_type.hpp"
 #include "firecaffe/comm/transport/kind.hpp"
 
 namespace firecaffe {
@@ -15,6 +16,7 @@ struct ReducerOptions {
     std::int64_t servers = 0;  ///< of sharded_server: workers that also serve; 0: every worker
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;
+    comm::WireType wire = comm::WireType::same;  ///< in which gradients travel
     double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
     bool overlap = true;     ///< submit buckets during the backward pass
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes

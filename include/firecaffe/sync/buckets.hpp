@@ -17,8 +17,9 @@ struct Bucket {
 
 /// Cuts the arena (layout.size() + tail elements) into buckets: one is closed at the end of the parameter with which it
 /// reaches `bucket_bytes`. The last bucket also holds the tail, so that scalars known before the backward pass cost no
-/// message of their own. There is always at least one bucket. Pure: equal on all ranks.
+/// message of their own; or it is the tail alone, where gradients are rounded on the way (`tail_apart`). There is always
+/// at least one bucket. Pure: equal on all ranks.
 std::vector<Bucket> plan_buckets(const ArenaLayout& layout, std::size_t tail, std::size_t element_bytes,
-                                 std::size_t bucket_bytes);
+                                 std::size_t bucket_bytes, bool tail_apart = false);
 
 }  // namespace firecaffe
