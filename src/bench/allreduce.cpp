@@ -11,8 +11,10 @@
 #include <utility>
 
 #include "bench/known_sums.hpp"
+#include "bench/network_probe.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/device/memory.hpp"
+#include "firecaffe/reducer/scheme.hpp"
 
 namespace firecaffe {
 
@@ -34,6 +36,7 @@ Memory<Cpu> try_to(Allocate allocate, std::size_t bytes) {
 /// A reducer under measurement.
 struct Contestant {
     std::unique_ptr<Reducer> reducer;
+    std::optional<SchemeRun> scheme;         ///< if it is to be predicted
     std::uint64_t wire_bytes = 0, sums = 0;  ///< of the iterations that were measured at this length
 };
 
@@ -54,6 +57,7 @@ class Bench {
           const std::shared_ptr<comm::Transport>& transport, const AllreduceListener& listener)
         : options_(options),
           listener_(listener),
+          transport_(transport),
           ranks_(transport == nullptr ? 1 : transport->size()),
           rank_(transport == nullptr ? 0 : transport->rank()),
           values_(rank_, ranks_, comm::types_on_wire(options.dtype, options.reducer.wire).wire) {
@@ -66,7 +70,7 @@ class Bench {
         control_ = make("auto");
         for (const std::string& name : options.reducers) {
             for (const bool in_place : {false, true}) lanes_.push_back({contestants_.size(), in_place});
-            contestants_.push_back({make(name)});
+            contestants_.push_back({make(name), find_plan(reducer, transport)});
             const Reducer& made = *contestants_.back().reducer;
             report_.tables.push_back({name, std::string(made.name()), made.canonical()});
         }
@@ -78,6 +82,10 @@ class Bench {
 
     AllreduceReport run() {
         try {
+            if (predicts()) {
+                const auto sum = [this](std::span<double> figures) { sum_exactly(figures); };
+                report_.network = bench::measure_network(*transport_, sum);
+            }
             for (std::size_t i = 0; i < options_.counts.size() && !report_.stopped; ++i) measure_length(i);
         } catch (const std::exception& error) {
             control_->abort(error.what());  // the others learn why
@@ -99,6 +107,14 @@ class Bench {
             throw UsageError("iterations ", options_.iterations, ", warm_up ", options_.warm_up, ", checks ",
                              options_.checks, ", seconds ", options_.seconds,
                              "; give no negative number, and more than 0 seconds");
+    }
+
+    bool predicts() const { return options_.predict && ranks_ > 1; }
+
+    std::optional<SchemeRun> find_plan(const ReducerOptions& reducer,
+                                       const std::shared_ptr<comm::Transport>& transport) const {
+        if (!predicts()) return std::nullopt;
+        return find_scheme(reducer, *transport, ranks_);
     }
 
     void measure_length(std::size_t number) {
@@ -181,8 +197,9 @@ class Bench {
     }
 
     /// Each rank has filled in places of its own, and zeros elsewhere; afterwards all have all.
-    void sum_figures() {
-        sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures_.data(), figures_.size(), true);
+    void sum_figures() { sum_exactly(figures_); }
+    void sum_exactly(std::span<double> figures) const {
+        sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures.data(), figures.size(), true);
     }
 
     double over_ranks(std::span<const double> seconds) const {
@@ -230,6 +247,7 @@ class Bench {
             row.iterations = iterations;
             const auto wire = std::span(figures_).subspan(lanes_.size() + c * ranks, ranks);
             row.wire_bytes.assign(wire.begin(), wire.end());
+            if (const auto& scheme = contestants_[c].scheme) row.predicted_seconds = predict(*scheme);
             for (std::size_t i = 0; i < lanes_.size(); ++i) {
                 if (lanes_[i].contestant != c) continue;
                 AllreduceTimes& times = lanes_[i].in_place ? row.in_place : row.out_of_place;
@@ -241,8 +259,14 @@ class Bench {
         }
     }
 
+    double predict(const SchemeRun& scheme) const {
+        const auto types = comm::types_on_wire(options_.dtype, options_.reducer.wire);
+        return comm::price(scheme.plan, count_, types, report_.network, scheme.executor).seconds;
+    }
+
     const AllreduceOptions& options_;
     const AllreduceListener& listener_;
+    const std::shared_ptr<comm::Transport> transport_;  // null for one rank
     const int ranks_, rank_;
     const bench::KnownSums values_;
     std::unique_ptr<Reducer> control_;

@@ -112,8 +112,8 @@ AllreduceOptions read_options(const BenchArguments& a, const ReducerRegistry& re
 std::string terms_text(const BenchArguments& a, const AllreduceOptions& o) {
     return fmt::format("-b {} -e {} -i {} -f {} -n {} -w {} -c {} -d {} -a {} ", a.minbytes, a.maxbytes, a.stepbytes,
                        a.stepfactor, o.iterations, o.warm_up, o.checks, a.datatype, a.average) +
-           fmt::format("--seconds {} --reducer {} --transport {} --wire {} --deadline {}", o.seconds,
-                       fmt::join(o.reducers, ","), a.transport, a.wire, o.reducer.deadline_seconds);
+           fmt::format("--seconds {} --reducer {} --transport {} --wire {} --predict {} --deadline {}", o.seconds,
+                       fmt::join(o.reducers, ","), a.transport, a.wire, o.predict, o.reducer.deadline_seconds);
 }
 
 /// Shows rows as they come where one reducer is measured. Of several the rows come in turn, so notes say how far it is,
@@ -287,6 +287,8 @@ void add_bench(CLI::App& program, const std::vector<std::string>& argv, Command&
     command->add_option("--workers", a->workers, "Start this many worker processes on this machine")
         ->check(CLI::Range(1, 4096));
     add_options_of_nccl_tests(*command, *a);
+    command->add_flag("!--no-predict", a->options.predict,
+                      "Do not measure single messages first, nor say what the model\nexpects of each sum");
     command->add_option("--seconds", a->options.seconds, "For the iterations at one size, where -n does not say")
         ->check(CLI::Range(1e-3, 3600.0))
         ->capture_default_str();

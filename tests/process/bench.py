@@ -48,6 +48,11 @@ class Runs(ProcessTest):
                 self.assertLessEqual(result[way]["min_us"], result[way]["p50_us"])
                 self.assertLessEqual(result[way]["p50_us"], result[way]["p95_us"])
             self.assertEqual((result["iters"], len(result["wire_bytes"])), (3, figures["ranks"]))
+            if ranks == 1:
+                self.assertEqual((result["predicted_us"], figures["network"]), (None, None))
+            else:
+                self.assertGreater(result["predicted_us"], 0)
+                self.assertGreater(figures["network"]["link"]["alpha_us"], 0)
 
     def test_every_reducer_with_one_two_and_three_workers(self):
         known = known_reducers()
@@ -83,6 +88,16 @@ class Runs(ProcessTest):
             wire.add(sum(figures["reducers"][0]["results"][0]["wire_bytes"]))
         self.assertEqual(len(wire), 1, "frames are of one length on both")
 
+    def test_narrow_types_on_the_wire(self):
+        wire = {}
+        for name in ("same", "bfloat16", "float16"):
+            figures, rows, _ = self.figures("--workers", "2", "--wire", name, "-b", "1M", "-e", "1M", "--no-predict")
+            self.assertEqual((rows[0][8], rows[0][12], figures["network"]), ("0", "0", None))
+            self.assertEqual((figures["config"]["wire"], figures["reducers"][0]["canonical"]), (name, name == "same"))
+            wire[name] = sum(figures["reducers"][0]["results"][0]["wire_bytes"])
+        self.assertEqual(wire["bfloat16"], wire["float16"])
+        self.assertAlmostEqual(wire["same"] / wire["bfloat16"], 2, delta=0.01)
+
     def test_ranks_that_are_started_by_hand(self):
         port = free_port()
         ranks = [bench(*QUICK, "-b", "1K", "-e", "1K", environment=by_hand(rank, 2, port)) for rank in (0, 1)]
@@ -106,6 +121,8 @@ class Flags(ProcessTest):
                                  (("-n", "-1"), ("--iters",)),
                                  (("-g", "1"), ("-g",)),
                                  (("--seconds", "0"), ("--seconds",)),
+                                 (("--wire", "half"), ("--wire half", "bfloat16 or float16")),
+                                 (("--wire", "float16", "-d", "double"), ("only float is narrowed",)),
                                  (("--transport", "shm"), ("--transport shm", "auto, tcp or shared_memory")),
                                  (("--reducer", "treee"), ("--reducer treee", "tree")),
                                  (("--reducer", "tree,rign"), ("--reducer rign", "tree")),

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/random.hpp"
 #include "firecaffe/reducer/background.hpp"

@@ -18,9 +18,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "firecaffe/comm/collective/price.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/core/dtype.hpp"
 #include "firecaffe/reducer/factory.hpp"
@@ -41,6 +43,7 @@ struct AllreduceOptions {
     int warm_up = 5;       ///< iterations before the clock counts
     int checks = 1;        ///< iterations after that, whose sums are compared with the exact ones; 0: none
     RankTime time = RankTime::maximum;
+    bool predict = true;  ///< measure single messages first, and say what each sum should take by the model of price.hpp
 };
 
 /// Figures of one way of summing, over its iterations.
@@ -58,6 +61,7 @@ struct AllreduceRow {
     std::size_t count = 0, bytes = 0;
     int iterations = 0;
     AllreduceTimes out_of_place, in_place;
+    std::optional<double> predicted_seconds;  ///< in place; none if the reducer runs no plan, or nothing was predicted
     std::vector<double> wire_bytes;  ///< by rank: put on the wire for one sum, frames' headers included
 };
 
@@ -75,6 +79,7 @@ struct AllreduceTable {
 
 struct AllreduceReport {
     int ranks = 1;
+    comm::NetworkModel network;          ///< what predictions stand on
     std::vector<AllreduceTable> tables;  ///< in the order of AllreduceOptions::reducers
     bool stopped = false;                ///< somebody wished so: rows are missing
 
