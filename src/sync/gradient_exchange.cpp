@@ -155,7 +155,7 @@ void GradientExchange<T, Device>::State::submit_ready(bool everything) {
         request.step = step;
         request.dtype = dtype_of<T>;
         request.count = span.count();
-        request.exact = span.begin >= layout.size();  // a tail that travels alone
+        request.exact = span.exact;
         request.partials = partials;
         of_bucket.ticket = reducer.submit(request);
     }

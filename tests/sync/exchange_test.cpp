@@ -71,6 +71,24 @@ TEST_CASE("buckets tile the arena at the ends of parameters, and the last holds 
     CHECK(apart.back().begin == layout.size());
     CHECK(apart.back().count() == 16);
     CHECK(plan_buckets(layout, 0, 4, 512, true).size() == buckets.size());
+    for (std::size_t b = 0; b < apart.size(); ++b) CHECK(apart[b].exact == (b + 1 == apart.size()));
+    for (const Bucket& b : buckets) CHECK(b.exact);
+}
+
+TEST_CASE("where gradients are rounded, statistics have buckets of their own") {
+    ArenaLayout layout;
+    for (const char* name : {"a", "b.mean", "b.variance", "c", "d", "e.mean"})
+        layout.add(name, Shape{20}, 1, 1,
+                   std::string_view(name).size() > 1 ? std::optional(0.9) : std::optional<double>());
+    const auto buckets = plan_buckets(layout, 16, 4, 1u << 20, true);
+    const std::size_t bounds[] = {0, 32, 96, 160, 208};  // parameters begin at multiples of 16
+    REQUIRE(buckets.size() == 4);
+    for (std::size_t b = 0; b < 4; ++b) {
+        CHECK(buckets[b].begin == bounds[b]);
+        CHECK(buckets[b].end == bounds[b + 1]);
+        CHECK(buckets[b].exact == (b % 2 == 1));
+    }
+    CHECK(plan_buckets(layout, 16, 4, 1u << 20).size() == 1);
 }
 
 TEST_CASE("one worker adds its shards along the tree, in any order of completion") {
