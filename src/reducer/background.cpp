@@ -97,6 +97,7 @@ class BackgroundReducer::Worker {
         const std::scoped_lock lock(mutex_);
         ReducerStatistics statistics = statistics_;
         statistics.bytes_sent = work_->bytes_sent();
+        statistics.kept_back = work_->kept_back();
         return statistics;
     }
 

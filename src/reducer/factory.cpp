@@ -7,6 +7,7 @@
 
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/reducer/codec.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/mpi.hpp"
 #include "firecaffe/reducer/scheme.hpp"
@@ -32,6 +33,13 @@ std::unique_ptr<Reducer> make_local(const ReducerOptions&, TransportPointer tran
 std::unique_ptr<Reducer> make_scheme(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (transport == nullptr) return make_local_reducer();  // any scheme, for one worker
     SchemeRun run = *find_scheme(options, *transport, shards);
+    if (auto codec = make_codec(options.codec)) {
+        if (options.wire != comm::WireType::same)
+            throw ConfigError(
+                "/reducer/wire: a codec's messages are not narrowed; use one of reducer.wire and "
+                "reducer.codec");
+        return make_coded_reducer(std::move(transport), std::move(run.plan), std::move(codec), run.executor);
+    }
     return make_planned_reducer(std::move(transport), std::move(run.plan), run.executor, options.wire);
 }
 
@@ -41,6 +49,9 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
         throw ConfigError(
             "/reducer/wire: 'mpi' sums in the type that gradients have; leave 'same', or use a scheme of "
             "ours, which can narrow them");
+    if (options.codec.type != CodecOptions::Type::none)
+        throw ConfigError(
+            "/reducer/codec: MPI's own all-reduce knows no codecs; leave 'none', or use a scheme of ours");
     return make_mpi_reducer(std::move(transport), shards, options);
 }
 

@@ -30,8 +30,8 @@
 
 namespace firecaffe {
 
-/// How one bucket is summed. All functions but allocate, note_progress, abort and bytes_sent are called by one thread
-/// at a time; those four may come from any thread, during reduce() too.
+/// How one bucket is summed. All functions but allocate, note_progress, abort, bytes_sent and kept_back are called by
+/// one thread at a time; those may come from any thread, during reduce() too.
 class BlockingReducer {
   public:
     virtual ~BlockingReducer() = default;
@@ -55,6 +55,7 @@ class BlockingReducer {
     /// Orderly end; nothing is called after it.
     virtual void close() noexcept {}
     virtual std::uint64_t bytes_sent() const { return 0; }
+    virtual double kept_back() const { return 0; }  ///< as ReducerStatistics
 };
 
 struct BackgroundOptions {

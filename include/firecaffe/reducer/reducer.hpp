@@ -43,6 +43,8 @@ struct ReducerStatistics {
     std::uint64_t bytes_reduced = 0;  ///< sum of count * size_of(dtype)
     std::uint64_t bytes_sent = 0;     ///< on the wire, by this rank
     double busy_seconds = 0.0;        ///< time in which at least one request was being worked on
+    /// With a codec: |what this rank kept back| / |what there was to send|, Euclidean, the mean over requests.
+    double kept_back = 0.0;
 };
 
 class Reducer {

@@ -68,6 +68,8 @@ struct TrainSummary {
     std::string parameters_digest;   ///< SHA-256; see tensor/arena.hpp
     double communication_seconds = 0.0;
     double exposed_communication_seconds = 0.0;
+    std::uint64_t communication_bytes = 0;  ///< that this rank has sent for its reducer
+    double kept_back = 0.0;                 ///< as ReducerStatistics; 0 without a codec
     double data_wait_seconds = 0.0;
     std::int64_t resumed_from = -1;  ///< iteration of the checkpoint that the run went on from; -1: none
     std::string checkpoint;          ///< the last one written; empty: none
