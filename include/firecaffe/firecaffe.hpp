@@ -7,6 +7,7 @@
 #include "firecaffe/analysis/drawing.hpp"
 #include "firecaffe/analysis/timing.hpp"
 #include "firecaffe/bench/allreduce.hpp"
+#include "firecaffe/bench/overlap.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/all_gather.hpp"
 #include "firecaffe/comm/collective/double_tree.hpp"
