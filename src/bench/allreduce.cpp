@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "bench/known_sums.hpp"
-#include "bench/network_probe.hpp"
+#include "firecaffe/comm/collective/measure_network.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/device/memory.hpp"
 #include "firecaffe/reducer/scheme.hpp"
@@ -67,7 +67,7 @@ class Bench {
             reducer.type = name;
             return registry.make(reducer, transport, ranks_);  // as many shards as ranks: one partial sum of each
         };
-        control_ = make("auto");
+        control_ = make("pipelined_tree");
         for (const std::string& name : options.reducers) {
             for (const bool in_place : {false, true}) lanes_.push_back({contestants_.size(), in_place});
             contestants_.push_back({make(name), find_plan(reducer, transport)});
@@ -83,8 +83,7 @@ class Bench {
     AllreduceReport run() {
         try {
             if (predicts()) {
-                const auto sum = [this](std::span<double> figures) { sum_exactly(figures); };
-                report_.network = bench::measure_network(*transport_, sum);
+                report_.network = comm::measure_network(*transport_);
             }
             for (std::size_t i = 0; i < options_.counts.size() && !report_.stopped; ++i) measure_length(i);
         } catch (const std::exception& error) {
@@ -113,7 +112,7 @@ class Bench {
 
     std::optional<SchemeRun> find_plan(const ReducerOptions& reducer,
                                        const std::shared_ptr<comm::Transport>& transport) const {
-        if (!predicts()) return std::nullopt;
+        if (!predicts() || reducer.type == "auto") return std::nullopt;  // auto has many
         return find_scheme(reducer, *transport, ranks_);
     }
 
@@ -197,9 +196,8 @@ class Bench {
     }
 
     /// Each rank has filled in places of its own, and zeros elsewhere; afterwards all have all.
-    void sum_figures() { sum_exactly(figures_); }
-    void sum_exactly(std::span<double> figures) const {
-        sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures.data(), figures.size(), true);
+    void sum_figures() {
+        sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures_.data(), figures_.size(), true);
     }
 
     double over_ranks(std::span<const double> seconds) const {
@@ -254,8 +252,11 @@ class Bench {
                 times = AllreduceTimes::of(lanes_[i].seconds);
                 times.wrong = static_cast<std::uint64_t>(figures_[i]);
             }
-            report_.tables[c].rows.push_back(std::move(row));
-            if (listener_.measured) listener_.measured(report_.tables[c]);
+            AllreduceTable& table = report_.tables[c];
+            if (std::string chosen = contestants_[c].reducer->statistics().schemes; !chosen.empty())
+                table.scheme = std::move(chosen);
+            table.rows.push_back(std::move(row));
+            if (listener_.measured) listener_.measured(table);
         }
     }
 

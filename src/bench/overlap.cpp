@@ -44,7 +44,7 @@ class Bench {
           rank_(transport_ == nullptr ? 0 : transport_->rank()) {
         check();
         report_.ranks = ranks_;
-        control_ = make("auto", ReducerOptions{});
+        control_ = make(ranks_ == 1 ? "local" : "pipelined_tree", ReducerOptions{});
     }
 
     OverlapReport run() {
@@ -113,7 +113,8 @@ class Bench {
                 if (i >= 0) lane.seconds.push_back(seconds);
             }
         }
-        OverlapRow row{.reducer = name, .scheme = std::string(reducer->name())};
+        OverlapRow row{.reducer = name, .scheme = reducer->statistics().schemes};
+        if (row.scheme.empty()) row.scheme = reducer->name();
         row.buckets = lanes[1].exchange->buckets().size();
         row.step_after = median(lanes[0].seconds);
         row.step = median(lanes[1].seconds);

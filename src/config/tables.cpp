@@ -223,7 +223,8 @@ void describe(Visitor& visit, LrPolicyOptions& options) {
 void describe(Visitor& visit, ReducerOptions& options) {
     visit.field(
         Field("type",
-              "How gradients are summed: auto (local for one worker, else pipelined_tree), local, star, "
+              "How gradients are summed: auto (local for one worker, else the canonical scheme that by its "
+              "model is the quickest for each length, after measuring what messages take), local, star, "
               "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level, mpi "
               "(MPI's all-reduce, for workers that mpirun starts), or the name of a registered reducer.")
             .sized(1),

@@ -98,6 +98,7 @@ class BackgroundReducer::Worker {
         ReducerStatistics statistics = statistics_;
         statistics.bytes_sent = work_->bytes_sent();
         statistics.kept_back = work_->kept_back();
+        statistics.schemes = work_->schemes();
         return statistics;
     }
 

@@ -12,6 +12,7 @@
 #include "firecaffe/reducer/mpi.hpp"
 #include "firecaffe/reducer/scheme.hpp"
 #include "firecaffe/reducer/tree.hpp"
+#include "reducer/auto.hpp"
 
 namespace firecaffe {
 namespace {
@@ -63,7 +64,8 @@ ReducerRegistry::ReducerRegistry() {
     for (const comm::Scheme& scheme : comm::schemes()) add(scheme.name, make_scheme);
     add("auto", [](const ReducerOptions& options, TransportPointer transport, int shards) {
         if (size_of_group(transport) == 1) return make_local(options, std::move(transport), shards);
-        return make_scheme(options, std::move(transport), shards);
+        if (options.codec.type != CodecOptions::Type::none) return make_scheme(options, std::move(transport), shards);
+        return make_auto_reducer(std::move(transport), shards, options);
     });
 }
 

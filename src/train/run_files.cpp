@@ -48,6 +48,7 @@ std::string summary_json(const TrainSummary& s) {
     json["workers"] = s.workers;
     json["threads"] = s.threads;
     json["reducer"] = s.reducer;
+    json["schemes"] = s.schemes.empty() ? Json(nullptr) : Json(s.schemes);
     json["global_batch"] = s.global_batch;
     json["effective_base_lr"] = s.effective_base_lr;
     json["shards"] = s.shards;

@@ -267,6 +267,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.communication_seconds = exchanged.busy_seconds;
     s.communication_bytes = exchanged.bytes_sent;
     s.kept_back = exchanged.kept_back;
+    s.schemes = exchanged.schemes;
     s.exposed_communication_seconds = exchange->exposed_seconds();
     s.data_wait_seconds = data_wait_seconds;
     s.resumed_from = resumed_from;

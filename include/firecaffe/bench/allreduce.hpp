@@ -10,7 +10,7 @@
 // a Reducer does. Out of place, they stay: the operation is a copy into a second buffer and the sum there.
 //
 // Ranks do nothing by a decision of their own: how often is measured is decided by rank 0, and a wish to stop is a
-// wish of all; both travel through sums, and so do the figures, by a reducer "auto" beside those that are measured. So
+// wish of all; both travel through sums, and so do the figures, by a reducer "pipelined_tree" beside those that are measured. So
 // all ranks get the same report. Before each measurement stands a barrier: a sum of one element by the same reducer.
 #pragma once
 
@@ -61,14 +61,14 @@ struct AllreduceRow {
     std::size_t count = 0, bytes = 0;
     int iterations = 0;
     AllreduceTimes out_of_place, in_place;
-    std::optional<double> predicted_seconds;  ///< in place; none if the reducer runs no plan, or nothing was predicted
+    std::optional<double> predicted_seconds;  ///< in place; none if the reducer has not one plan, or nothing was predicted
     std::vector<double> wire_bytes;  ///< by rank: put on the wire for one sum, frames' headers included
 };
 
 /// All of one reducer.
 struct AllreduceTable {
     std::string reducer;     ///< the name asked for
-    std::string scheme;      ///< what it is: "auto" may be "tree"
+    std::string scheme;      ///< what it is: "auto" may be "direct", or several for several lengths
     bool canonical = false;  ///< the same bits for any number of ranks
     std::vector<AllreduceRow> rows{};
 

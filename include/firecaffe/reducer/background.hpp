@@ -24,14 +24,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "firecaffe/reducer/reducer.hpp"
 
 namespace firecaffe {
 
-/// How one bucket is summed. All functions but allocate, note_progress, abort, bytes_sent and kept_back are called by
-/// one thread at a time; those may come from any thread, during reduce() too.
+/// How one bucket is summed. All functions but allocate, note_progress, abort, bytes_sent, kept_back and schemes are
+/// called by one thread at a time; those may come from any thread, during reduce() too.
 class BlockingReducer {
   public:
     virtual ~BlockingReducer() = default;
@@ -55,7 +56,8 @@ class BlockingReducer {
     /// Orderly end; nothing is called after it.
     virtual void close() noexcept {}
     virtual std::uint64_t bytes_sent() const { return 0; }
-    virtual double kept_back() const { return 0; }  ///< as ReducerStatistics
+    virtual double kept_back() const { return 0; }  ///< as ReducerStatistics, and so below
+    virtual std::string schemes() const { return {}; }
 };
 
 struct BackgroundOptions {

@@ -28,7 +28,7 @@ class ReducerRegistry {
         std::function<std::unique_ptr<Reducer>(const ReducerOptions&, std::shared_ptr<comm::Transport>, int shards)>;
 
     /// Knows "local", each of comm::schemes() by its name, "mpi" (whether or not this build has MPI), and "auto": local
-    /// for one worker, else pipelined_tree.
+    /// for one worker, else the canonical scheme that should be quickest for each length, by what messages take here.
     ReducerRegistry();
 
     /// Throws UsageError for an empty name, one that is taken, or an empty factory.

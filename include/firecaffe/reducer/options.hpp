@@ -24,7 +24,7 @@ struct ReducerOptions {
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;
     comm::WireType wire = comm::WireType::same;  ///< in which gradients travel
-    CodecOptions codec;                          ///< instead of gradients as they are; not with `wire`
+    CodecOptions codec{};                          ///< instead of gradients as they are; not with `wire`
     double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
     bool overlap = true;     ///< submit buckets during the backward pass
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "firecaffe/core/dtype.hpp"
@@ -45,6 +46,7 @@ struct ReducerStatistics {
     double busy_seconds = 0.0;        ///< time in which at least one request was being worked on
     /// With a codec: |what this rank kept back| / |what there was to send|, Euclidean, the mean over requests.
     double kept_back = 0.0;
+    std::string schemes;  ///< of a reducer that chooses: what it has chosen so far, in words
 };
 
 class Reducer {

@@ -60,6 +60,7 @@ struct TrainSummary {
     int workers = 1;
     std::int64_t threads = 1;        ///< math threads of each worker
     std::string reducer;
+    std::string schemes;             ///< as ReducerStatistics; empty if the reducer has no choice
     std::int64_t global_batch = 0;
     double effective_base_lr = 0.0;  ///< base_lr after lr_scaling
     int shards = 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/network_probe.hpp"
+#include "firecaffe/comm/collective/measure_network.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -8,19 +8,15 @@
 
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
+#include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/device/memory.hpp"
 
-namespace firecaffe::bench {
+namespace firecaffe::comm {
 
 namespace {
 
-using comm::LinkModel;
-using comm::Rank;
-using comm::Step;
-
 constexpr std::size_t kLongest = std::size_t{64} << 20;  // bytes
-constexpr double kLongEnough = 0.02;                     // seconds of an exchange, to tell bytes from latency
-constexpr int kShortTimes = 200, kLongTimes = 7;
+constexpr int kShortTimes = 60, kLongTimes = 7;
 
 double median(std::vector<double> values) {
     std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
@@ -32,8 +28,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 /// Ranks 0 and `peer` send each other all of slot 0, at once; the others do nothing.
-comm::Plan exchange_with(Rank peer, int ranks) {
-    comm::Plan plan;
+Plan exchange_with(Rank peer, int ranks) {
+    Plan plan;
     plan.scheme = "exchange";
     plan.ranks = ranks;
     plan.rounds = 1;
@@ -50,13 +46,16 @@ comm::Plan exchange_with(Rank peer, int ranks) {
 
 class Probe {
   public:
-    Probe(comm::Transport& transport, const std::function<void(std::span<double>)>& sum_over_ranks)
-        : transport_(transport), executor_(transport), sum_over_ranks_(sum_over_ranks) {}
+    Probe(Transport& transport, double long_enough)
+        : transport_(transport),
+          long_enough_(long_enough),
+          executor_(transport),
+          tree_(plan_tree(transport.size(), transport.size())) {}
 
     LinkModel measure(Rank peer) {
         const bool concerned = transport_.rank() == 0 || transport_.rank() == peer;
-        const comm::Plan plan = exchange_with(peer, transport_.size());
-        const std::size_t chunk = comm::ExecutorOptions().chunk_bytes;
+        const Plan plan = exchange_with(peer, transport_.size());
+        const std::size_t chunk = ExecutorOptions().chunk_bytes;
         LinkModel link;
         link.alpha = exchange(plan, 1, kShortTimes);
         for (std::size_t bytes = 2 * chunk; bytes <= kLongest; bytes *= 2) {
@@ -64,7 +63,7 @@ class Probe {
             const double seconds = exchange(plan, bytes / sizeof(float), kLongTimes);
             const auto chunks = static_cast<double>(bytes / chunk);
             link.beta = std::max(0.0, seconds - chunks * link.alpha) / static_cast<double>(bytes);
-            if (seconds >= kLongEnough) break;
+            if (seconds >= long_enough_) break;
             transport_.note_progress();
         }
         return link;
@@ -74,19 +73,18 @@ class Probe {
     double measure_adding() {
         double figure = 0;
         if (transport_.rank() == 0) {
-            const std::size_t chunk = comm::ExecutorOptions().chunk_bytes, all = 64 * chunk;
+            const std::size_t chunk = ExecutorOptions().chunk_bytes, all = 64 * chunk;
             const Memory<Cpu> sums(all), received(chunk);
             std::vector<double> seconds;
             for (int i = 0; i < kLongTimes; ++i) {
                 const auto start = std::chrono::steady_clock::now();
                 for (std::size_t at = 0; at < all; at += chunk)
-                    comm::add_elements(DType::float32, sums.data() + at, received.data(), chunk / sizeof(float));
+                    add_elements(DType::float32, sums.data() + at, received.data(), chunk / sizeof(float));
                 seconds.push_back(seconds_since(start));
             }
             figure = median(seconds) / static_cast<double>(all);
         }
-        sum_over_ranks_({&figure, 1});
-        return figure;
+        return told_by_rank_0(figure);
     }
 
   private:
@@ -95,30 +93,39 @@ class Probe {
             if (slot.bytes() < bytes) slot = transport_.allocate(bytes);
     }
 
-    /// The median of rank 0's times, told to all; so all are together again, too.
-    double exchange(const comm::Plan& plan, std::size_t count, int times) {
+    /// The median of rank 0's times.
+    double exchange(const Plan& plan, std::size_t count, int times) {
         reserve(sizeof(float));
         std::byte* const slots[] = {slots_[0].data(), slots_[1].data()};
         std::vector<double> seconds;
         for (int i = 0; i < times; ++i) {
             const auto start = std::chrono::steady_clock::now();
-            executor_.run(plan, slots, count, DType::float32, {.sequence = ++sequence_, .bucket = comm::kProbeBucket});
+            executor_.run(plan, slots, count, DType::float32, next_tag());
             seconds.push_back(seconds_since(start));
         }
-        double figure = transport_.rank() == 0 ? median(seconds) : 0;
-        sum_over_ranks_({&figure, 1});
+        return told_by_rank_0(median(seconds));
+    }
+
+    /// Everybody waits for it, so all are together again, too.
+    double told_by_rank_0(double figure) {
+        if (transport_.rank() != 0) figure = 0;
+        auto* const slot = reinterpret_cast<std::byte*>(&figure);
+        executor_.run(tree_, {&slot, 1}, 1, DType::float64, next_tag());
         return figure;
     }
 
-    comm::Transport& transport_;
-    comm::Executor executor_;
-    const std::function<void(std::span<double>)>& sum_over_ranks_;
+    OperationTag next_tag() { return {.sequence = ++sequence_, .bucket = kProbeBucket}; }
+
+    Transport& transport_;
+    const double long_enough_;
+    Executor executor_;
+    const Plan tree_;
     Memory<Cpu> slots_[2];
     std::uint64_t sequence_ = 0;
 };
 
 /// Neighbouring ranks of rank 0's host; 1 where hosts are not equal blocks of ranks.
-int ranks_per_host(const comm::Transport& transport) {
+int ranks_per_host(const Transport& transport) {
     const auto host = [&](Rank rank) { return transport.peer(rank).host; };
     int each = 1;
     while (each < transport.size() && host(each) == host(0)) ++each;
@@ -129,11 +136,10 @@ int ranks_per_host(const comm::Transport& transport) {
 
 }  // namespace
 
-comm::NetworkModel measure_network(comm::Transport& transport,
-                                   const std::function<void(std::span<double>)>& sum_over_ranks) {
-    comm::NetworkModel network;
+NetworkModel measure_network(Transport& transport, double long_enough) {
+    NetworkModel network;
     if (transport.size() == 1) return network;
-    Probe probe(transport, sum_over_ranks);
+    Probe probe(transport, long_enough);
     const int each = ranks_per_host(transport);
     network.gamma = probe.measure_adding();
     if (each == transport.size()) {  // one host: one kind of link
@@ -147,4 +153,4 @@ comm::NetworkModel measure_network(comm::Transport& transport,
     return network;
 }
 
-}  // namespace firecaffe::bench
+}  // namespace firecaffe::comm
