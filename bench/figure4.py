@@ -4,9 +4,9 @@
 workers on links of 1 Gbit/s, by a server, by trees, and by a ring and halving-doubling.
 
 The workers are nodes of an emulated cluster on this machine (bench/cluster). Beside the measured times stand the paper's
-Equations 3 and 4, and for each scheme the least time that its busiest link allows (docs/algorithms.md) and what the cost
-model expects, which the bench fits to the times of single messages. A time is the
-median over iterations, in place, of the slowest worker's. Needs root and iproute2.
+Equations 3 and 4, and for each scheme the least time that its busiest link allows (docs/algorithms.md) and what the
+cost model expects, which the bench fits to the times of single messages. A time is the median over iterations, in place, of
+the slowest worker's. Needs root and iproute2.
 
 Example: python3 bench/figure4.py build/release/src/cli/firecaffe --result
 
@@ -94,8 +94,9 @@ def table(result):
             cells.append(f"{time_ms:.0f} ({time_ms / bound:.2f})" if bound > 0 else "0")
         line(f"`{name}`", cells)
         models = [result["by_ranks"][str(p)][name]["model_ms"] for p in ranks]
-        line(f"`{name}`, model", [f"{m:.0f} ({result['by_ranks'][str(p)][name]['p50_ms'] / m - 1:+.0%})" if m > 0 else "0"
-                                  for p, m in zip(ranks, models)])
+        times = [result["by_ranks"][str(p)][name]["p50_ms"] for p in ranks]
+        line(f"`{name}`, model",
+             [f"{model:.0f} ({time_ms / model - 1:+.0%})" if model > 0 else "0" for time_ms, model in zip(times, models)])
     return lines
 
 

@@ -107,6 +107,8 @@ def main():
     if reason := why_not():
         print(f"left out, no silence: {reason}", flush=True)
         kinds = [kind for kind in kinds if kind not in SILENCES]
+    if not kinds:
+        parser.error("nothing is left to do")
     events, started = [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="firecaffe-lost-") as name:
         for number in range(a.times):

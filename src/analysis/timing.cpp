@@ -43,15 +43,17 @@ class LayerClock final : public GradientListener {
     void start() {
         laps_.clear();
         ready_.clear();
-        prefix_ = 0;
         last_ = Clock::now();
     }
     void layer_done() override {
         laps_.push_back(seconds_since(last_));
-        ready_.push_back(prefix_);
+        ready_.push_back(ready_.empty() ? 0 : ready_.back());
         last_ = Clock::now();
     }
-    void gradients_ready(std::size_t prefix) override { prefix_ = prefix; }
+    /// Of the layer that was done last.
+    void gradients_ready(std::size_t prefix) override {
+        if (!ready_.empty()) ready_.back() = prefix;
+    }
 
     const std::vector<double>& laps() const { return laps_; }
     const std::vector<std::size_t>& ready() const { return ready_; }
@@ -59,7 +61,6 @@ class LayerClock final : public GradientListener {
   private:
     std::vector<double> laps_;
     std::vector<std::size_t> ready_;
-    std::size_t prefix_ = 0;
     Clock::time_point last_;
 };
 

@@ -112,7 +112,7 @@ class Bench {
 
     std::optional<SchemeRun> find_plan(const ReducerOptions& reducer,
                                        const std::shared_ptr<comm::Transport>& transport) const {
-        if (!predicts() || reducer.type == "auto") return std::nullopt;  // auto has many
+        if (!predicts()) return std::nullopt;
         return find_scheme(reducer, *transport, ranks_);
     }
 

@@ -11,7 +11,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kTransports[] = {"auto", "tcp", "shared_memory"};            // by TransportKind
-constexpr const char* kWireTypes[] = {"same", "bfloat16", "float16"};              // by WireType
 constexpr const char* kRankTimes[] = {"rank 0", "average", "minimum", "maximum"};  // by RankTime
 
 Json times_json(const AllreduceTimes& times, std::size_t bytes, int ranks, bool checked) {
@@ -68,7 +67,7 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
                 {"warmup_iters", options.warm_up},
                 {"check", options.checks},
                 {"transport", kTransports[static_cast<std::size_t>(options.reducer.transport)]},
-                {"wire", kWireTypes[static_cast<std::size_t>(options.reducer.wire)]},
+                {"wire", comm::kWireTypeNames[static_cast<std::size_t>(options.reducer.wire)]},
                 {"average", kRankTimes[static_cast<std::size_t>(options.time)]}}},
               {"network", network_json(report, options.predict)},
               {"complete", !report.stopped},

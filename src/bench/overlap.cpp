@@ -44,7 +44,7 @@ class Bench {
           rank_(transport_ == nullptr ? 0 : transport_->rank()) {
         check();
         report_.ranks = ranks_;
-        control_ = make(ranks_ == 1 ? "local" : "pipelined_tree", ReducerOptions{});
+        control_ = make("pipelined_tree", ReducerOptions{});
     }
 
     OverlapReport run() {

@@ -31,8 +31,8 @@ void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const 
     }
 }
 
-/// What --reducer names; of "all", those that can be with so many workers, but for auto, which is one of the others,
-/// and for mpi, which is not there under every launcher.
+/// What --reducer names; of "all", those that can be with so many workers, but for auto, which is made of others, and
+/// for mpi, which is not there under every launcher.
 std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
     std::vector<std::string> chosen;
     for (const std::string& name : a.reducers) {
@@ -61,9 +61,8 @@ comm::TransportKind parse_transport(const std::string& word) {
 }
 
 comm::WireType parse_wire(const std::string& word) {
-    if (word == "same") return comm::WireType::same;
-    if (word == "bfloat16") return comm::WireType::bfloat16;
-    if (word == "float16") return comm::WireType::float16;
+    for (std::size_t i = 0; i < std::size(comm::kWireTypeNames); ++i)
+        if (word == comm::kWireTypeNames[i]) return static_cast<comm::WireType>(i);
     throw UsageError("--wire ", word, ": there is none of this name; use same, bfloat16 or float16");
 }
 

@@ -18,7 +18,7 @@ struct BenchArguments {
     int workers = 1;
     std::vector<std::string> reducers{"auto"};
     std::string transport = "auto", wire = "same";
-    ReducerOptions reducer;  ///< transport and wire stand in it after read_reducer_options()
+    ReducerOptions reducer;  ///< transport and wire stand in it after read_bench_arguments()
     std::string json;
     bool quiet = false, pin = true;
 };

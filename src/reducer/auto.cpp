@@ -19,13 +19,8 @@ namespace firecaffe {
 namespace {
 
 constexpr double kProbeSeconds = 0.003;
-constexpr std::size_t kMostSteps = 300'000;  // of a plan that is priced: beyond, that takes seconds
-
-std::size_t steps_of(const comm::Plan& plan) {
-    std::size_t steps = 0;
-    for (const auto& of_rank : plan.steps) steps += of_rank.size();
-    return steps;
-}
+constexpr int kGreatestSize = 24;  // 16 MB; of what is longer, the links' rates decide as they do there
+constexpr int kMostRanks = 256;    // among which each talks to each; such plans are long, and pricing them too
 
 struct Candidate {
     Candidate(comm::Transport& transport, SchemeRun scheme)
@@ -38,31 +33,29 @@ struct Candidate {
 class AutoReducer final : public OnTransport {
   public:
     AutoReducer(std::shared_ptr<comm::Transport> transport, int shards, const ReducerOptions& options)
-        : OnTransport(std::move(transport)), wire_(options.wire) {
+        : OnTransport(std::move(transport)) {
         ReducerOptions scheme = options;
         for (const comm::Scheme& known : comm::schemes()) {
             scheme.type = known.name;
             scheme.servers = 0;
+            const bool of_trees = scheme.type == "tree" || scheme.type == "pipelined_tree";
+            if (size() > kMostRanks && !of_trees) continue;
             try {
                 SchemeRun run = *find_scheme(scheme, this->transport(), shards);
-                if (run.plan.canonical && steps_of(run.plan) <= kMostSteps)
-                    candidates_.emplace_back(this->transport(), std::move(run));
+                if (run.plan.canonical) candidates_.emplace_back(this->transport(), std::move(run));
             } catch (const ConfigError&) {  // two_level, where hosts are no blocks of ranks
             }
         }
     }
 
     std::string_view name() const override { return "auto"; }
-    bool canonical() const override { return exact(); }
-    bool exact() const override { return wire_ == comm::WireType::same; }
+    bool canonical() const override { return true; }
     int partials() const override { return candidates_.front().run.plan.slots(rank()); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
-        const comm::ElementTypes types =
-            comm::types_on_wire(request.dtype, request.exact ? comm::WireType::same : wire_);
         const comm::OperationTag tag{.sequence = sequence, .bucket = request.bucket, .step = request.step};
-        Candidate& best = choose(request.count, types);
-        best.executor.run(best.run.plan, request.partials, request.count, types, tag);
+        Candidate& best = choose(request.count, request.dtype);
+        best.executor.run(best.run.plan, request.partials, request.count, request.dtype, tag);
     }
 
     std::string schemes() const override {
@@ -79,13 +72,13 @@ class AutoReducer final : public OnTransport {
     }
 
   private:
-    // Requests are chosen for by the power of two that is not less than their bytes on the wire. All ranks have the
-    // same model and so choose alike.
+    // The choice is for a power of two of bytes, not less than the request's. All ranks have the same model, and so
+    // choose alike.
     static int size_class(std::size_t bytes) { return bytes <= 1 ? 0 : static_cast<int>(std::bit_width(bytes - 1)); }
     static std::size_t bytes_of(int size) { return size == 0 ? 0 : (std::size_t{1} << (size - 1)) + 1; }
 
-    Candidate& choose(std::size_t count, comm::ElementTypes types) {
-        const int size = size_class(count * size_of(types.wire));
+    Candidate& choose(std::size_t count, DType dtype) {
+        const int size = std::min(size_class(count * size_of(dtype)), kGreatestSize);
         if (const auto known = choices_.find(size); known != choices_.end()) return *known->second;
         if (!measured_) network_ = comm::measure_network(transport(), kProbeSeconds);
         measured_ = true;
@@ -94,8 +87,7 @@ class AutoReducer final : public OnTransport {
         for (Candidate& candidate : candidates_) {
             const SchemeRun& run = candidate.run;
             const double seconds =
-                comm::price(run.plan, (std::size_t{1} << size) / size_of(types.wire), types, network_, run.executor)
-                    .seconds;
+                comm::price(run.plan, (std::size_t{1} << size) / size_of(dtype), dtype, network_, run.executor).seconds;
             if (&candidate != &candidates_.front() && seconds >= least) continue;
             least = seconds;
             best = &candidate;
@@ -105,7 +97,6 @@ class AutoReducer final : public OnTransport {
         return *best;
     }
 
-    const comm::WireType wire_;
     std::deque<Candidate> candidates_;
     bool measured_ = false;
     comm::NetworkModel network_;

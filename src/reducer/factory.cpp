@@ -34,7 +34,7 @@ std::unique_ptr<Reducer> make_local(const ReducerOptions&, TransportPointer tran
 std::unique_ptr<Reducer> make_scheme(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (transport == nullptr) return make_local_reducer();  // any scheme, for one worker
     SchemeRun run = *find_scheme(options, *transport, shards);
-    if (auto codec = make_codec(options.codec)) {
+    if (auto codec = make_codec(options.codec); codec && transport->size() > 1) {
         if (options.wire != comm::WireType::same)
             throw ConfigError(
                 "/reducer/wire: a codec's messages are not narrowed; use one of reducer.wire and "
@@ -56,17 +56,23 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
     return make_mpi_reducer(std::move(transport), shards, options);
 }
 
+// What is rounded on the way depends on the scheme. So there auto is always the same one, and a run can be repeated.
+std::unique_ptr<Reducer> make_auto(const ReducerOptions& options, TransportPointer transport, int shards) {
+    if (size_of_group(transport) == 1) return make_local(options, std::move(transport), shards);
+    if (options.wire == comm::WireType::same && options.codec.type == CodecOptions::Type::none)
+        return make_auto_reducer(std::move(transport), shards, options);
+    ReducerOptions rounded = options;
+    rounded.type = "pipelined_tree";
+    return make_scheme(rounded, std::move(transport), shards);
+}
+
 }  // namespace
 
 ReducerRegistry::ReducerRegistry() {
     add("local", make_local);
     add("mpi", make_mpi);
     for (const comm::Scheme& scheme : comm::schemes()) add(scheme.name, make_scheme);
-    add("auto", [](const ReducerOptions& options, TransportPointer transport, int shards) {
-        if (size_of_group(transport) == 1) return make_local(options, std::move(transport), shards);
-        if (options.codec.type != CodecOptions::Type::none) return make_scheme(options, std::move(transport), shards);
-        return make_auto_reducer(std::move(transport), shards, options);
-    });
+    add("auto", make_auto);
 }
 
 void ReducerRegistry::add(std::string name, Factory factory) {

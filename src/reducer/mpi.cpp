@@ -48,9 +48,10 @@ class MpiReducer final : public OnTransport {
         note_progress();
     }
 
+    // MPI gains nothing by the transport's memory.
     Memory<Cpu> allocate(std::size_t bytes) override {
         return Memory<Cpu>(bytes);
-    }  // MPI gains nothing by the transport's
+    }
     void close() noexcept override {
         group_->close();
         OnTransport::close();

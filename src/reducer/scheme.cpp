@@ -48,10 +48,8 @@ comm::SchemeOptions scheme_options(const comm::Scheme& scheme, const ReducerOpti
 }  // namespace
 
 std::optional<SchemeRun> find_scheme(const ReducerOptions& options, const comm::Transport& transport, int shards) {
-    // Around a codec, auto has no choice to make but this.
-    const std::string_view name = options.type == "auto" ? "pipelined_tree" : std::string_view(options.type);
     for (const comm::Scheme& scheme : comm::schemes()) {
-        if (scheme.name != name) continue;
+        if (scheme.name != options.type) continue;
         SchemeRun run{scheme.plan(transport.size(), shards, scheme_options(scheme, options, transport)), {}};
         if (!scheme.pipelined) run.executor.chunk_bytes = comm::kWholeRequest;
         return run;

@@ -47,6 +47,13 @@ std::uint16_t narrowed(DType wire, float value) {
     return bits;
 }
 
+/// All of them at once, as instructions for several values do it.
+std::vector<std::uint16_t> narrowed(DType wire, std::vector<float> values) {
+    std::vector<std::uint16_t> bits(values.size());
+    narrow(wire, values.data(), reinterpret_cast<std::byte*>(bits.data()), bits.size());
+    return bits;
+}
+
 bool same(float a, double b) {
     return std::isnan(b) ? std::isnan(a) : static_cast<double>(a) == b && std::signbit(a) == std::signbit(b);
 }
@@ -99,6 +106,13 @@ TEST_CASE("wire types: values are rounded to the nearest, and from the middle to
                                narrowed(format.dtype, -middle) == (even | 0x8000);
             if (!right) FAIL("between " << low << " and " << high);
         }
+        std::vector<float> all;  // and each in a row of others
+        for (std::uint32_t bits = 0; bits < 0x10000; ++bits)
+            for (const std::uint32_t low : {0u, 1u, 0x0fffu, 0x1000u, 0x1001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})
+                all.push_back(std::bit_cast<float>(bits << 16 | low));
+        const std::vector<std::uint16_t> in_a_row = narrowed(format.dtype, all);
+        for (std::size_t i = 0; i < all.size(); ++i)
+            if (in_a_row[i] != narrowed(format.dtype, all[i])) FAIL("value " << i << " of a row");
         const double last = value_of(static_cast<std::uint16_t>(infinity - 1), format);
         const double step = last - value_of(static_cast<std::uint16_t>(infinity - 2), format);
         const auto limit = static_cast<float>(last + step / 2);  // of what is not infinite

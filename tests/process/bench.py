@@ -51,8 +51,11 @@ class Runs(ProcessTest):
             if ranks == 1:
                 self.assertEqual((result["predicted_us"], figures["network"]), (None, None))
             else:
-                self.assertGreater(result["predicted_us"], 0)
                 self.assertGreater(figures["network"]["link"]["alpha_us"], 0)
+        for table in figures["reducers"]:
+            has_one_plan = figures["ranks"] > 1 and table["reducer"] != "auto"
+            for result in table["results"]:
+                self.assertEqual(result["predicted_us"] is not None, has_one_plan, table["reducer"])
 
     def test_every_reducer_with_one_two_and_three_workers(self):
         known = known_reducers()
@@ -82,7 +85,8 @@ class Runs(ProcessTest):
     def test_each_transport(self):
         wire = set()
         for transport in ("tcp", "shared_memory"):
-            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "-b", "4", "-e", "1M", "-f", "512")
+            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "--reducer", "tree", "-b", "4",
+                                            "-e", "1M", "-f", "512")
             self.check_rows(figures, rows, [4, 2048, 1048576], 4)
             self.assertEqual(figures["config"]["transport"], transport)
             wire.add(sum(figures["reducers"][0]["results"][0]["wire_bytes"]))
@@ -91,7 +95,8 @@ class Runs(ProcessTest):
     def test_narrow_types_on_the_wire(self):
         wire = {}
         for name in ("same", "bfloat16", "float16"):
-            figures, rows, _ = self.figures("--workers", "2", "--wire", name, "-b", "1M", "-e", "1M", "--no-predict")
+            figures, rows, _ = self.figures("--workers", "2", "--wire", name, "--reducer", "tree", "-b", "1M", "-e", "1M",
+                                            "--no-predict")
             self.assertEqual((rows[0][8], rows[0][12], figures["network"]), ("0", "0", None))
             self.assertEqual((figures["config"]["wire"], figures["reducers"][0]["canonical"]), (name, name == "same"))
             wire[name] = sum(figures["reducers"][0]["results"][0]["wire_bytes"])

@@ -125,7 +125,8 @@ TEST_CASE("codecs: what is kept back is sent later, so no part of a gradient is 
 
 TEST_CASE("a coded reducer adds up what all ranks have sent, with equal bits on each") {
     for (const CodecOptions& options : {CodecOptions{Type::top_k, 0.02}, CodecOptions{Type::one_bit}}) {
-        for (const auto& [ranks, shards] : {std::pair{2, 2}, {3, 3}, {5, 5}, {3, 7}, {4, 3}}) {
+        for (const auto& group : {std::pair{2, 2}, {3, 3}, {5, 5}, {3, 7}, {4, 3}}) {
+            const int ranks = group.first, shards = group.second;
             for (const std::size_t count : {0u, 1u, 3000u}) {
                 CAPTURE(static_cast<int>(options.type), ranks, shards, count);
                 std::vector<std::vector<float>> data;
@@ -143,7 +144,8 @@ TEST_CASE("a coded reducer adds up what all ranks have sent, with equal bits on 
                     const auto sent = static_cast<std::size_t>(ranks - 1) * make_codec(options)->message_bytes(count);
                     if (transport->bytes_sent() != sent) throw InternalError("bytes: ", transport->bytes_sent());
                     slots = make_slots(data, rank, ranks);
-                    request.partials = pointers(slots);
+                    const auto again = pointers(slots);
+                    request.partials = again;
                     request.exact = true;
                     reducer->sum(request);
                     if (!same_bits(slots[0], comm::canonical_sum(data))) throw InternalError("no exact sum");

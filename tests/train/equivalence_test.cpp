@@ -114,7 +114,10 @@ TEST_CASE("gradients that are rounded or coded on the way still teach, and each 
     const std::pair<const char*, std::function<void(ReducerOptions&)>> ways[] = {
         {"bfloat16", [](ReducerOptions& o) { o.wire = comm::WireType::bfloat16; }},
         {"float16", [](ReducerOptions& o) { o.wire = comm::WireType::float16; }},
-        {"top_k", [](ReducerOptions& o) { o.codec = {Type::top_k, 0.1}; }},
+        {"top_k",
+         [](ReducerOptions& o) {
+             o.codec = {Type::top_k, 0.1};
+         }},
         {"one_bit", [](ReducerOptions& o) { o.codec = {Type::one_bit}; }}};
     for (const auto& [name, choose] : ways) {
         CAPTURE(name);

@@ -10,8 +10,9 @@
 // a Reducer does. Out of place, they stay: the operation is a copy into a second buffer and the sum there.
 //
 // Ranks do nothing by a decision of their own: how often is measured is decided by rank 0, and a wish to stop is a
-// wish of all; both travel through sums, and so do the figures, by a reducer "pipelined_tree" beside those that are measured. So
-// all ranks get the same report. Before each measurement stands a barrier: a sum of one element by the same reducer.
+// wish of all; both travel through sums, and so do the figures, by a reducer "pipelined_tree" beside those that are
+// measured. So all ranks get the same report. Before each measurement stands a barrier: a sum of one element by the
+// same reducer.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +44,7 @@ struct AllreduceOptions {
     int warm_up = 5;       ///< iterations before the clock counts
     int checks = 1;        ///< iterations after that, whose sums are compared with the exact ones; 0: none
     RankTime time = RankTime::maximum;
-    bool predict = true;  ///< measure single messages first, and say what each sum should take by the model of price.hpp
+    bool predict = true;  ///< measure single messages first, and say what price.hpp makes of them for each sum
 };
 
 /// Figures of one way of summing, over its iterations.
@@ -61,7 +62,7 @@ struct AllreduceRow {
     std::size_t count = 0, bytes = 0;
     int iterations = 0;
     AllreduceTimes out_of_place, in_place;
-    std::optional<double> predicted_seconds;  ///< in place; none if the reducer has not one plan, or nothing was predicted
+    std::optional<double> predicted_seconds;  ///< in place; none if not predicted, or not of one plan
     std::vector<double> wire_bytes;  ///< by rank: put on the wire for one sum, frames' headers included
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much of the exchange of gradients the backward pass hides: a training step replayed without the mathematics.
 //
-// A worker spends the time that each layer of the backward pass takes, and says which gradients are ready then, as a net
-// does; a GradientExchange sends buckets through a reducer meanwhile. What the step takes longer than its layers is
+// A worker spends the time that each layer of the backward pass takes, and says which gradients are ready then, as a
+// net does; a GradientExchange sends buckets through a reducer meanwhile. What the step takes longer than its layers is
 // exposed. It is done twice, in turn: with buckets submitted during the backward pass, and with all of them after it.
 #pragma once
 
@@ -58,9 +58,10 @@ struct OverlapReport {
     bool stopped = false;  ///< somebody wished so: rows are missing
 };
 
-/// Measures; all ranks call it alike, each with a timeline of its own for the same layout. What is replayed is their mean.
-/// A null transport stands for a single rank. Closes the transport at the end. Throws UsageError for options out of range
-/// or a timeline that does not end with all of the layout, what ReducerRegistry::make throws, and PeerLostError.
+/// Measures; all ranks call it alike, each with a timeline of its own for the same layout. What is replayed is their
+/// mean. A null transport stands for a single rank. Closes the transport at the end. Throws UsageError for options out
+/// of range or a timeline that does not end with all of the layout, what ReducerRegistry::make throws, and
+/// PeerLostError.
 OverlapReport bench_overlap(const ReducerRegistry& registry, const OverlapOptions& options, const ArenaLayout& layout,
                             const ComputeTimeline& timeline, std::shared_ptr<comm::Transport> transport,
                             const std::function<bool()>& stop_requested = {});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What runs behind a scheme's name: to look at before it runs, to prove it (comm::simulate) or to price it (comm::price).
+// What runs behind a scheme's name: to look at before it runs, to prove it (comm::simulate) or to price it
+// (comm::price).
 #pragma once
 
 #include <optional>
@@ -17,7 +18,7 @@ struct SchemeRun {
 };
 
 /// The plan that the reducer `options.type` runs on this group; none if it runs none, as "local", "mpi" and those of
-/// other programs. Pure. Throws ConfigError as ReducerRegistry::make, UsageError for shards < 1.
+/// other programs, or several, as "auto". Pure. Throws ConfigError as ReducerRegistry::make, UsageError for shards < 1.
 std::optional<SchemeRun> find_scheme(const ReducerOptions& options, const comm::Transport& transport, int shards);
 
 }  // namespace firecaffe

@@ -5,8 +5,9 @@
 // A message of n bytes takes alpha + n beta, and for that long it occupies what its sender sends with and what its
 // receiver receives with; so a rank sends one message at a time and receives one at a time, both at once, and the
 // network between them carries any number. A message starts as soon as it is posted at both ends and both are free; of
-// several, the one that was posted first. To add n bytes (in memory) takes n gamma, in which a rank posts nothing. The order of
-// sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in a run.
+// several, the one that was posted first. To add n bytes (in memory) takes n gamma, in which a rank posts nothing. The
+// order of sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in
+// a run.
 //
 // docs/algorithms.md has the closed formulas, which count the same way. tests/comm/price_test.cpp compares them.
 #pragma once

@@ -3,9 +3,9 @@
 // mantissa) or as float16 (IEEE 754 half precision: 5 and 10).
 //
 // Sums are formed in float32. What is sent is rounded first, to nearest and of two equally near ones to even; so a
-// value is rounded once per message that carries it, by at most 2^-8 (bfloat16) or 2^-11 (float16) of itself. A float16
-// holds nothing beyond 65504: greater values become infinite; and below 2^-14 its steps stay 2^-24. NaN stays NaN. The
-// sender keeps the rounded value: who holds the finished sum has the same bits as those to whom it is sent.
+// value is rounded once per message that carries it, by at most 2^-8 (bfloat16) or 2^-11 (float16) of itself. The
+// greatest float16 is 65504, and values from 65520 on become infinite; below 2^-14 its steps stay 2^-24. NaN stays NaN.
+// The sender keeps the rounded value: who holds the finished sum has the same bits as those to whom it is sent.
 //
 // The rounding depends on which values are sent, that is on the plan and the number of ranks. So no plan is canonical
 // in such a type, but the ranks of one run still have equal bits.
@@ -19,6 +19,7 @@ namespace firecaffe::comm {
 
 /// The type in which sums that need not be exact travel: their own, or a narrower one.
 enum class WireType { same, bfloat16, float16 };
+inline constexpr const char* kWireTypeNames[] = {"same", "bfloat16", "float16"};
 
 /// What elements are in memory, where they are added, and on the way. A DType alone is both.
 struct ElementTypes {
