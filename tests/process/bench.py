@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`firecaffe bench allreduce` in real processes: the table and the JSON, wrong flags, a lost worker, a wish to stop.
+"""`firecaffe bench` in real processes: the table and the JSON, wrong flags, a lost worker, a wish to stop; and overlap.
 
-Usage: bench.py [Runs | Flags | Ends]; without an argument all of them."""
+Usage: bench.py [Runs | Flags | Ends | Overlap]; without an argument all of them."""
 import json
 import os
 import signal
 
-from harness import PATIENCE, ProcessTest, by_hand, free_port, main, run, start, wait_until
+from harness import PATIENCE, ROOT, ProcessTest, by_hand, free_port, main, run, start, wait_until
 
 QUICK = ("-n", "3", "-w", "1")
 
@@ -194,6 +194,35 @@ class Ends(ProcessTest):
         rows = [line for line in running.out.splitlines() if not line.startswith("#")]
         self.assertEqual(len(rows), len(figures["reducers"][0]["results"]))
         self.assertIn(f"after {len(rows)} of 8192 sizes", said)
+
+
+class Overlap(ProcessTest):
+    NET = ("bench", "overlap", ROOT / "examples" / "lenet" / "net.json", "--input", "1x28x28", "--batch", "4",
+           "--passes", "1", "-n", "3", "-w", "1", "--bucket-mb", "0.1")
+
+    def test_two_workers(self):
+        file = self.directory / "figures.json"
+        done = self.assert_done(run(*self.NET, "--workers", "2", "--reducer", "tree,direct", "--json", file))
+        figures = json.loads(file.read_text())
+        self.assertEqual((figures["ranks"], figures["complete"]), (2, True))
+        self.assertGreaterEqual(figures["gradient_bytes"], 4 * 431080)  # LeNet's parameters
+        self.assertGreater(figures["compute_ms"], 0)
+        self.assertEqual([row["reducer"] for row in figures["reducers"]], ["tree", "direct"])
+        for row, line in zip(figures["reducers"], done.out.splitlines()[2:], strict=True):
+            self.assertEqual(line.split()[:2], [row["reducer"], str(row["buckets"])])
+            self.assertGreater(row["buckets"], 1)
+            for step, exposed in (("step_ms", "exposed_ms"), ("step_after_ms", "exposed_after_ms")):
+                self.assertGreaterEqual(row[step], figures["compute_ms"])
+                self.assertAlmostEqual(row[exposed], row[step] - figures["compute_ms"])
+
+    def test_one_worker_and_what_cannot_be_meant(self):
+        alone = self.assert_done(run(*self.NET, "--scale", "0.5", "--idle"))
+        self.assertIn(" local ", " " + alone.out)
+        for arguments, words in ((("--reducer", "none"), "--reducer none"), (("--scale", "-1"), "--scale"),
+                                 (("--bucket-mb", "0"), "--bucket-mb")):
+            failed = run(*self.NET, *arguments)
+            self.assertEqual(failed.status, 2, str(failed))
+            self.assertIn(words, failed.err)
 
 
 if __name__ == "__main__":
