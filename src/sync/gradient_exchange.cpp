@@ -45,6 +45,7 @@ struct GradientExchange<T, Device>::State {
     State(const ArenaLayout& arena_layout, const ExchangeOptions& exchange_options, Reducer& exchange_reducer);
 
     void complete(std::size_t bucket, int shard);
+    void clear_gaps(const Bucket& bucket, T* gradients) const;
     void submit_ready(bool everything);
     std::size_t node_number(const ShardNode& node) const {
         return level_offsets[static_cast<std::size_t>(node.level)] + static_cast<std::size_t>(node.index);
@@ -138,6 +139,19 @@ void GradientExchange<T, Device>::State::complete(std::size_t bucket, int shard)
     }
 }
 
+/// A reducer that rounds may make something of the zeros between parameters, and leave it in an arena that is the next
+/// step's: there it would be taken for a gradient and grow.
+template <class T, class Device>
+void GradientExchange<T, Device>::State::clear_gaps(const Bucket& bucket, T* gradients) const {
+    if (bucket.exact) return;
+    const auto& parameters = layout.parameters();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const std::size_t next = i + 1 < parameters.size() ? parameters[i + 1].offset : layout.size();
+        if (parameters[i].offset >= bucket.begin && next <= bucket.end)
+            ops::clear<T, Device>({gradients + parameters[i].end(), next - parameters[i].end()});
+    }
+}
+
 template <class T, class Device>
 void GradientExchange<T, Device>::State::submit_ready(bool everything) {
     for (; next_submit < buckets.size(); ++next_submit) {
@@ -148,8 +162,11 @@ void GradientExchange<T, Device>::State::submit_ready(bool everything) {
         }
         const Bucket span = buckets[next_submit];
         if (roots.empty()) partials[0] = reinterpret_cast<std::byte*>(result->data() + span.begin);
-        for (std::size_t r = 0; r < roots.size(); ++r)
-            partials[r] = reinterpret_cast<std::byte*>(arena_of(roots[r].begin()).data() + span.begin);
+        for (std::size_t r = 0; r < roots.size(); ++r) {
+            T* const gradients = arena_of(roots[r].begin()).data();
+            clear_gaps(span, gradients);
+            partials[r] = reinterpret_cast<std::byte*>(gradients + span.begin);
+        }
         ReduceRequest request;
         request.bucket = static_cast<std::uint32_t>(next_submit);
         request.step = step;
