@@ -4,8 +4,9 @@
 workers on links of 1 Gbit/s, by a server, by trees, and by a ring and halving-doubling.
 
 The workers are nodes of an emulated cluster on this machine (bench/cluster). Beside the measured times stand the paper's
-Equations 3 and 4, and for each scheme the least time that its busiest link allows (docs/algorithms.md). A time is the
-median over iterations, in place, of the slowest worker's. Needs root and iproute2.
+Equations 3 and 4, and for each scheme the least time that its busiest link allows (docs/algorithms.md) and what the
+cost model expects, which the bench fits to the times of single messages. A time is the median over iterations, in place, of
+the slowest worker's. Needs root and iproute2.
 
 Example: python3 bench/figure4.py build/release/src/cli/firecaffe --result
 
@@ -56,9 +57,9 @@ def bytes_per_second(rate):
 
 
 def measure(a, ranks, folder):
-    """Milliseconds by scheme."""
+    """Milliseconds by scheme, measured and as the bench predicts them."""
     if ranks == 1:  # nothing to exchange, whatever the scheme
-        return {name: {"p50_ms": 0.0, "p95_ms": 0.0} for name in LEAST}
+        return {name: {"p50_ms": 0.0, "p95_ms": 0.0, "model_ms": 0.0} for name in LEAST}
     file = folder / f"{ranks}.json"
     command = [a.program, "bench", "allreduce", "--reducer", ",".join(LEAST), "-b", a.bytes, "-e", a.bytes, "-w", 1,
                "-n", a.iterations, "-c", 1, "--deadline", 60, "--quiet", "--json", file]
@@ -69,12 +70,14 @@ def measure(a, ranks, folder):
     figures = json.loads(file.read_text())
     if figures["nwrong"] != 0:
         raise SystemExit(f"error: {figures['nwrong']} elements of the sums over {ranks} nodes are wrong")
-    rows = {table["reducer"]: table["results"][0]["in_place"] for table in figures["reducers"]}
-    return {name: {key + "_ms": row[key + "_us"] / 1e3 for key in ("p50", "p95")} for name, row in rows.items()}
+    rows = {table["reducer"]: table["results"][0] for table in figures["reducers"]}
+    return {name: {"p50_ms": row["in_place"]["p50_us"] / 1e3, "p95_ms": row["in_place"]["p95_us"] / 1e3,
+                   "model_ms": row["predicted_us"] / 1e3} for name, row in rows.items()}
 
 
 def table(result):
-    """Lines of Markdown: times in milliseconds, and in brackets how many times the least possible they are."""
+    """Lines of Markdown: times in milliseconds, in brackets how many times the least possible they are; and below each
+    what the model expected, in brackets by how much the time is above it."""
     unit = 1e3 * result["bytes"] / bytes_per_second(result["rate"])
     ranks = [int(p) for p in result["by_ranks"]]
     lines = ["| ms | " + " | ".join(f"p = {p}" for p in ranks) + " |", "|---" * (len(ranks) + 1) + "|"]
@@ -90,12 +93,17 @@ def table(result):
             time_ms, bound = result["by_ranks"][str(p)][name]["p50_ms"], unit * least(p)
             cells.append(f"{time_ms:.0f} ({time_ms / bound:.2f})" if bound > 0 else "0")
         line(f"`{name}`", cells)
+        models = [result["by_ranks"][str(p)][name]["model_ms"] for p in ranks]
+        times = [result["by_ranks"][str(p)][name]["p50_ms"] for p in ranks]
+        line(f"`{name}`, model",
+             [f"{model:.0f} ({time_ms / model - 1:+.0%})" if model > 0 else "0" for time_ms, model in zip(times, models)])
     return lines
 
 
 def words(result):
     return (f"{result['bytes']} bytes over links of {result['rate']}, {result['date']}: milliseconds, the median of "
-            f"{result['iterations']} sums; in brackets, how many times the least that the busiest link allows.")
+            f"{result['iterations']} sums; in brackets, how many times the least that the busiest link allows. Model: what `price` expects "
+            f"from the times of single messages; in brackets, by how much the measured time is above it.")
 
 
 def write_table(result):

@@ -114,6 +114,13 @@ class Cluster:
         self._processes = [process for process in self._processes if process not in ranks]
         return [rank.returncode for rank in ranks]
 
+    def silence(self, node, outgoing=True, incoming=True):
+        """From now on, what the node sends is lost, or what is sent to it, or both; nobody is told."""
+        switch = self._keepers[self.nodes]
+        for wanted, end, device in ((outgoing, self._keepers[node], "eth0"), (incoming, switch, f"port{node}")):
+            if wanted:
+                self._within(end, "tc", "qdisc", "replace", "dev", device, "root", "blackhole")
+
     @staticmethod
     def _enter(keeper):
         return ["nsenter", "--target", str(keeper.pid), "--net", "--uts"]

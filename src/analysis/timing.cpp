@@ -32,25 +32,35 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
-/// Notes how long each layer of a pass took; the net calls it after each.
+/// Notes how long each layer of a pass took, and how many gradients were finished then; the net calls it after each.
 class LayerClock final : public GradientListener {
   public:
-    explicit LayerClock(std::size_t layers) { laps_.reserve(layers); }
+    explicit LayerClock(std::size_t layers) {
+        laps_.reserve(layers);
+        ready_.reserve(layers);
+    }
 
     void start() {
         laps_.clear();
+        ready_.clear();
         last_ = Clock::now();
     }
     void layer_done() override {
         laps_.push_back(seconds_since(last_));
+        ready_.push_back(ready_.empty() ? 0 : ready_.back());
         last_ = Clock::now();
     }
-    void gradients_ready(std::size_t) override {}
+    /// Of the layer that was done last.
+    void gradients_ready(std::size_t prefix) override {
+        if (!ready_.empty()) ready_.back() = prefix;
+    }
 
     const std::vector<double>& laps() const { return laps_; }
+    const std::vector<std::size_t>& ready() const { return ready_; }
 
   private:
     std::vector<double> laps_;
+    std::vector<std::size_t> ready_;
     Clock::time_point last_;
 };
 
@@ -78,6 +88,8 @@ class Subject {
     Net<float, Cpu>& net() { return net_; }
     const std::vector<LayerSummary>& layers() const { return layers_; }
     const Laps& laps() const { return laps_; }
+    /// Gradients that are finished after the backward pass of a layer.
+    std::size_t ready(std::size_t layer) const { return ready_.at(layers_.size() - 1 - layer); }
 
     void run(const TimingOptions& options) {
         LayerClock clock(layers_.size());
@@ -97,6 +109,7 @@ class Subject {
             clock.start();
             net_.backward(key, gradients_, &clock);
             const double backward = seconds_since(start);
+            ready_ = clock.ready();
             if (i >= 0) note(packing, forward, forward_laps, backward, clock.laps());
         }
     }
@@ -119,6 +132,7 @@ class Subject {
     Arena<float, Cpu> gradients_;
     std::vector<std::uint64_t> samples_;
     Laps laps_;
+    std::vector<std::size_t> ready_;  // in the order of the backward pass
 };
 
 std::vector<double> joined(const std::vector<std::unique_ptr<Subject>>& subjects, auto part) {
@@ -207,6 +221,7 @@ Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRe
             subjects, [&](const Laps& laps) -> auto& { return laps.forward[i]; }));
         time.backward = median(joined(
             subjects, [&](const Laps& laps) -> auto& { return laps.backward[i]; }));
+        time.gradients_ready = subjects.front()->ready(i);
         timing.layers.push_back(std::move(time));
     }
     count_work(spec, layers, timing);

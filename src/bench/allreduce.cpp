@@ -11,8 +11,10 @@
 #include <utility>
 
 #include "bench/known_sums.hpp"
+#include "firecaffe/comm/collective/measure_network.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/device/memory.hpp"
+#include "firecaffe/reducer/scheme.hpp"
 
 namespace firecaffe {
 
@@ -34,6 +36,7 @@ Memory<Cpu> try_to(Allocate allocate, std::size_t bytes) {
 /// A reducer under measurement.
 struct Contestant {
     std::unique_ptr<Reducer> reducer;
+    std::optional<SchemeRun> scheme;         ///< if it is to be predicted
     std::uint64_t wire_bytes = 0, sums = 0;  ///< of the iterations that were measured at this length
 };
 
@@ -54,19 +57,20 @@ class Bench {
           const std::shared_ptr<comm::Transport>& transport, const AllreduceListener& listener)
         : options_(options),
           listener_(listener),
+          transport_(transport),
           ranks_(transport == nullptr ? 1 : transport->size()),
           rank_(transport == nullptr ? 0 : transport->rank()),
-          values_(rank_, ranks_) {
+          values_(rank_, ranks_, comm::types_on_wire(options.dtype, options.reducer.wire).wire) {
         check();
         ReducerOptions reducer = options.reducer;
         const auto make = [&](const std::string& name) {
             reducer.type = name;
             return registry.make(reducer, transport, ranks_);  // as many shards as ranks: one partial sum of each
         };
-        control_ = make("auto");
+        control_ = make("pipelined_tree");
         for (const std::string& name : options.reducers) {
             for (const bool in_place : {false, true}) lanes_.push_back({contestants_.size(), in_place});
-            contestants_.push_back({make(name)});
+            contestants_.push_back({make(name), find_plan(reducer, transport)});
             const Reducer& made = *contestants_.back().reducer;
             report_.tables.push_back({name, std::string(made.name()), made.canonical()});
         }
@@ -78,6 +82,9 @@ class Bench {
 
     AllreduceReport run() {
         try {
+            if (predicts()) {
+                report_.network = comm::measure_network(*transport_);
+            }
             for (std::size_t i = 0; i < options_.counts.size() && !report_.stopped; ++i) measure_length(i);
         } catch (const std::exception& error) {
             control_->abort(error.what());  // the others learn why
@@ -99,6 +106,14 @@ class Bench {
             throw UsageError("iterations ", options_.iterations, ", warm_up ", options_.warm_up, ", checks ",
                              options_.checks, ", seconds ", options_.seconds,
                              "; give no negative number, and more than 0 seconds");
+    }
+
+    bool predicts() const { return options_.predict && ranks_ > 1; }
+
+    std::optional<SchemeRun> find_plan(const ReducerOptions& reducer,
+                                       const std::shared_ptr<comm::Transport>& transport) const {
+        if (!predicts()) return std::nullopt;
+        return find_scheme(reducer, *transport, ranks_);
     }
 
     void measure_length(std::size_t number) {
@@ -149,12 +164,12 @@ class Bench {
         // What lies in the work buffer otherwise is the sum of the lane before: any numbers do to take the time.
         if (lane.in_place && kind == RoundKind::check) copy_input();
         double barrier = 0;  // eight bytes of either type
-        sum(reducer, bucket_, options_.dtype, &barrier, 1);
+        sum(reducer, bucket_, options_.dtype, &barrier, 1, true);
         const std::uint64_t sent = reducer.statistics().bytes_sent;
 
         const auto start = Clock::now();
         if (!lane.in_place) copy_input();
-        sum(reducer, bucket_, options_.dtype, work_.data(), count_);
+        sum(reducer, bucket_, options_.dtype, work_.data(), count_, false);
         const std::chrono::duration<double> seconds = Clock::now() - start;
 
         if (kind == RoundKind::measure) {
@@ -168,19 +183,22 @@ class Bench {
 
     void copy_input() { std::memcpy(work_.data(), input_.data(), bytes_); }
 
-    void sum(Reducer& reducer, std::uint32_t bucket, DType dtype, void* values, std::size_t count) const {
+    void sum(Reducer& reducer, std::uint32_t bucket, DType dtype, void* values, std::size_t count, bool exact) const {
         auto* const data = static_cast<std::byte*>(values);
         ReduceRequest request;
         request.bucket = bucket;
         request.step = step_;
         request.dtype = dtype;
         request.count = count;
+        request.exact = exact;
         request.partials = {&data, 1};
         reducer.sum(request);
     }
 
     /// Each rank has filled in places of its own, and zeros elsewhere; afterwards all have all.
-    void sum_figures() { sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures_.data(), figures_.size()); }
+    void sum_figures() {
+        sum(*control_, comm::kBenchFiguresBucket, DType::float64, figures_.data(), figures_.size(), true);
+    }
 
     double over_ranks(std::span<const double> seconds) const {
         switch (options_.time) {
@@ -227,19 +245,29 @@ class Bench {
             row.iterations = iterations;
             const auto wire = std::span(figures_).subspan(lanes_.size() + c * ranks, ranks);
             row.wire_bytes.assign(wire.begin(), wire.end());
+            if (const auto& scheme = contestants_[c].scheme) row.predicted_seconds = predict(*scheme);
             for (std::size_t i = 0; i < lanes_.size(); ++i) {
                 if (lanes_[i].contestant != c) continue;
                 AllreduceTimes& times = lanes_[i].in_place ? row.in_place : row.out_of_place;
                 times = AllreduceTimes::of(lanes_[i].seconds);
                 times.wrong = static_cast<std::uint64_t>(figures_[i]);
             }
-            report_.tables[c].rows.push_back(std::move(row));
-            if (listener_.measured) listener_.measured(report_.tables[c]);
+            AllreduceTable& table = report_.tables[c];
+            if (std::string chosen = contestants_[c].reducer->statistics().schemes; !chosen.empty())
+                table.scheme = std::move(chosen);
+            table.rows.push_back(std::move(row));
+            if (listener_.measured) listener_.measured(table);
         }
+    }
+
+    double predict(const SchemeRun& scheme) const {
+        const auto types = comm::types_on_wire(options_.dtype, options_.reducer.wire);
+        return comm::price(scheme.plan, count_, types, report_.network, scheme.executor).seconds;
     }
 
     const AllreduceOptions& options_;
     const AllreduceListener& listener_;
+    const std::shared_ptr<comm::Transport> transport_;  // null for one rank
     const int ranks_, rank_;
     const bench::KnownSums values_;
     std::unique_ptr<Reducer> control_;

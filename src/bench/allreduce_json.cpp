@@ -33,7 +33,24 @@ Json row_json(const AllreduceRow& row, const AllreduceOptions& options, int rank
             {"iters", row.iterations},
             {"out_of_place", times_json(row.out_of_place, row.bytes, ranks, options.checks > 0)},
             {"in_place", times_json(row.in_place, row.bytes, ranks, options.checks > 0)},
+            {"predicted_us", row.predicted_seconds ? Json(1e6 * *row.predicted_seconds) : Json(nullptr)},
             {"wire_bytes", row.wire_bytes}};
+}
+
+Json link_json(const comm::LinkModel& link) {
+    return {{"alpha_us", 1e6 * link.alpha}, {"beta_ns_per_byte", 1e9 * link.beta}};
+}
+
+/// Null if nothing was measured.
+Json network_json(const AllreduceReport& report, bool predicted) {
+    if (!predicted || report.ranks == 1) return nullptr;
+    const comm::NetworkModel& network = report.network;
+    Json json{{"link", link_json(network.link)}, {"gamma_ns_per_byte", 1e9 * network.gamma}};
+    if (network.ranks_per_host > 1) {
+        json["ranks_per_host"] = network.ranks_per_host;
+        json["host_link"] = link_json(network.host_link);
+    }
+    return json;
 }
 
 }  // namespace
@@ -50,7 +67,9 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
                 {"warmup_iters", options.warm_up},
                 {"check", options.checks},
                 {"transport", kTransports[static_cast<std::size_t>(options.reducer.transport)]},
+                {"wire", comm::kWireTypeNames[static_cast<std::size_t>(options.reducer.wire)]},
                 {"average", kRankTimes[static_cast<std::size_t>(options.time)]}}},
+              {"network", network_json(report, options.predict)},
               {"complete", !report.stopped},
               {"nwrong", options.checks > 0 ? Json(report.wrong()) : Json(nullptr)},
               {"reducers", Json::array()}};

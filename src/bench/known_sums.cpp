@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/known_sums.hpp"
 
+#include <cmath>
+
 namespace firecaffe::bench {
 
 namespace {
@@ -25,15 +27,27 @@ void fill_as(const std::array<double, 256>& values, T* data, std::size_t count) 
 }
 
 template <class T>
-std::uint64_t count_wrong_as(const std::array<double, 256>& values, const T* data, std::size_t count) {
+std::uint64_t count_wrong_as(const std::array<double, 256>& values, double tolerance, const T* data,
+                             std::size_t count) {
     std::uint64_t wrong = 0;
-    for (std::size_t i = 0; i < count; ++i) wrong += !(data[i] == static_cast<T>(values[class_of(i)]));  // NaN is wrong
+    for (std::size_t i = 0; i < count; ++i) {
+        const double value = values[class_of(i)];
+        wrong += !(std::abs(static_cast<double>(data[i]) - value) <= tolerance * value);  // NaN is wrong
+    }
     return wrong;
+}
+
+/// Relative to a value: what one rounding to the type changes at most.
+double rounding(DType dtype) {
+    if (dtype == DType::bfloat16) return 0x1p-8;
+    return dtype == DType::float16 ? 0x1p-11 : 0;
 }
 
 }  // namespace
 
-KnownSums::KnownSums(int rank, int ranks) {
+KnownSums::KnownSums(int rank, int ranks, DType wire) {
+    const double unit = rounding(wire);  // whole numbers up to its inverse have no rounding
+    if (16 * ranks * unit > 1) tolerance_ = ranks * unit;
     for (std::size_t c = 0; c < own_.size(); ++c) {
         own_[c] = value_of(c, rank);
         for (int other = 0; other < ranks; ++other) sum_[c] += value_of(c, other);
@@ -48,8 +62,8 @@ void KnownSums::fill(DType dtype, std::byte* data, std::size_t count) const {
 }
 
 std::uint64_t KnownSums::count_wrong(DType dtype, const std::byte* data, std::size_t count) const {
-    return dtype == DType::float64 ? count_wrong_as(sum_, reinterpret_cast<const double*>(data), count)
-                                   : count_wrong_as(sum_, reinterpret_cast<const float*>(data), count);
+    return dtype == DType::float64 ? count_wrong_as(sum_, tolerance_, reinterpret_cast<const double*>(data), count)
+                                   : count_wrong_as(sum_, tolerance_, reinterpret_cast<const float*>(data), count);
 }
 
 }  // namespace firecaffe::bench

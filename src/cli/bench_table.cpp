@@ -9,7 +9,7 @@ namespace firecaffe::cli {
 
 namespace {
 
-constexpr int kWide = 172;  // columns of a row with everything
+constexpr int kWide = 182;  // columns of a row with everything
 
 const char* whose_time(RankTime time) {
     switch (time) {
@@ -54,9 +54,12 @@ std::string BenchTable::head(const AllreduceTable& table) const {
     if (wide_) out += fmt::format("{:^20}{:^20}", "out-of-place", "in-place");
     while (out.back() == ' ') out.pop_back();
     out += "\n" + titles("#", "size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong");
-    if (wide_) out += fmt::format("  {:>8}  {:>8}  {:>8}  {:>8}  {:>12}", "p50", "p95", "p50", "p95", "wire");
+    if (wide_)
+        out += fmt::format("  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>12}", "p50", "p95", "p50", "p95", "model", "wire");
     out += "\n" + titles("#", "(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "");
-    if (wide_) out += fmt::format("  {:>8}  {:>8}  {:>8}  {:>8}  {:>12}", "(us)", "(us)", "(us)", "(us)", "(B)");
+    if (wide_)
+        out +=
+            fmt::format("  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>12}", "(us)", "(us)", "(us)", "(us)", "(us)", "(B)");
     while (out.back() == ' ') out.pop_back();
     return out + "\n";
 }
@@ -75,6 +78,7 @@ std::string BenchTable::row(const AllreduceRow& row) const {
     if (wide_) {
         for (const AllreduceTimes* way : {&row.out_of_place, &row.in_place})
             out += fmt::format("  {:>8}  {:>8}", microseconds(way->p50), microseconds(way->p95));
+        out += fmt::format("  {:>8}", row.predicted_seconds ? microseconds(*row.predicted_seconds) : "N/A");
         out += fmt::format("  {:>12.0f}", *std::ranges::max_element(row.wire_bytes));
     }
     return out + "\n";

@@ -47,7 +47,12 @@ std::string result_text(const TrainSummary& s) {
         out += fmt::format("training:  {} iterations ({:.2f} epochs) in {} at {:.0f} images/s, final loss {:.4f}\n",
                            s.iterations, s.epochs, format_seconds(s.seconds), s.images_per_second, s.train_loss);
     out += fmt::format("workers:   {} x {} threads, reducer {}, exchange {:.2f} s of which {:.2f} s not hidden\n",
-                       s.workers, s.threads, s.reducer, s.communication_seconds, s.exposed_communication_seconds);
+                       s.workers, s.threads, s.schemes.empty() ? s.reducer : s.reducer + " (" + s.schemes + ")",
+                       s.communication_seconds, s.exposed_communication_seconds);
+    if (s.kept_back > 0)
+        out +=
+            fmt::format("codec:     {:.1f} MB sent by rank 0; {:.1f} % of a gradient was kept back for the next one\n",
+                        1e-6 * static_cast<double>(s.communication_bytes), 100 * s.kept_back);
     out += fmt::format("digest:    {}\n", s.parameters_digest);
     return out;
 }

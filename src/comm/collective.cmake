@@ -2,10 +2,12 @@
 # The planners, the executor, and the transport between threads of one process.
 target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/add.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/all_gather.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/double_tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/engine.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/executor.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/halving_doubling.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/measure_network.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/partial_sums.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/planning.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/price.cpp
@@ -17,8 +19,11 @@ target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/simulate.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/two_level.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/wire_type.cpp
   ${CMAKE_CURRENT_LIST_DIR}/peer_info.cpp
   ${CMAKE_CURRENT_LIST_DIR}/transport/threads.cpp)
-# Vectorised whatever the build type; -O2 of GCC 12 leaves this loop scalar.
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/collective/add.cpp TARGET_DIRECTORY firecaffe
+# Vectorised whatever the build type; -O2 of GCC 12 leaves these loops scalar.
+set_source_files_properties(
+  ${CMAKE_CURRENT_LIST_DIR}/collective/add.cpp ${CMAKE_CURRENT_LIST_DIR}/collective/wire_type.cpp
+  TARGET_DIRECTORY firecaffe
   PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>")

@@ -17,6 +17,8 @@ std::string to_string(const OperationTag& tag) {
             return "the comparison of checkpoints" + number;
         case kBenchFiguresBucket:
             return "the exchange of measured figures" + number;
+        case kProbeBucket:
+            return "a message that measures the network" + number;
         default:
             return text("bucket ", tag.bucket, " of step ", tag.step, number);
     }

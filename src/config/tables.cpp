@@ -8,6 +8,8 @@ namespace {
 constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"custom"}};
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
+constexpr Choice kWireTypes[] = {{comm::kWireTypeNames[0]}, {comm::kWireTypeNames[1]}, {comm::kWireTypeNames[2]}};
+constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}};
 constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
@@ -221,7 +223,8 @@ void describe(Visitor& visit, LrPolicyOptions& options) {
 void describe(Visitor& visit, ReducerOptions& options) {
     visit.field(
         Field("type",
-              "How gradients are summed: auto (local for one worker, else pipelined_tree), local, star, "
+              "How gradients are summed: auto (local for one worker, else the canonical scheme that by its "
+              "model is the quickest for each length, after measuring what messages take), local, star, "
               "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level, mpi "
               "(MPI's all-reduce, for workers that mpirun starts), or the name of a registered reducer.")
             .sized(1),
@@ -232,6 +235,14 @@ void describe(Visitor& visit, ReducerOptions& options) {
         Field("ranks_per_host", "Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.")
             .nonnegative(),
         options.ranks_per_host);
+    visit.choice_of(
+        Field("wire",
+              "How gradients travel. same: in the type they have; bfloat16, float16: in half the bytes, rounded each "
+              "time they are sent, so that the bits depend on the number of workers. Sums are formed in float32."),
+        kWireTypes, options.wire);
+    visit.object(
+        Field("codec", "How much less than the gradients is sent; what is kept back is added to the next ones."),
+        group("codec", options.codec));
     visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
                 options.bucket_mb);
     visit.field(Field("overlap", "Submit buckets during the backward pass."), options.overlap);
@@ -244,6 +255,18 @@ void describe(Visitor& visit, ReducerOptions& options) {
                 options.deadline_seconds);
     visit.field(Field("stall_seconds", "A peer that is alive but makes no progress for this long is lost.").positive(),
                 options.stall_seconds);
+}
+
+void describe(Visitor& visit, CodecOptions& options) {
+    visit.choice_of(
+        Field("type",
+              "none; top_k: the greatest values with their positions; one_bit: the signs, and means of values of "
+              "either sign. All ranks get the messages of all, whatever reducer.type says, and the sums depend "
+              "on their number."),
+        kCodecs, options.type);
+    visit.field(Field("density", "Of top_k: the share of values that is sent, above 0 and at most 1.")
+                    .only(CodecOptions::Type::top_k),
+                options.density);
 }
 
 void describe(Visitor& visit, ComputeOptions& options) {

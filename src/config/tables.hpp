@@ -14,6 +14,7 @@ void describe(Visitor& visit, TransformOptions& options);
 void describe(Visitor& visit, SolverOptions& options);
 void describe(Visitor& visit, LrPolicyOptions& options);
 void describe(Visitor& visit, ReducerOptions& options);
+void describe(Visitor& visit, CodecOptions& options);
 void describe(Visitor& visit, ComputeOptions& options);
 void describe(Visitor& visit, OutputOptions& options);
 void describe(Visitor& visit, NetSpec& net);

@@ -97,6 +97,8 @@ class BackgroundReducer::Worker {
         const std::scoped_lock lock(mutex_);
         ReducerStatistics statistics = statistics_;
         statistics.bytes_sent = work_->bytes_sent();
+        statistics.kept_back = work_->kept_back();
+        statistics.schemes = work_->schemes();
         return statistics;
     }
 
@@ -209,6 +211,9 @@ int BackgroundReducer::size() const {
 }
 bool BackgroundReducer::canonical() const {
     return worker_->work().canonical();
+}
+bool BackgroundReducer::exact() const {
+    return worker_->work().exact();
 }
 Ticket BackgroundReducer::submit(const ReduceRequest& request) {
     return worker_->submit(request);

@@ -7,9 +7,12 @@
 
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/reducer/codec.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/mpi.hpp"
+#include "firecaffe/reducer/scheme.hpp"
 #include "firecaffe/reducer/tree.hpp"
+#include "reducer/auto.hpp"
 
 namespace firecaffe {
 namespace {
@@ -28,53 +31,39 @@ std::unique_ptr<Reducer> make_local(const ReducerOptions&, TransportPointer tran
     return make_local_reducer();
 }
 
-int servers(const ReducerOptions& options, const comm::Transport& transport) {
-    if (options.servers > transport.size()) {
-        throw ConfigError("/reducer/servers: ", options.servers, " servers, but there are ", transport.size(),
-                          " workers; give at most ", transport.size(), ", or 0 for one on each");
-    }
-    return static_cast<int>(options.servers);
-}
-
-// Hosts of equally many neighbouring ranks, of which the last may have fewer.
-int ranks_per_host(const ReducerOptions& options, const comm::Transport& transport) {
-    if (options.ranks_per_host > 0)
-        return static_cast<int>(std::min<std::int64_t>(options.ranks_per_host, transport.size()));
-    const auto host = [&](int rank) { return transport.peer(rank).host; };
-    int each = 1;
-    while (each < transport.size() && host(each) == host(0)) ++each;
-    for (int rank = 1; rank < transport.size(); ++rank) {
-        const bool same = host(rank) == host(rank - 1);
-        if (same != (rank % each != 0)) {
-            throw ConfigError("/reducer/ranks_per_host: rank 0's host has ", each, " neighbouring ranks, but rank ",
-                              rank, " is on host ", host(rank), " after one on ", host(rank - 1),
-                              "; state ranks_per_host, or number the ranks host by host");
-        }
-    }
-    return each;
-}
-
-// Two-level alone looks at hosts, so that others do not fail for them.
-comm::SchemeOptions scheme_options(const comm::Scheme& scheme, const ReducerOptions& options,
-                                   const comm::Transport& transport) {
-    comm::SchemeOptions out;
-    if (std::string_view(scheme.name) == "sharded_server") out.servers = servers(options, transport);
-    if (std::string_view(scheme.name) == "two_level") out.ranks_per_host = ranks_per_host(options, transport);
-    return out;
-}
-
-std::unique_ptr<Reducer> make_scheme(const comm::Scheme& scheme, const ReducerOptions& options,
-                                     TransportPointer transport, int shards) {
+std::unique_ptr<Reducer> make_scheme(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (transport == nullptr) return make_local_reducer();  // any scheme, for one worker
-    comm::Plan plan = scheme.plan(transport->size(), shards, scheme_options(scheme, options, *transport));
-    comm::ExecutorOptions executor;
-    if (!scheme.pipelined) executor.chunk_bytes = comm::kWholeRequest;
-    return make_planned_reducer(std::move(transport), std::move(plan), executor);
+    SchemeRun run = *find_scheme(options, *transport, shards);
+    if (auto codec = make_codec(options.codec); codec && transport->size() > 1) {
+        if (options.wire != comm::WireType::same)
+            throw ConfigError(
+                "/reducer/wire: a codec's messages are not narrowed; use one of reducer.wire and "
+                "reducer.codec");
+        return make_coded_reducer(std::move(transport), std::move(run.plan), std::move(codec), run.executor);
+    }
+    return make_planned_reducer(std::move(transport), std::move(run.plan), run.executor, options.wire);
 }
 
 std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (size_of_group(transport) == 1) return make_local_reducer();
+    if (options.wire != comm::WireType::same)
+        throw ConfigError(
+            "/reducer/wire: 'mpi' sums in the type that gradients have; leave 'same', or use a scheme of "
+            "ours, which can narrow them");
+    if (options.codec.type != CodecOptions::Type::none)
+        throw ConfigError(
+            "/reducer/codec: MPI's own all-reduce knows no codecs; leave 'none', or use a scheme of ours");
     return make_mpi_reducer(std::move(transport), shards, options);
+}
+
+// What is rounded on the way depends on the scheme. So there auto is always the same one, and a run can be repeated.
+std::unique_ptr<Reducer> make_auto(const ReducerOptions& options, TransportPointer transport, int shards) {
+    if (size_of_group(transport) == 1) return make_local(options, std::move(transport), shards);
+    if (options.wire == comm::WireType::same && options.codec.type == CodecOptions::Type::none)
+        return make_auto_reducer(std::move(transport), shards, options);
+    ReducerOptions rounded = options;
+    rounded.type = "pipelined_tree";
+    return make_scheme(rounded, std::move(transport), shards);
 }
 
 }  // namespace
@@ -82,16 +71,8 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
 ReducerRegistry::ReducerRegistry() {
     add("local", make_local);
     add("mpi", make_mpi);
-    for (const comm::Scheme& scheme : comm::schemes()) {
-        add(scheme.name, [&scheme](const ReducerOptions& options, TransportPointer transport, int shards) {
-            return make_scheme(scheme, options, std::move(transport), shards);
-        });
-    }
-    add("auto", [make_tree = factories_.at("pipelined_tree")](const ReducerOptions& options, TransportPointer transport,
-                                                              int shards) {
-        if (size_of_group(transport) == 1) return make_local(options, std::move(transport), shards);
-        return make_tree(options, std::move(transport), shards);
-    });
+    for (const comm::Scheme& scheme : comm::schemes()) add(scheme.name, make_scheme);
+    add("auto", make_auto);
 }
 
 void ReducerRegistry::add(std::string name, Factory factory) {

@@ -13,23 +13,21 @@
 #include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/mpi.hpp"
 #include "firecaffe/core/error.hpp"
-#include "firecaffe/reducer/background.hpp"
+#include "reducer/on_transport.hpp"
 
 namespace firecaffe {
 namespace {
 
-class MpiReducer final : public BlockingReducer {
+class MpiReducer final : public OnTransport {
   public:
     MpiReducer(std::shared_ptr<comm::Transport> transport, int shards, double stall_seconds,
                std::unique_ptr<comm::MpiGroup> group)
-        : transport_(std::move(transport)), group_(std::move(group)), stall_(stall_seconds) {
+        : OnTransport(std::move(transport)), group_(std::move(group)), stall_(stall_seconds) {
         const ShardBlock block = shard_block(rank(), size(), shards);
         nodes_ = block.empty() ? 0 : static_cast<int>(maximal_nodes(block, shards).size());
     }
 
     std::string_view name() const override { return "mpi"; }
-    int rank() const override { return transport_->rank(); }
-    int size() const override { return transport_->size(); }
     bool canonical() const override { return false; }
     int partials() const override { return std::max(nodes_, 1); }
 
@@ -47,28 +45,23 @@ class MpiReducer final : public BlockingReducer {
         group_ready_ = true;
         group_->start_sum(sum, request.count, request.dtype, comm::digest_of(tag));
         await(tag);
-        transport_->note_progress();
+        note_progress();
     }
 
-    void note_progress() noexcept override { transport_->note_progress(); }
-    void abort(std::string_view reason) noexcept override {
-        try {
-            transport_->abort(std::string(reason));
-        } catch (...) {  // no memory for the reason: it is the event that matters
-            transport_->abort({});
-        }
+    // MPI gains nothing by the transport's memory.
+    Memory<Cpu> allocate(std::size_t bytes) override {
+        return Memory<Cpu>(bytes);
     }
     void close() noexcept override {
         group_->close();
-        transport_->close();
+        OnTransport::close();
     }
-    std::uint64_t bytes_sent() const override { return transport_->bytes_sent(); }
 
   private:
     void await(const comm::OperationTag& tag) {
         const auto done = [&] {
             if (test(tag)) return true;
-            transport_->check(tag);
+            transport().check(tag);
             return false;
         };
         if (!comm::poll_until(stall_, done))
@@ -80,12 +73,11 @@ class MpiReducer final : public BlockingReducer {
         try {
             return group_->test();
         } catch (const PeerLostError& error) {
-            transport_->check(tag);  // which may know the rank
+            transport().check(tag);  // which may know the rank
             throw PeerLostError(error.what(), "; noticed by rank ", rank(), " in ", tag);
         }
     }
 
-    std::shared_ptr<comm::Transport> transport_;
     std::unique_ptr<comm::MpiGroup> group_;
     const std::chrono::duration<double> stall_;
     int nodes_ = 0;  // of the canonical tree, that this rank brings

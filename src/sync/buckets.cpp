@@ -4,15 +4,20 @@
 namespace firecaffe {
 
 std::vector<Bucket> plan_buckets(const ArenaLayout& layout, std::size_t tail, std::size_t element_bytes,
-                                 std::size_t bucket_bytes) {
-    std::vector<Bucket> buckets{{0, 0}};
+                                 std::size_t bucket_bytes, bool rounded_gradients) {
+    std::vector<Bucket> buckets{{}};
+    const auto open = [&](std::size_t begin) { buckets.push_back({.begin = begin, .end = begin}); };
     const auto& parameters = layout.parameters();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         const bool last = i + 1 == parameters.size();
         buckets.back().end = last ? layout.size() : parameters[i + 1].offset;
-        if (!last && buckets.back().count() * element_bytes >= bucket_bytes)
-            buckets.push_back({buckets.back().end, buckets.back().end});
+        buckets.back().exact = !rounded_gradients || parameters[i].is_statistic();
+        if (last) break;
+        const bool full = buckets.back().count() * element_bytes >= bucket_bytes;
+        const bool other = parameters[i].is_statistic() != parameters[i + 1].is_statistic();
+        if (full || (rounded_gradients && other)) open(buckets.back().end);
     }
+    if (!buckets.back().exact && tail > 0) open(layout.size());
     buckets.back().end = layout.size() + tail;
     return buckets;
 }

@@ -45,6 +45,7 @@ struct GradientExchange<T, Device>::State {
     State(const ArenaLayout& arena_layout, const ExchangeOptions& exchange_options, Reducer& exchange_reducer);
 
     void complete(std::size_t bucket, int shard);
+    void clear_gaps(const Bucket& bucket, T* gradients) const;
     void submit_ready(bool everything);
     std::size_t node_number(const ShardNode& node) const {
         return level_offsets[static_cast<std::size_t>(node.level)] + static_cast<std::size_t>(node.index);
@@ -87,7 +88,7 @@ GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const
       reducer(exchange_reducer),
       block(shard_block(reducer.rank(), reducer.size(), options.shards)),
       roots(maximal_nodes(block, options.shards)),
-      buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes)) {
+      buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes, !reducer.exact())) {
     arena_count = std::min(static_cast<std::size_t>(std::max(block.size(), 1)),
                            most_subtrees(block, options.shards) + static_cast<std::size_t>(options.threads));
     std::size_t nodes = 0;
@@ -138,6 +139,19 @@ void GradientExchange<T, Device>::State::complete(std::size_t bucket, int shard)
     }
 }
 
+/// A reducer that rounds may make something of the zeros between parameters, and leave it in an arena that is the next
+/// step's: there it would be taken for a gradient and grow.
+template <class T, class Device>
+void GradientExchange<T, Device>::State::clear_gaps(const Bucket& bucket, T* gradients) const {
+    if (bucket.exact) return;
+    const auto& parameters = layout.parameters();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const std::size_t next = i + 1 < parameters.size() ? parameters[i + 1].offset : layout.size();
+        if (parameters[i].offset >= bucket.begin && next <= bucket.end)
+            ops::clear<T, Device>({gradients + parameters[i].end(), next - parameters[i].end()});
+    }
+}
+
 template <class T, class Device>
 void GradientExchange<T, Device>::State::submit_ready(bool everything) {
     for (; next_submit < buckets.size(); ++next_submit) {
@@ -148,13 +162,17 @@ void GradientExchange<T, Device>::State::submit_ready(bool everything) {
         }
         const Bucket span = buckets[next_submit];
         if (roots.empty()) partials[0] = reinterpret_cast<std::byte*>(result->data() + span.begin);
-        for (std::size_t r = 0; r < roots.size(); ++r)
-            partials[r] = reinterpret_cast<std::byte*>(arena_of(roots[r].begin()).data() + span.begin);
+        for (std::size_t r = 0; r < roots.size(); ++r) {
+            T* const gradients = arena_of(roots[r].begin()).data();
+            clear_gaps(span, gradients);
+            partials[r] = reinterpret_cast<std::byte*>(gradients + span.begin);
+        }
         ReduceRequest request;
         request.bucket = static_cast<std::uint32_t>(next_submit);
         request.step = step;
         request.dtype = dtype_of<T>;
         request.count = span.count();
+        request.exact = span.exact;
         request.partials = partials;
         of_bucket.ticket = reducer.submit(request);
     }

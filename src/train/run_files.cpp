@@ -48,6 +48,7 @@ std::string summary_json(const TrainSummary& s) {
     json["workers"] = s.workers;
     json["threads"] = s.threads;
     json["reducer"] = s.reducer;
+    json["schemes"] = s.schemes.empty() ? Json(nullptr) : Json(s.schemes);
     json["global_batch"] = s.global_batch;
     json["effective_base_lr"] = s.effective_base_lr;
     json["shards"] = s.shards;
@@ -56,6 +57,8 @@ std::string summary_json(const TrainSummary& s) {
     json["parameters_digest"] = s.parameters_digest;
     json["communication_seconds"] = s.communication_seconds;
     json["exposed_communication_seconds"] = s.exposed_communication_seconds;
+    json["communication_bytes"] = s.communication_bytes;
+    json["kept_back"] = s.kept_back;
     json["data_wait_seconds"] = s.data_wait_seconds;
     json["resumed_from"] = s.resumed_from < 0 ? Json(nullptr) : Json(s.resumed_from);
     json["checkpoint"] = s.checkpoint.empty() ? Json(nullptr) : Json(s.checkpoint);

@@ -263,7 +263,11 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.parameter_count = static_cast<std::int64_t>(layout().parameter_count());
     s.statistics_count = static_cast<std::int64_t>(layout().statistics_count());
     s.parameters_digest = parameters_digest(layout(), parameters);
-    s.communication_seconds = reducer->statistics().busy_seconds;
+    const ReducerStatistics exchanged = reducer->statistics();
+    s.communication_seconds = exchanged.busy_seconds;
+    s.communication_bytes = exchanged.bytes_sent;
+    s.kept_back = exchanged.kept_back;
+    s.schemes = exchanged.schemes;
     s.exposed_communication_seconds = exchange->exposed_seconds();
     s.data_wait_seconds = data_wait_seconds;
     s.resumed_from = resumed_from;

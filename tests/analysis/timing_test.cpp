@@ -56,6 +56,11 @@ TEST_CASE("every layer is timed, and the parts do not exceed the whole") {
         double slowest = 0;
         for (const LayerTime& l : t.layers) slowest = std::max(slowest, l.backward);
         CHECK(slowest < t.total.backward);
+        CHECK(layer(t, "loss").gradients_ready == 0);
+        const std::size_t of_ip1 = 10 * 16 * 14 * 14 + 16;  // its bias takes a multiple of 16
+        CHECK(layer(t, "ip1").gradients_ready == of_ip1);
+        CHECK(layer(t, "pool1").gradients_ready == of_ip1);
+        CHECK(layer(t, "conv1").gradients_ready == of_ip1 + 16 * 25 + 16);
         CHECK(t.total.work.macs == layer(t, "conv1").work.macs + layer(t, "ip1").work.macs);
         CHECK(t.images_per_second() == Approx(4 * threads / (t.packing + t.total.forward + t.total.backward)));
         CHECK(t.peak > 1e8);

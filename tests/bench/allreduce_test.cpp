@@ -113,6 +113,9 @@ TEST_CASE("every reducer is measured and right, for any number of ranks and both
                     CHECK(row.bytes == row.count * size_of(dtype));
                     CHECK(row.iterations == 3);
                     REQUIRE(row.wire_bytes.size() == static_cast<std::size_t>(ranks));
+                    const bool has_plan = ranks > 1 && table.reducer != "mpi" && table.reducer != "auto";
+                    REQUIRE(row.predicted_seconds.has_value() == has_plan);
+                    CHECK((!has_plan || *row.predicted_seconds > 0));
                     for (const AllreduceTimes& times : {row.out_of_place, row.in_place})
                         CHECK((times.least > 0 && times.least <= times.p50 && times.p50 <= times.p95));
                 }
@@ -120,6 +123,37 @@ TEST_CASE("every reducer is measured and right, for any number of ranks and both
             for (const AllreduceReport& other : reports)  // all ranks know all figures, to the bit
                 CHECK(allreduce_json(options, other) == allreduce_json(options, first));
         }
+    }
+}
+
+TEST_CASE("the model knows what threads need, roughly, and is not asked where it is not wanted") {
+    AllreduceOptions options = few({1'000'000});
+    options.reducers = {"tree"};
+    options.iterations = 15;
+    const AllreduceReport report = measure(2, ReducerRegistry(), options).front();
+    const AllreduceRow& row = report.tables.front().rows.front();
+    CHECK(report.network.link.alpha > 0);
+    CHECK(report.network.link.beta > 0);
+    CHECK(report.network.gamma > 0);
+    // Two messages of 4 MB one after the other and an addition; on a busy machine anything may take long.
+    CHECK(*row.predicted_seconds < 20 * row.in_place.p50);
+    CHECK(row.in_place.p50 < 200 * *row.predicted_seconds);
+    options.predict = false;
+    const AllreduceReport silent = measure(2, ReducerRegistry(), options).front();
+    CHECK_FALSE(silent.tables.front().rows.front().predicted_seconds.has_value());
+    CHECK(silent.network.link.alpha == 0);
+}
+
+TEST_CASE("in a narrow type half of the bytes are sent, and sums of small whole numbers stay right") {
+    AllreduceOptions options = few({1000, 50'000});
+    options.reducer.wire = comm::WireType::bfloat16;
+    options.reducers = {"tree", "direct"};
+    const auto report = measure(2, ReducerRegistry(), options).front();
+    CHECK(report.wrong() == 0);
+    for (const AllreduceTable& table : report.tables) {
+        CHECK_FALSE(table.canonical);
+        for (const AllreduceRow& row : table.rows)
+            CHECK(row.wire_bytes == std::vector<double>(2, static_cast<double>(row.bytes) / 2));
     }
 }
 

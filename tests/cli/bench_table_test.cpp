@@ -20,6 +20,7 @@ AllreduceTable one_row() {
     row.out_of_place = {524.288e-6, 500e-6, 601.25e-6, 480e-6, 0};
     row.in_place = {262.144e-6, 260e-6, 12'345.6e-6, 250e-6, 3};
     row.wire_bytes = {1'572'864, 1'572'960};
+    row.predicted_seconds = 248e-6;
     return {"auto", "tree", true, {row}};
 }
 
@@ -78,7 +79,10 @@ TEST_CASE("a wide output has percentiles and bytes on the wire behind the others
     CHECK(row.starts_with(narrow.substr(0, narrow.size() - 1)));
     const std::vector<std::string> all = words(row);
     CHECK(std::vector(all.begin() + 13, all.end()) ==
-          std::vector<std::string>{"500.0", "601.2", "260.0", "12346", "1572960"});
+          std::vector<std::string>{"500.0", "601.2", "260.0", "12346", "248.0", "1572960"});
+    AllreduceRow unpredicted = one_row().rows.front();
+    unpredicted.predicted_seconds.reset();
+    CHECK(words(table.row(unpredicted))[17] == "N/A");
 }
 
 TEST_CASE("microseconds keep four digits or so") {

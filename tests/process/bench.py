@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`firecaffe bench allreduce` in real processes: the table and the JSON, wrong flags, a lost worker, a wish to stop.
+"""`firecaffe bench` in real processes: the table and the JSON, wrong flags, a lost worker, a wish to stop; and overlap.
 
-Usage: bench.py [Runs | Flags | Ends]; without an argument all of them."""
+Usage: bench.py [Runs | Flags | Ends | Overlap]; without an argument all of them."""
 import json
 import os
 import signal
 
-from harness import PATIENCE, ProcessTest, by_hand, free_port, main, run, start, wait_until
+from harness import PATIENCE, ROOT, ProcessTest, by_hand, free_port, main, run, start, wait_until
 
 QUICK = ("-n", "3", "-w", "1")
 
@@ -48,6 +48,14 @@ class Runs(ProcessTest):
                 self.assertLessEqual(result[way]["min_us"], result[way]["p50_us"])
                 self.assertLessEqual(result[way]["p50_us"], result[way]["p95_us"])
             self.assertEqual((result["iters"], len(result["wire_bytes"])), (3, figures["ranks"]))
+            if ranks == 1:
+                self.assertEqual((result["predicted_us"], figures["network"]), (None, None))
+            else:
+                self.assertGreater(figures["network"]["link"]["alpha_us"], 0)
+        for table in figures["reducers"]:
+            has_one_plan = figures["ranks"] > 1 and table["reducer"] != "auto"
+            for result in table["results"]:
+                self.assertEqual(result["predicted_us"] is not None, has_one_plan, table["reducer"])
 
     def test_every_reducer_with_one_two_and_three_workers(self):
         known = known_reducers()
@@ -77,11 +85,23 @@ class Runs(ProcessTest):
     def test_each_transport(self):
         wire = set()
         for transport in ("tcp", "shared_memory"):
-            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "-b", "4", "-e", "1M", "-f", "512")
+            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "--reducer", "tree", "-b", "4",
+                                            "-e", "1M", "-f", "512")
             self.check_rows(figures, rows, [4, 2048, 1048576], 4)
             self.assertEqual(figures["config"]["transport"], transport)
             wire.add(sum(figures["reducers"][0]["results"][0]["wire_bytes"]))
         self.assertEqual(len(wire), 1, "frames are of one length on both")
+
+    def test_narrow_types_on_the_wire(self):
+        wire = {}
+        for name in ("same", "bfloat16", "float16"):
+            figures, rows, _ = self.figures("--workers", "2", "--wire", name, "--reducer", "tree", "-b", "1M", "-e", "1M",
+                                            "--no-predict")
+            self.assertEqual((rows[0][8], rows[0][12], figures["network"]), ("0", "0", None))
+            self.assertEqual((figures["config"]["wire"], figures["reducers"][0]["canonical"]), (name, name == "same"))
+            wire[name] = sum(figures["reducers"][0]["results"][0]["wire_bytes"])
+        self.assertEqual(wire["bfloat16"], wire["float16"])
+        self.assertAlmostEqual(wire["same"] / wire["bfloat16"], 2, delta=0.01)
 
     def test_ranks_that_are_started_by_hand(self):
         port = free_port()
@@ -106,6 +126,8 @@ class Flags(ProcessTest):
                                  (("-n", "-1"), ("--iters",)),
                                  (("-g", "1"), ("-g",)),
                                  (("--seconds", "0"), ("--seconds",)),
+                                 (("--wire", "half"), ("--wire half", "bfloat16 or float16")),
+                                 (("--wire", "float16", "-d", "double"), ("only float is narrowed",)),
                                  (("--transport", "shm"), ("--transport shm", "auto, tcp or shared_memory")),
                                  (("--reducer", "treee"), ("--reducer treee", "tree")),
                                  (("--reducer", "tree,rign"), ("--reducer rign", "tree")),
@@ -172,6 +194,35 @@ class Ends(ProcessTest):
         rows = [line for line in running.out.splitlines() if not line.startswith("#")]
         self.assertEqual(len(rows), len(figures["reducers"][0]["results"]))
         self.assertIn(f"after {len(rows)} of 8192 sizes", said)
+
+
+class Overlap(ProcessTest):
+    NET = ("bench", "overlap", ROOT / "examples" / "lenet" / "net.json", "--input", "1x28x28", "--batch", "4",
+           "--passes", "1", "-n", "3", "-w", "1", "--bucket-mb", "0.1")
+
+    def test_two_workers(self):
+        file = self.directory / "figures.json"
+        done = self.assert_done(run(*self.NET, "--workers", "2", "--reducer", "tree,direct", "--json", file))
+        figures = json.loads(file.read_text())
+        self.assertEqual((figures["ranks"], figures["complete"]), (2, True))
+        self.assertGreaterEqual(figures["gradient_bytes"], 4 * 431080)  # LeNet's parameters
+        self.assertGreater(figures["compute_ms"], 0)
+        self.assertEqual([row["reducer"] for row in figures["reducers"]], ["tree", "direct"])
+        for row, line in zip(figures["reducers"], done.out.splitlines()[2:], strict=True):
+            self.assertEqual(line.split()[:2], [row["reducer"], str(row["buckets"])])
+            self.assertGreater(row["buckets"], 1)
+            for step, exposed in (("step_ms", "exposed_ms"), ("step_after_ms", "exposed_after_ms")):
+                self.assertGreaterEqual(row[step], figures["compute_ms"])
+                self.assertAlmostEqual(row[exposed], row[step] - figures["compute_ms"])
+
+    def test_one_worker_and_what_cannot_be_meant(self):
+        alone = self.assert_done(run(*self.NET, "--scale", "0.5", "--idle"))
+        self.assertIn(" local ", " " + alone.out)
+        for arguments, words in ((("--reducer", "none"), "--reducer none"), (("--scale", "-1"), "--scale"),
+                                 (("--bucket-mb", "0"), "--bucket-mb")):
+            failed = run(*self.NET, *arguments)
+            self.assertEqual(failed.status, 2, str(failed))
+            self.assertIn(words, failed.err)
 
 
 if __name__ == "__main__":

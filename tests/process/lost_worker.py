@@ -14,12 +14,13 @@ WORKERS = 3
 RUN = {"solver.max_iter": 100000, "solver.display": 1, "reducer.deadline_seconds": DEADLINE}
 
 
-def lose(victim, sign, directory):
-    """Runs three workers, sends the signal to one while they train, and returns the launcher, the ids of the workers,
-    and the seconds until the last other worker was gone."""
-    running = train("--workers", str(WORKERS), "--output", directory, changes=RUN)
-    pids = running.workers(WORKERS)
+def lose(victim, sign, directory, workers=WORKERS, changes=None, delay=0.0):
+    """Runs workers, sends the signal to one `delay` seconds after they have begun to train, and returns the launcher, the
+    ids of the workers, and the seconds until the last other worker was gone."""
+    running = train("--workers", str(workers), "--output", directory, changes={**RUN, **(changes or {})})
+    pids = running.workers(workers)
     running.wait_for_line("step 3/")
+    time.sleep(delay)
     os.kill(pids[victim], sign)
     struck = time.monotonic()
     others = [pid for rank, pid in enumerate(pids) if rank != victim]

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every scheme by its name in the configuration: the sum, equal bits, and what the options may say.
+#include <cmath>
+
 #include "catch.hpp"
 
 #include "comm/partials.hpp"
@@ -99,6 +101,34 @@ TEST_CASE("every scheme sums buckets, and the canonical ones give the bits of th
         }
         CHECK(canonical == (ranks == 2 ? 9 : 7));
     }
+}
+
+TEST_CASE("what need not be exact travels as reducer.wire says, and what has to be is exact") {
+    for (const auto wire : {comm::WireType::bfloat16, comm::WireType::float16}) {
+        const float rounding = wire == comm::WireType::bfloat16 ? 0x1p-8f : 0x1p-11f;
+        for (const comm::Scheme& scheme : comm::schemes()) {
+            INFO(scheme.name << ", wire " << static_cast<int>(wire));
+            const auto errors = run_ranks(2, 60, [&](int, std::shared_ptr<Transport> transport) {
+                ReducerOptions options{.type = scheme.name, .ranks_per_host = 1, .wire = wire};
+                const auto reducer = ReducerRegistry().make(options, std::move(transport), 2);
+                if (reducer->exact() || reducer->canonical()) throw InternalError("it claims to be exact");
+                const float third = 1.0f / 3;
+                float value = third;
+                std::byte* const partial = reinterpret_cast<std::byte*>(&value);
+                ReduceRequest request{.count = 1, .partials = {&partial, 1}};
+                reducer->sum(request);
+                if (value != 2 * third) throw InternalError("an exact sum is ", value);
+                value = third;
+                request.exact = false;
+                reducer->sum(request);
+                const float error = std::abs(value - 2 * third);
+                if (error == 0 || error > 4 * rounding * third) throw InternalError("a rounded sum is ", value);
+                reducer->close();
+            });
+            for (const std::string& error : errors) CHECK(error == "");
+        }
+    }
+    CHECK(ReducerRegistry().make({.type = "tree"}, comm::make_thread_transports(2)[0], 2)->exact());
 }
 
 TEST_CASE("one worker needs no scheme") {

@@ -25,6 +25,18 @@ std::vector<std::vector<std::byte>> shards_of(int shards, std::size_t count) {
     return all;
 }
 
+// Whole numbers that are so small that no narrow type rounds their sums.
+std::vector<std::vector<std::byte>> whole_shards(int shards, std::size_t count) {
+    std::vector<std::vector<std::byte>> all;
+    for (int s = 0; s < shards; ++s) {
+        const RandomStream stream(98, RandomPurpose::filler, static_cast<std::uint32_t>(s), 0);
+        std::vector<float> one(count);
+        for (std::size_t i = 0; i < count; ++i) one[i] = static_cast<float>(stream.bits(i) % 7);
+        all.push_back(bytes_of(one));
+    }
+    return all;
+}
+
 // The canonical sum of some shards.
 std::vector<std::byte> add_up(std::vector<std::vector<std::byte>> shards, DType dtype) {
     for (std::size_t stride = 1; stride < shards.size(); stride *= 2)
@@ -84,8 +96,9 @@ std::vector<std::byte> follow(const Plan& plan, const Request& request,
 
 Sums::Sums(const Scenario& scenario) {
     for (const Request& request : scenario.requests) {
-        shards_.push_back(request.dtype == DType::float32 ? shards_of<float>(scenario.shards, request.count)
-                                                          : shards_of<double>(scenario.shards, request.count));
+        shards_.push_back(request.types().narrowed()        ? whole_shards(scenario.shards, request.count)
+                          : request.dtype == DType::float32 ? shards_of<float>(scenario.shards, request.count)
+                                                            : shards_of<double>(scenario.shards, request.count));
     }
     std::vector<std::vector<std::vector<std::vector<std::byte>>>> all;  // [rank][request][slot]
     if (!scenario.plan.canonical)
@@ -195,7 +208,7 @@ void Program::begin() {
     const Request& request = requests_[next_];
     pointers_.clear();
     for (auto& slot : slots_[next_]) pointers_.push_back(slot.data());
-    engine_.start(scenario_.plan, pointers_, request.count, request.dtype, request.tag);
+    engine_.start(scenario_.plan, pointers_, request.count, request.types(), request.tag);
     under_way_ = true;
 }
 

@@ -138,6 +138,7 @@ Scenario make_scenario(std::uint64_t seed) {
         Request request;
         request.count = dice.chance(0.1) ? 0 : static_cast<std::size_t>(dice.between(1, many ? 16 : 64));
         request.dtype = dice.chance(0.3) ? DType::float64 : DType::float32;
+        request.wire = one_of(dice, std::vector{WireType::same, WireType::same, WireType::bfloat16, WireType::float16});
         request.tag = {
             .sequence = static_cast<std::uint64_t>(i + 1), .bucket = static_cast<std::uint32_t>(i), .step = 7};
         scenario.requests.push_back(request);
@@ -169,7 +170,8 @@ std::string to_string(const Scenario& scenario) {
              "\n  chunks of ", scenario.executor.chunk_bytes, " bytes, ", scenario.executor.receives_ahead,
              " receives ahead, ", scenario.executor.sends_behind, " sends behind; deadline ", scenario.deadline_seconds,
              " s, stall ", scenario.stall_seconds, " s\n  requests:");
-    for (const Request& request : scenario.requests) lines += text(" ", request.count, " x ", request.dtype, ",");
+    for (const Request& request : scenario.requests)
+        lines += text(" ", request.count, " x ", request.dtype, " as ", request.types().wire, ",");
     lines += text("\n  latency from rank 0 to the last ", scenario.links[scenario.links.size() - 1].latency_seconds,
                   " s, window ", scenario.links.back().window, " bytes");
     for (const Fault& fault : scenario.faults) lines += text("\n  fault: ", fault);

@@ -58,7 +58,10 @@ std::string to_string(const Fault& fault);
 struct Request {
     std::size_t count = 0;
     DType dtype = DType::float32;
+    WireType wire = WireType::same;
     OperationTag tag;
+
+    ElementTypes types() const { return types_on_wire(dtype, wire); }
 };
 
 struct Scenario {

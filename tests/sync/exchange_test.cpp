@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/random.hpp"
 #include "firecaffe/reducer/background.hpp"
@@ -65,6 +66,29 @@ TEST_CASE("buckets tile the arena at the ends of parameters, and the last holds 
     CHECK(plan_buckets(layout, 16, 4, 1u << 30).size() == 1);
     CHECK(plan_buckets(layout, 16, 4, 1).size() == 4);
     CHECK(plan_buckets(ArenaLayout{}, 16, 4, 1).size() == 1);
+    const auto apart = plan_buckets(layout, 16, 4, 512, true);
+    CHECK(apart.size() == buckets.size() + 1);
+    CHECK(apart.back().begin == layout.size());
+    CHECK(apart.back().count() == 16);
+    CHECK(plan_buckets(layout, 0, 4, 512, true).size() == buckets.size());
+    for (std::size_t b = 0; b < apart.size(); ++b) CHECK(apart[b].exact == (b + 1 == apart.size()));
+    for (const Bucket& b : buckets) CHECK(b.exact);
+}
+
+TEST_CASE("where gradients are rounded, statistics have buckets of their own") {
+    ArenaLayout layout;
+    for (const char* name : {"a", "b.mean", "b.variance", "c", "d", "e.mean"})
+        layout.add(name, Shape{20}, 1, 1,
+                   std::string_view(name).size() > 1 ? std::optional(0.9) : std::optional<double>());
+    const auto buckets = plan_buckets(layout, 16, 4, 1u << 20, true);
+    const std::size_t bounds[] = {0, 32, 96, 160, 208};  // parameters begin at multiples of 16
+    REQUIRE(buckets.size() == 4);
+    for (std::size_t b = 0; b < 4; ++b) {
+        CHECK(buckets[b].begin == bounds[b]);
+        CHECK(buckets[b].end == bounds[b + 1]);
+        CHECK(buckets[b].exact == (b % 2 == 1));
+    }
+    CHECK(plan_buckets(layout, 16, 4, 1u << 20).size() == 1);
 }
 
 TEST_CASE("one worker adds its shards along the tree, in any order of completion") {
@@ -120,6 +144,41 @@ TEST_CASE("many workers get the bits of one") {
         for (const auto& result : results)
             for (std::size_t i = 0; i < result.size(); ++i) REQUIRE(result[i] == by_definition(0, 3, shards, i));
     }
+}
+
+TEST_CASE("gradients may be rounded on the way, and the tail is not") {
+    const ArenaLayout layout = layout_of({70, 33});
+    const auto transports = comm::make_thread_transports(2, {.deadline_seconds = 20});
+    std::vector<std::vector<float>> sums(2), tails(2);
+    std::vector<std::thread> team;
+    for (std::size_t r = 0; r < 2; ++r)
+        team.emplace_back([&, r] {
+            const auto reducer =
+                make_planned_reducer(transports[r], comm::plan_tree(2, 2), {}, comm::WireType::bfloat16);
+            GradientExchange<float, Cpu> exchange(layout, {.shards = 2, .bucket_bytes = 128, .tail = 16}, *reducer);
+            for (std::uint32_t step = 0; step < 2; ++step) {
+                exchange.begin_step(step);
+                auto lease = exchange.acquire(static_cast<int>(r));
+                auto& gradients = lease.gradients();
+                std::ranges::fill(gradients.tail(), 1.0f / 3);
+                std::fill(gradients.data(), gradients.data() + layout.size(), 1.0f / 3);
+                lease.gradients_ready(layout.size());
+                exchange.finish_compute();
+                for (std::size_t b = 0; b < exchange.buckets().size(); ++b) {
+                    const auto all = exchange.wait(b);
+                    sums[r].assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(layout.size()));
+                }
+                tails[r].assign(exchange.tail().begin(), exchange.tail().end());
+            }
+            reducer->close();
+        });
+    for (auto& t : team) t.join();
+    CHECK(sums[0] == sums[1]);
+    for (const float value : sums[0]) {
+        REQUIRE(value != 2.0f / 3);
+        REQUIRE(value == Approx(2.0 / 3).epsilon(0x1p-7));
+    }
+    CHECK(tails == std::vector(2, std::vector(16, 2.0f / 3)));
 }
 
 TEST_CASE("gradient memory is enough whatever the threads' luck") {

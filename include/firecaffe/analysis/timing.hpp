@@ -32,6 +32,8 @@ struct LayerTime {
     /// layer has none, and the layer that computes it has both.
     LayerWork work;
     bool absorbed = false;  ///< the layer before computes its forward pass
+    /// Gradients that are finished after its backward pass: so many elements from the start of the arena.
+    std::size_t gradients_ready = 0;
 };
 
 struct Timing {

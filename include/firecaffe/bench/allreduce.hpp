@@ -10,17 +10,20 @@
 // a Reducer does. Out of place, they stay: the operation is a copy into a second buffer and the sum there.
 //
 // Ranks do nothing by a decision of their own: how often is measured is decided by rank 0, and a wish to stop is a
-// wish of all; both travel through sums, and so do the figures, by a reducer "auto" beside those that are measured. So
-// all ranks get the same report. Before each measurement stands a barrier: a sum of one element by the same reducer.
+// wish of all; both travel through sums, and so do the figures, by a reducer "pipelined_tree" beside those that are
+// measured. So all ranks get the same report. Before each measurement stands a barrier: a sum of one element by the
+// same reducer.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "firecaffe/comm/collective/price.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/core/dtype.hpp"
 #include "firecaffe/reducer/factory.hpp"
@@ -41,6 +44,7 @@ struct AllreduceOptions {
     int warm_up = 5;       ///< iterations before the clock counts
     int checks = 1;        ///< iterations after that, whose sums are compared with the exact ones; 0: none
     RankTime time = RankTime::maximum;
+    bool predict = true;  ///< measure single messages first, and say what price.hpp makes of them for each sum
 };
 
 /// Figures of one way of summing, over its iterations.
@@ -58,13 +62,14 @@ struct AllreduceRow {
     std::size_t count = 0, bytes = 0;
     int iterations = 0;
     AllreduceTimes out_of_place, in_place;
+    std::optional<double> predicted_seconds;  ///< in place; none if not predicted, or not of one plan
     std::vector<double> wire_bytes;  ///< by rank: put on the wire for one sum, frames' headers included
 };
 
 /// All of one reducer.
 struct AllreduceTable {
     std::string reducer;     ///< the name asked for
-    std::string scheme;      ///< what it is: "auto" may be "tree"
+    std::string scheme;      ///< what it is: "auto" may be "direct", or several for several lengths
     bool canonical = false;  ///< the same bits for any number of ranks
     std::vector<AllreduceRow> rows{};
 
@@ -75,6 +80,7 @@ struct AllreduceTable {
 
 struct AllreduceReport {
     int ranks = 1;
+    comm::NetworkModel network;          ///< what predictions stand on
     std::vector<AllreduceTable> tables;  ///< in the order of AllreduceOptions::reducers
     bool stopped = false;                ///< somebody wished so: rows are missing
 

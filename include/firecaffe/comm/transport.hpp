@@ -45,6 +45,7 @@ enum ServiceBucket : std::uint32_t {
     kTestFiguresBucket = 0xE0000000u,
     kResumeBucket = 0xE0000001u,  ///< which checkpoint each rank has found
     kBenchFiguresBucket = 0xE0000002u,
+    kProbeBucket = 0xE0000003u,  ///< how fast the network is
 };
 
 /// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".

@@ -8,7 +8,8 @@
 
 namespace firecaffe {
 
-enum class DType : std::uint8_t { float32, float64, int32, int64, uint8 };
+/// bfloat16 and float16 are ways to send float32 (comm/collective/wire_type.hpp); no array has them.
+enum class DType : std::uint8_t { float32, float64, int32, int64, uint8, bfloat16, float16 };
 
 /// Bytes of one element.
 constexpr std::size_t size_of(DType dtype) {
@@ -18,6 +19,8 @@ constexpr std::size_t size_of(DType dtype) {
         case DType::float64:
         case DType::int64: return 8;
         case DType::uint8: return 1;
+        case DType::bfloat16:
+        case DType::float16: return 2;
     }
     return 0;
 }
@@ -29,6 +32,8 @@ inline std::string to_string(DType dtype) {
         case DType::int32: return "int32";
         case DType::int64: return "int64";
         case DType::uint8: return "uint8";
+        case DType::bfloat16: return "bfloat16";
+        case DType::float16: return "float16";
     }
     return "unknown";
 }

@@ -24,14 +24,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "firecaffe/reducer/reducer.hpp"
 
 namespace firecaffe {
 
-/// How one bucket is summed. All functions but allocate, note_progress, abort and bytes_sent are called by one thread
-/// at a time; those four may come from any thread, during reduce() too.
+/// How one bucket is summed. All functions but allocate, note_progress, abort, bytes_sent, kept_back and schemes are
+/// called by one thread at a time; those may come from any thread, during reduce() too.
 class BlockingReducer {
   public:
     virtual ~BlockingReducer() = default;
@@ -39,6 +40,7 @@ class BlockingReducer {
     virtual int rank() const = 0;
     virtual int size() const = 0;
     virtual bool canonical() const = 0;
+    virtual bool exact() const { return true; }
     /// Partial sums that this rank brings per bucket; a request with another number is refused by submit().
     virtual int partials() const { return 1; }
 
@@ -54,6 +56,8 @@ class BlockingReducer {
     /// Orderly end; nothing is called after it.
     virtual void close() noexcept {}
     virtual std::uint64_t bytes_sent() const { return 0; }
+    virtual double kept_back() const { return 0; }  ///< as ReducerStatistics, and so below
+    virtual std::string schemes() const { return {}; }
 };
 
 struct BackgroundOptions {
@@ -73,6 +77,7 @@ class BackgroundReducer final : public Reducer {
     int rank() const override;
     int size() const override;
     bool canonical() const override;
+    bool exact() const override;
 
     /// Throws UsageError for a request that cannot be meant (dtype, number of partials, null memory, after close()).
     /// After a failure: throws what reduce() threw.

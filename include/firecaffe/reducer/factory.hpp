@@ -28,7 +28,7 @@ class ReducerRegistry {
         std::function<std::unique_ptr<Reducer>(const ReducerOptions&, std::shared_ptr<comm::Transport>, int shards)>;
 
     /// Knows "local", each of comm::schemes() by its name, "mpi" (whether or not this build has MPI), and "auto": local
-    /// for one worker, else pipelined_tree.
+    /// for one worker, else the canonical scheme that should be quickest for each length, by what messages take here.
     ReducerRegistry();
 
     /// Throws UsageError for an empty name, one that is taken, or an empty factory.
@@ -39,8 +39,8 @@ class ReducerRegistry {
 
     /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
     /// unknown name, for "local" with several workers, for more servers than workers, and for two_level where the
-    /// hosts' names do not tell how many ranks a host has; for "mpi" with several workers what make_mpi_reducer throws;
-    /// UsageError for shards < 1.
+    /// hosts' names do not tell how many ranks a host has; for "mpi" with several workers with options.wire or
+    /// options.codec, and what make_mpi_reducer throws; for both of these at once; UsageError for shards < 1.
     std::unique_ptr<Reducer> make(const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
                                   int shards) const;
 

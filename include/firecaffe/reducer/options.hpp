@@ -5,9 +5,17 @@
 #include <cstdint>
 #include <string>
 
+#include "firecaffe/comm/collective/wire_type.hpp"
 #include "firecaffe/comm/transport/kind.hpp"
 
 namespace firecaffe {
+
+/// How much less than the gradient is sent. Field names equal the keys in JSON.
+struct CodecOptions {
+    enum class Type { none, top_k, one_bit };
+    Type type = Type::none;
+    double density = 0.01;  ///< of top_k: the share of values that is sent
+};
 
 struct ReducerOptions {
     /// auto, local, a scheme (docs/algorithms.md), mpi, or the name of a registered reducer
@@ -15,6 +23,8 @@ struct ReducerOptions {
     std::int64_t servers = 0;  ///< of sharded_server: workers that also serve; 0: every worker
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;
+    comm::WireType wire = comm::WireType::same;  ///< in which gradients travel
+    CodecOptions codec{};                          ///< instead of gradients as they are; not with `wire`
     double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
     bool overlap = true;     ///< submit buckets during the backward pass
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes

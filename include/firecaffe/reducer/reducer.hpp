@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "firecaffe/core/dtype.hpp"
@@ -29,6 +30,8 @@ struct ReduceRequest {
     std::uint32_t bucket = 0;  ///< for messages and the check of order
     std::uint32_t step = 0;    ///< for messages
     DType dtype = DType::float32;  ///< float32 or float64
+    /// The sum is wanted as exactly as floating point has it. False: gradients, which a reducer may round on the way.
+    bool exact = true;
     std::size_t count = 0;         ///< elements of each partial
     std::span<std::byte* const> partials{};  ///< this rank's partial sums, left to right; the pointers are copied
 };
@@ -41,6 +44,9 @@ struct ReducerStatistics {
     std::uint64_t bytes_reduced = 0;  ///< sum of count * size_of(dtype)
     std::uint64_t bytes_sent = 0;     ///< on the wire, by this rank
     double busy_seconds = 0.0;        ///< time in which at least one request was being worked on
+    /// With a codec: |what this rank kept back| / |what there was to send|, Euclidean, the mean over requests.
+    double kept_back = 0.0;
+    std::string schemes;  ///< of a reducer that chooses: what it has chosen so far, in words
 };
 
 class Reducer {
@@ -51,6 +57,8 @@ class Reducer {
     virtual int size() const = 0;
     /// True if the result has the same bits for every number of ranks.
     virtual bool canonical() const = 0;
+    /// True if it treats all requests as exact ones; else it rounds those that allow it (ReduceRequest::exact).
+    virtual bool exact() const { return true; }
 
     /// Starts the sum; returns at once. Throws PeerLostError if an earlier request already failed.
     virtual Ticket submit(const ReduceRequest& request) = 0;

@@ -18,8 +18,11 @@ namespace firecaffe {
 std::unique_ptr<Reducer> make_tree_reducer(std::shared_ptr<comm::Transport> transport, int shards);
 
 /// The same for any plan that comm::simulate() accepts; its scheme becomes the reducer's name. A rank brings
-/// plan.slots(rank) partials. Throws UsageError unless the plan is for as many ranks as the transport has.
+/// plan.slots(rank) partials. Requests that need not be exact travel as `wire` says (comm/collective/wire_type.hpp),
+/// and if that is a narrower type the reducer is not canonical. Throws UsageError unless the plan is for as many ranks
+/// as the transport has.
 std::unique_ptr<Reducer> make_planned_reducer(std::shared_ptr<comm::Transport> transport, comm::Plan plan,
-                                              comm::ExecutorOptions options = {});
+                                              comm::ExecutorOptions options = {},
+                                              comm::WireType wire = comm::WireType::same);
 
 }  // namespace firecaffe

@@ -12,13 +12,17 @@ namespace firecaffe {
 /// Elements [begin, end) of the gradient arena.
 struct Bucket {
     std::size_t begin = 0, end = 0;
+    bool exact = true;  ///< holds something that may not be rounded on the way (ReduceRequest::exact)
     std::size_t count() const { return end - begin; }
 };
 
 /// Cuts the arena (layout.size() + tail elements) into buckets: one is closed at the end of the parameter with which it
 /// reaches `bucket_bytes`. The last bucket also holds the tail, so that scalars known before the backward pass cost no
 /// message of their own. There is always at least one bucket. Pure: equal on all ranks.
+///
+/// With `rounded_gradients`, a bucket holds either gradients or what may not be rounded: statistics parameters, and the
+/// tail.
 std::vector<Bucket> plan_buckets(const ArenaLayout& layout, std::size_t tail, std::size_t element_bytes,
-                                 std::size_t bucket_bytes);
+                                 std::size_t bucket_bytes, bool rounded_gradients = false);
 
 }  // namespace firecaffe

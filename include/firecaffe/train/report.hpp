@@ -60,6 +60,7 @@ struct TrainSummary {
     int workers = 1;
     std::int64_t threads = 1;        ///< math threads of each worker
     std::string reducer;
+    std::string schemes;             ///< as ReducerStatistics; empty if the reducer has no choice
     std::int64_t global_batch = 0;
     double effective_base_lr = 0.0;  ///< base_lr after lr_scaling
     int shards = 1;
@@ -68,6 +69,8 @@ struct TrainSummary {
     std::string parameters_digest;   ///< SHA-256; see tensor/arena.hpp
     double communication_seconds = 0.0;
     double exposed_communication_seconds = 0.0;
+    std::uint64_t communication_bytes = 0;  ///< that this rank has sent for its reducer
+    double kept_back = 0.0;                 ///< as ReducerStatistics; 0 without a codec
     double data_wait_seconds = 0.0;
     std::int64_t resumed_from = -1;  ///< iteration of the checkpoint that the run went on from; -1: none
     std::string checkpoint;          ///< the last one written; empty: none

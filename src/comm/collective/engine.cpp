@@ -35,42 +35,44 @@ Engine::Engine(Transport& transport, ExecutorOptions options) : transport_(trans
     }
 }
 
-void Engine::check(const Plan& plan, DType dtype) const {
+void Engine::check(const Plan& plan, ElementTypes types) const {
     if (plan.ranks != transport_.size()) {
         throw UsageError("a plan '", plan.scheme, "' for ", plan.ranks, " ranks cannot run on a transport of ",
                          transport_.size(), "; plan for the transport's size()");
     }
-    if (dtype != DType::float32 && dtype != DType::float64)
-        throw UsageError("cannot sum elements of type ", dtype, "; use float32 or float64");
+    if (!can_sum({types.sum})) throw UsageError("cannot sum elements of type ", types.sum, "; use float32 or float64");
+    if (!can_sum(types))
+        throw UsageError("cannot send elements of type ", types.sum, " as ", types.wire,
+                         "; send them as they are, or float32 as bfloat16 or float16");
 }
 
-void Engine::start(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype,
+void Engine::start(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, ElementTypes types,
                    OperationTag tag) {
-    check(plan, dtype);
+    check(plan, types);
     const Rank rank = transport_.rank();
     if (slots.size() != static_cast<std::size_t>(plan.slots(rank))) {
         throw UsageError("rank ", rank, " gave ", slots.size(), " buffers; the plan '", plan.scheme, "' needs ",
                          plan.slots(rank), ": one per partial sum, and one at least");
     }
     dry_ = false;
-    begin(plan, count, dtype, tag);
+    begin(plan, count, types, tag);
     place_slots(plan, slots, count);
     reserve_buffers();
 }
 
-void Engine::start_dry(const Plan& plan, std::size_t count, DType dtype, OperationTag tag) {
-    check(plan, dtype);
+void Engine::start_dry(const Plan& plan, std::size_t count, ElementTypes types, OperationTag tag) {
+    check(plan, types);
     dry_ = true;
-    begin(plan, count, dtype, tag);
+    begin(plan, count, types, tag);
     reserve_buffers();
 }
 
-void Engine::begin(const Plan& plan, std::size_t count, DType dtype, const OperationTag& tag) {
-    dtype_ = dtype;
+void Engine::begin(const Plan& plan, std::size_t count, ElementTypes types, const OperationTag& tag) {
+    types_ = types;
     tag_ = tag;
-    tag_.dtype = dtype;
+    tag_.dtype = types.wire;
     tag_.count = count;
-    chunk_ = std::clamp<std::size_t>(options_.chunk_bytes / size_of(dtype), 1, std::max<std::size_t>(count, 1));
+    chunk_ = std::clamp<std::size_t>(options_.chunk_bytes / size_of(types.wire), 1, std::max<std::size_t>(count, 1));
     schedule_.make(plan, transport_.rank(), count, chunk_);
     channel_blocked_.assign(2 * static_cast<std::size_t>(transport_.size()), 0);
     scan_ = 0;
@@ -87,27 +89,44 @@ void Engine::place_slots(const Plan& plan, std::span<std::byte* const> slots, st
     for (std::byte* const slot : slots) slots_.push_back({slot, 0});
     std::size_t bytes = 0;
     const auto extent = [&](int i) { return plan.extent(rank, plan.slots(rank) + i); };
-    for (int i = 0; i < plan.scratch_slots(rank); ++i) bytes += aligned(extent(i).size(count) * size_of(dtype_));
+    for (int i = 0; i < plan.scratch_slots(rank); ++i) bytes += aligned(extent(i).size(count) * size_of(types_.sum));
     if (slot_memory_.bytes() < bytes) slot_memory_ = Memory<Cpu>(bytes);
     std::byte* next = slot_memory_.data();
     for (int i = 0; i < plan.scratch_slots(rank); ++i) {
         slots_.push_back({next, extent(i).begin(count)});
-        next += aligned(extent(i).size(count) * size_of(dtype_));
+        next += aligned(extent(i).size(count) * size_of(types_.sum));
     }
 }
 
 void Engine::reserve_buffers() {
-    const auto adds = static_cast<int>(
-        std::ranges::count_if(schedule_.pieces(), [](const Piece& p) { return p.step->kind == Kind::receive_add; }));
-    const int wanted = std::min(adds, options_.receives_ahead);
-    const auto bytes = static_cast<std::size_t>(wanted) * buffer_stride();
-    if (!dry_ && buffers_.bytes() < bytes) buffers_ = Memory<Cpu>(bytes);
-    free_buffers_.clear();
-    for (int i = 0; i < wanted; ++i) free_buffers_.push_back(i);
+    const auto& pieces = schedule_.pieces();
+    const auto receives =
+        static_cast<int>(std::ranges::count_if(pieces, [&](const Piece& p) { return is_buffered(p); }));
+    const auto sends =
+        static_cast<int>(std::ranges::count_if(pieces, [](const Piece& p) { return p.step->kind == Kind::send; }));
+    const std::size_t chunk_bytes = chunk_ * size_of(types_.wire);
+    receive_buffers_.reserve(std::min(receives, options_.receives_ahead), chunk_bytes, dry_, nullptr);
+    const int narrowed = types_.narrowed() ? std::min(sends, options_.sends_behind + 1) : 0;
+    send_buffers_.reserve(narrowed, chunk_bytes, dry_, &transport_);
 }
 
-std::size_t Engine::buffer_stride() const {
-    return aligned(chunk_ * size_of(dtype_));
+void Engine::Buffers::reserve(int wanted, std::size_t chunk_bytes, bool dry, Transport* from) {
+    stride = aligned(chunk_bytes);
+    const auto needed = static_cast<std::size_t>(wanted) * stride;
+    if (!dry && memory.bytes() < needed) memory = from != nullptr ? from->allocate(needed) : Memory<Cpu>(needed);
+    free.clear();
+    for (int i = 0; i < wanted; ++i) free.push_back(i);
+}
+
+int Engine::Buffers::take() {
+    const int taken = free.back();
+    free.pop_back();
+    return taken;
+}
+
+// What is added, and what has to be widened, is received into a buffer; the rest into its slot.
+bool Engine::is_buffered(const Piece& piece) const {
+    return piece.step->kind == Kind::receive_add || (piece.step->kind == Kind::receive && types_.narrowed());
 }
 
 Progress Engine::advance() {
@@ -151,12 +170,13 @@ void Engine::post_ahead() {
     }
 }
 
-// One receive is kept in reserve for the piece at the head, which could wait for ever otherwise.
+// One receive, and one buffer to send from, is kept in reserve for the piece at the head, which could wait for ever
+// otherwise.
 bool Engine::can_post(const Piece& piece) const {
     const bool written = piece.writer == Piece::kNone || static_cast<std::size_t>(piece.writer) < head_;
-    if (piece.step->kind == Kind::send) return written;
+    if (piece.step->kind == Kind::send) return written && (!types_.narrowed() || send_buffers_.free.size() >= 2);
     if (receives_posted_ + 1 >= options_.receives_ahead) return false;
-    return piece.step->kind == Kind::receive_add || (written && all_sent(piece));
+    return is_buffered(piece) || (written && all_sent(piece));
 }
 
 // Sends complete in the order of their pieces.
@@ -166,57 +186,63 @@ bool Engine::all_sent(const Piece& piece) const {
 
 void Engine::post(Piece& piece) {
     const Step& step = *piece.step;
-    if (step.kind == Kind::send) {
-        piece.transfer = transport_.post_send(step.peer, tag_, {in_slot(piece, step.slot), bytes(piece)});
-    } else {
-        if (step.kind == Kind::receive_add) {
-            piece.buffer = free_buffers_.back();
-            free_buffers_.pop_back();
-            piece.transfer = transport_.post_borrow(step.peer, tag_, {in_buffer(piece), bytes(piece)});
-        } else {
-            piece.transfer = transport_.post_receive(step.peer, tag_, {in_slot(piece, step.slot), bytes(piece)});
-        }
-        ++receives_posted_;
-    }
     piece.posted = true;
+    if (step.kind == Kind::send) return post_send(piece);
+    if (is_buffered(piece)) {
+        piece.buffer = receive_buffers_.take();
+        std::byte* const buffer = dry_ ? nullptr : receive_buffers_[piece.buffer];
+        piece.transfer = transport_.post_borrow(step.peer, tag_, {buffer, wire_bytes(piece)});
+    } else {
+        piece.transfer = transport_.post_receive(step.peer, tag_, {in_slot(piece, step.slot), bytes(piece)});
+    }
+    ++receives_posted_;
+}
+
+// In a narrow type the slot keeps what is sent: see wire_type.hpp.
+void Engine::post_send(Piece& piece) {
+    std::byte* data = in_slot(piece, piece.step->slot);
+    if (types_.narrowed()) {
+        piece.buffer = send_buffers_.take();
+        std::byte* const buffer = dry_ ? nullptr : send_buffers_[piece.buffer];
+        if (data != nullptr) narrow(types_.wire, reinterpret_cast<float*>(data), buffer, piece.elements());
+        data = buffer;
+    }
+    piece.transfer = transport_.post_send(piece.step->peer, tag_, {data, wire_bytes(piece)});
 }
 
 std::byte* Engine::in_slot(const Piece& piece, int slot) const {
     if (dry_ || piece.begin == piece.end) return nullptr;
     const Place& place = slots_[static_cast<std::size_t>(slot)];
-    return place.data + (piece.begin - place.first) * size_of(dtype_);
+    return place.data + (piece.begin - place.first) * size_of(types_.sum);
 }
 
-std::byte* Engine::in_buffer(const Piece& piece) const {
-    if (dry_) return nullptr;
-    return buffers_.data() + static_cast<std::size_t>(piece.buffer) * buffer_stride();
-}
-
-const std::byte* Engine::received(const Piece& piece) const {
+const std::byte* Engine::received(const Piece& piece) {
     const std::byte* borrowed = piece.transfer->borrowed();
-    return borrowed != nullptr ? borrowed : in_buffer(piece);
+    return borrowed != nullptr ? borrowed : receive_buffers_[piece.buffer];
 }
 
 // The piece that must be complete before the one at the head can be finished; null: nothing is in the way. Posts the
 // head as soon as it may be.
 Piece* Engine::obstacle(Piece& piece) {
     if (piece.step->kind == Kind::send) {
+        if (!piece.posted && types_.narrowed() && send_buffers_.free.empty()) return &oldest_send();
         if (!piece.posted) post(piece);
         return sends_behind_ >= options_.sends_behind ? &oldest_send() : nullptr;
     }
-    // What is received into a slot may not arrive, and what is added not be written, before sends have read it.
-    if (piece.step->kind == Kind::receive && !all_sent(piece)) return &oldest_send();
+    // What is received into a slot may not arrive, and what is buffered not be written, before sends have read it.
+    if (piece.step->kind == Kind::receive && !is_buffered(piece) && !all_sent(piece)) return &oldest_send();
     if (!is_posted(piece)) post(piece);
     if (!piece.step->local() && !piece.arrived) return &piece;
     return all_sent(piece) ? nullptr : &oldest_send();
 }
 
-// A transfer that was waited for is complete. That of an addition is kept until then: what it brings may be borrowed.
-// The lender's send is as long incomplete, which hinders nobody: simulate() passes only plans that end even if every
-// send lasts until its receive.
+// A transfer that was waited for is complete. One into a buffer is kept until its piece is finished: what it brings may
+// be borrowed. The lender's send is as long incomplete, which hinders nobody: simulate() passes only plans that end
+// even if every send lasts until its receive.
 void Engine::settle(Piece& piece) {
-    if (piece.step->kind != Kind::receive_add) piece.transfer.reset();
+    if (!is_buffered(piece)) piece.transfer.reset();
     if (piece.step->kind == Kind::send) {
+        if (types_.narrowed()) send_buffers_.free.push_back(piece.buffer);
         ++oldest_send_;
         --sends_behind_;
     } else {
@@ -235,19 +261,37 @@ Piece& Engine::oldest_send() {
 // Does what is left to do here, and returns how many bytes were added.
 std::size_t Engine::finish(Piece& piece) {
     const Step& step = *piece.step;
-    if (step.kind == Kind::send) ++sends_behind_;
-    if (step.kind == Kind::send || step.kind == Kind::receive) return 0;
-    if (step.kind == Kind::clear) {
-        if (!dry_ && piece.elements() > 0) std::memset(in_slot(piece, step.slot), 0, bytes(piece));
-        return 0;
+    switch (step.kind) {
+        case Kind::send:
+            ++sends_behind_;
+            return 0;
+        case Kind::clear:
+            if (!dry_ && piece.elements() > 0) std::memset(in_slot(piece, step.slot), 0, bytes(piece));
+            return 0;
+        case Kind::add:
+            if (!dry_)
+                add_elements(types_.sum, in_slot(piece, step.slot), in_slot(piece, step.other), piece.elements());
+            return bytes(piece);
+        case Kind::receive:
+        case Kind::receive_add:
+            break;
     }
-    const std::byte* incoming = step.kind == Kind::add ? in_slot(piece, step.other) : received(piece);
-    if (!dry_) add_elements(dtype_, in_slot(piece, step.slot), incoming, piece.elements());
-    if (step.kind == Kind::receive_add) {
+    if (is_buffered(piece)) {
+        if (!dry_ && piece.elements() > 0) take_in(piece);
         piece.transfer.reset();
-        free_buffers_.push_back(piece.buffer);
+        receive_buffers_.free.push_back(piece.buffer);
     }
-    return bytes(piece);
+    return step.kind == Kind::receive_add ? bytes(piece) : 0;
+}
+
+// From the buffer to the slot.
+void Engine::take_in(const Piece& piece) {
+    std::byte* const slot = in_slot(piece, piece.step->slot);
+    const std::byte* const data = received(piece);
+    if (!types_.narrowed()) return add_elements(types_.sum, slot, data, piece.elements());
+    auto* const values = reinterpret_cast<float*>(slot);
+    if (piece.step->kind == Kind::receive) return widen(types_.wire, data, values, piece.elements());
+    add_widened(types_.wire, data, values, piece.elements());
 }
 
 void Engine::abandon(const char* reason) {

@@ -12,6 +12,7 @@
 
 #include "comm/collective/schedule.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
+#include "firecaffe/comm/collective/wire_type.hpp"
 #include "firecaffe/device/memory.hpp"
 
 namespace firecaffe::comm {
@@ -31,9 +32,10 @@ class Engine {
 
     /// Begins a request; see Executor::run for the arguments, which must live until the end. Throws UsageError if they
     /// do not fit the plan or the transport. Sends nothing yet.
-    void start(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype, OperationTag tag);
+    void start(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, ElementTypes types,
+               OperationTag tag);
     /// As start(), without memory: buffers are null pointers and nothing is added, to learn how long it would take.
-    void start_dry(const Plan& plan, std::size_t count, DType dtype, OperationTag tag);
+    void start_dry(const Plan& plan, std::size_t count, ElementTypes types, OperationTag tag);
 
     /// Goes on until it has to wait for a transfer, has made an addition, or is done. Throws what posting throws.
     Progress advance();
@@ -42,7 +44,9 @@ class Engine {
     /// or to scratch.
     void abandon(const char* reason);
 
-    std::size_t scratch_bytes() const { return buffers_.bytes() + slot_memory_.bytes(); }
+    std::size_t scratch_bytes() const {
+        return receive_buffers_.bytes() + send_buffers_.bytes() + slot_memory_.bytes();
+    }
 
   private:
     // Where a slot lies: the element `first` of the request at `data`.
@@ -51,39 +55,53 @@ class Engine {
         std::size_t first = 0;
     };
 
-    void check(const Plan& plan, DType dtype) const;
-    void begin(const Plan& plan, std::size_t count, DType dtype, const OperationTag& tag);
+    // Pieces of a chunk each. Their memory may be such that a neighbour reads it directly.
+    struct Buffers {
+        Memory<Cpu> memory;
+        std::vector<int> free;
+        std::size_t stride = 0;
+
+        void reserve(int wanted, std::size_t chunk_bytes, bool dry, Transport* from);
+        int take();
+        std::size_t bytes() const { return memory.bytes(); }
+        std::byte* operator[](int buffer) { return memory.data() + static_cast<std::size_t>(buffer) * stride; }
+    };
+
+    void check(const Plan& plan, ElementTypes types) const;
+    void begin(const Plan& plan, std::size_t count, ElementTypes types, const OperationTag& tag);
     void place_slots(const Plan& plan, std::span<std::byte* const> slots, std::size_t count);
     void reserve_buffers();
-    std::size_t buffer_stride() const;
 
     void post_ahead();
     bool can_post(const Piece& piece) const;
     void post(Piece& piece);
+    void post_send(Piece& piece);
+    bool is_buffered(const Piece& piece) const;
     Piece* obstacle(Piece& piece);
     std::size_t finish(Piece& piece);
     void settle(Piece& piece);
     bool all_sent(const Piece& piece) const;
     Piece& oldest_send();
 
-    std::size_t bytes(const Piece& piece) const { return piece.elements() * size_of(dtype_); }
+    std::size_t bytes(const Piece& piece) const { return piece.elements() * size_of(types_.sum); }
+    std::size_t wire_bytes(const Piece& piece) const { return piece.elements() * size_of(types_.wire); }
     std::byte* in_slot(const Piece& piece, int slot) const;
-    std::byte* in_buffer(const Piece& piece) const;
-    const std::byte* received(const Piece& piece) const;
+    const std::byte* received(const Piece& piece);
+    void take_in(const Piece& piece);
 
     Transport& transport_;
     const ExecutorOptions options_;
 
-    DType dtype_ = DType::float32;
+    ElementTypes types_ = DType::float32;
     OperationTag tag_;
     std::size_t chunk_ = 1;  // elements
     bool dry_ = false;
 
     Schedule schedule_;
     std::vector<Place> slots_;
-    Memory<Cpu> slot_memory_;  // of the plan's scratch slots
-    Memory<Cpu> buffers_;      // for what is received and added, a chunk each
-    std::vector<int> free_buffers_;
+    Memory<Cpu> slot_memory_;                     // of the plan's scratch slots
+    Buffers receive_buffers_;                     // for what is not received into a slot
+    Buffers send_buffers_;                        // for what is sent narrowed
     std::vector<std::uint64_t> channel_blocked_;  // the scan in which it was found blocked
     std::uint64_t scan_ = 0;
     int receives_posted_ = 0;

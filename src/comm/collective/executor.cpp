@@ -9,9 +9,9 @@ Executor::Executor(Transport& transport, ExecutorOptions options)
     : transport_(transport), engine_(std::make_unique<Engine>(transport, options)) {}
 Executor::~Executor() = default;
 
-void Executor::run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype,
+void Executor::run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, ElementTypes types,
                    OperationTag tag) {
-    engine_->start(plan, slots, count, dtype, tag);
+    engine_->start(plan, slots, count, types, tag);
     try {
         for (Progress progress = engine_->advance(); !progress.done(); progress = engine_->advance())
             if (progress.awaited != nullptr) transport_.wait(*progress.awaited);

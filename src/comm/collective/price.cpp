@@ -18,7 +18,7 @@ class Runner final : public Actor {
     Runner(VirtualTime& time, Transport& transport, const ExecutorOptions& options, double gamma)
         : time_(time), engine_(transport, options), gamma_(gamma) {}
 
-    void start(const Plan& plan, std::size_t count, DType dtype) { engine_.start_dry(plan, count, dtype, {}); }
+    void start(const Plan& plan, std::size_t count, ElementTypes types) { engine_.start_dry(plan, count, types, {}); }
     void go_on() {
         while (!busy_ && !done_ && (awaited_ == nullptr || PricedNetwork::ready(*awaited_))) {
             const Progress progress = engine_.advance();
@@ -60,7 +60,7 @@ void check(const NetworkModel& network) {
 
 }  // namespace
 
-Price price(const Plan& plan, std::size_t count, DType dtype, const NetworkModel& network,
+Price price(const Plan& plan, std::size_t count, ElementTypes types, const NetworkModel& network,
             const ExecutorOptions& options) {
     check(network);
     VirtualTime time;
@@ -69,7 +69,7 @@ Price price(const Plan& plan, std::size_t count, DType dtype, const NetworkModel
     links.on_complete([&](Rank rank) { ranks[static_cast<std::size_t>(rank)]->go_on(); });
     for (Rank rank = 0; rank < plan.ranks; ++rank) {
         ranks.push_back(std::make_unique<Runner>(time, links.transport(rank), options, network.gamma));
-        ranks.back()->start(plan, count, dtype);
+        ranks.back()->start(plan, count, types);
     }
     for (const auto& rank : ranks) rank->go_on();
     while (time.step()) {

@@ -23,7 +23,7 @@ struct Piece {
     int send = kNone;  ///< the last earlier piece that sends some of them
 
     // What the engine notes while the piece runs.
-    int buffer = kNone;  ///< for receive_add
+    int buffer = kNone;  ///< of those for receiving or for sending, if it needs one
     bool posted = false, arrived = false;
     std::unique_ptr<Transfer> transfer;  ///< posted and not yet complete; of an addition, not yet added
 

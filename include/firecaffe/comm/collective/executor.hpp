@@ -19,9 +19,9 @@
 #include <memory>
 #include <span>
 
+#include "firecaffe/comm/collective/wire_type.hpp"
 #include "firecaffe/comm/plan.hpp"
 #include "firecaffe/comm/transport.hpp"
-#include "firecaffe/core/dtype.hpp"
 
 namespace firecaffe::comm {
 
@@ -32,7 +32,7 @@ inline constexpr std::size_t kWholeRequest = SIZE_MAX;
 
 /// Must be equal on all ranks.
 struct ExecutorOptions {
-    std::size_t chunk_bytes = 256 * 1024;  ///< rounded down to whole elements, at least one
+    std::size_t chunk_bytes = 256 * 1024;  ///< on the wire; rounded down to whole elements, at least one
     int receives_ahead = 6;                ///< receives under way at a time; as many chunks are buffered. At least 2.
     int sends_behind = 8;                  ///< sends that may be incomplete behind the piece that is waited for
 };
@@ -47,16 +47,18 @@ class Executor {
 
     /// Runs this rank's steps of `plan`; returns when slots[0] holds the sum and no slot is in use. `slots` has
     /// plan.slots(rank) buffers of `count` elements, aligned to the element; the first plan.inputs[rank] hold the
-    /// partial sums, and all of them are overwritten. The executor fills in the tag's dtype and count.
+    /// partial sums, and all of them are overwritten. The executor fills in the tag's dtype, which is that on the wire,
+    /// and its count.
     ///
     /// Throws UsageError if the arguments do not fit the plan or the transport: nothing was sent. Throws what the
     /// transport's wait throws (PeerLostError) after it has aborted the transport: a collective that stopped half-way
     /// cannot be repaired. One call at a time. Allocates nothing once it has seen the largest request; nor
     /// does a transport of this library, but that over MPI.
-    void run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, DType dtype, OperationTag tag);
+    void run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, ElementTypes types,
+             OperationTag tag);
 
-    /// Memory held for the plan's scratch slots and for receiving, in bytes. Zero until a plan has such slots, or adds
-    /// what it receives.
+    /// Memory held for the plan's scratch slots and for messages, in bytes. Zero until a plan has such slots, adds what
+    /// it receives, or sends in a narrower type.
     std::size_t scratch_bytes() const;
 
   private:

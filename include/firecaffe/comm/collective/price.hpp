@@ -5,8 +5,9 @@
 // A message of n bytes takes alpha + n beta, and for that long it occupies what its sender sends with and what its
 // receiver receives with; so a rank sends one message at a time and receives one at a time, both at once, and the
 // network between them carries any number. A message starts as soon as it is posted at both ends and both are free; of
-// several, the one that was posted first. To add n bytes takes n gamma, in which a rank posts nothing. The order of
-// sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in a run.
+// several, the one that was posted first. To add n bytes (in memory) takes n gamma, in which a rank posts nothing. The
+// order of sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in
+// a run.
 //
 // docs/algorithms.md has the closed formulas, which count the same way. tests/comm/price_test.cpp compares them.
 #pragma once
@@ -16,7 +17,6 @@
 
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/plan.hpp"
-#include "firecaffe/core/dtype.hpp"
 
 namespace firecaffe::comm {
 
@@ -40,8 +40,8 @@ struct Price {
 
 /// The time that `plan` takes for a request of `count` elements. Pure: no thread, no memory for elements, and the same
 /// answer every time, in whole nanoseconds per message. The work grows with the number of chunks that are sent. Throws
-/// UsageError for a model or options out of range, and for a plan that never ends (see simulate()).
-Price price(const Plan& plan, std::size_t count, DType dtype, const NetworkModel& network,
+/// UsageError for a model, types or options out of range, and for a plan that never ends (see simulate()).
+Price price(const Plan& plan, std::size_t count, ElementTypes types, const NetworkModel& network,
             const ExecutorOptions& options = {});
 
 }  // namespace firecaffe::comm

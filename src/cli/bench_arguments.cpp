@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bench_arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/inspection.hpp"
+#include "firecaffe/comm/transport/threads.hpp"
+#include "firecaffe/core/error.hpp"
+
+namespace firecaffe::cli {
+
+namespace {
+
+constexpr const char* kEvery = "all";
+constexpr const char* kMpi = "mpi";
+
+/// Throws UsageError where the reducer is unknown, or cannot be with so many workers.
+void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const std::string& name, int workers) {
+    const std::vector<std::string> known = registry.names();
+    if (std::ranges::find(known, name) == known.end())
+        throw UsageError("--reducer ", name, ": there is none of this name; use ", kEvery, ", or some of ",
+                         fmt::format("{}", fmt::join(known, ", ")));
+    if (name == kMpi) return;  // start_mpi has tried it
+    options.type = name;
+    try {
+        registry.make(options, comm::make_thread_transports(workers).front(), workers);
+    } catch (const ConfigError& error) {
+        throw UsageError("--reducer ", name, ": ", error.what());
+    }
+}
+
+/// What --reducer names; of "all", those that can be with so many workers, but for auto, which is made of others, and
+/// for mpi, which is not there under every launcher.
+std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
+    std::vector<std::string> chosen;
+    for (const std::string& name : a.reducers) {
+        if (name != kEvery) {
+            try_reducer(registry, a.reducer, name, workers);
+            chosen.push_back(name);
+            continue;
+        }
+        for (const std::string& known : registry.names()) {
+            try {
+                if (known == "auto" || known == kMpi) continue;
+                try_reducer(registry, a.reducer, known, workers);
+                chosen.push_back(known);
+            } catch (const UsageError&) {  // not for so many workers
+            }
+        }
+    }
+    return chosen;
+}
+
+comm::TransportKind parse_transport(const std::string& word) {
+    if (word == "auto") return comm::TransportKind::automatic;
+    if (word == "tcp") return comm::TransportKind::tcp;
+    if (word == "shared_memory") return comm::TransportKind::shared_memory;
+    throw UsageError("--transport ", word, ": there is none of this name; use auto, tcp or shared_memory");
+}
+
+comm::WireType parse_wire(const std::string& word) {
+    for (std::size_t i = 0; i < std::size(comm::kWireTypeNames); ++i)
+        if (word == comm::kWireTypeNames[i]) return static_cast<comm::WireType>(i);
+    throw UsageError("--wire ", word, ": there is none of this name; use same, bfloat16 or float16");
+}
+
+}  // namespace
+
+void add_bench_arguments(CLI::App& command, BenchArguments& a) {
+    command
+        .add_option("--reducer", a.reducers,
+                    "Reducers to measure, in turn: NAME[,NAME...], or all (but mpi); default: auto")
+        ->delimiter(',');
+    command
+        .add_option("--transport", a.transport, "Between workers: auto, tcp or shared_memory, as in reducer.transport")
+        ->capture_default_str();
+    command.add_option("--wire", a.wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")
+        ->capture_default_str();
+    command.add_option("--workers", a.workers, "Start this many worker processes on this machine")
+        ->check(CLI::Range(1, 4096));
+    command.add_option("--deadline", a.reducer.deadline_seconds, "A worker that is silent for so many seconds is lost")
+        ->check(CLI::Range(0.1, 86400.0))
+        ->capture_default_str();
+    command.add_option("--json", a.json, "Write all figures to this file as well");
+    command.add_flag("--quiet", a.quiet, "Errors and tables only");
+    command.add_flag("!--no-pin", a.pin, "Do not bind workers to cores");
+}
+
+void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, int workers) {
+    a.reducer.transport = parse_transport(a.transport);
+    a.reducer.wire = parse_wire(a.wire);
+    a.reducers = choose_reducers(a, registry, workers);
+}
+
+std::string bench_terms(const BenchArguments& a) {
+    return fmt::format("--reducer {} --transport {} --wire {} --deadline {}", fmt::join(a.reducers, ","), a.transport,
+                       a.wire, a.reducer.deadline_seconds);
+}
+
+int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
+              const std::function<JobTerms(int ranks)>& prepare, const BenchWork& work) {
+    const std::optional<LaunchInfo> launch = find_job(a.workers);
+    const int ranks = launch ? launch->size : a.workers, rank = launch ? launch->rank : 0;
+    const auto mpi = start_mpi(std::ranges::find(a.reducers, kMpi) != a.reducers.end(), launch, a.workers);
+    JobTerms terms = prepare(ranks);
+    if (!launch && ranks > 1) {
+        check_outputs({}, a.json);
+        LocalJob job;
+        job.workers = a.workers;
+        job.arguments = argv;
+        job.pin = a.pin;
+        job.deadline_seconds = a.reducer.deadline_seconds;
+        job.quiet = a.quiet;
+        job.cure = "Start again";
+        return run_local_job(job);
+    }
+    catch_stop_signals();
+    std::shared_ptr<comm::Transport> transport;
+    if (launch) {
+        terms.deadline_seconds = a.reducer.deadline_seconds;
+        terms.stall_seconds = a.reducer.stall_seconds;
+        terms.transport = a.reducer.transport;
+        transport = join_job(*launch, terms);
+    }
+    if (rank == 0) {
+        try {
+            check_outputs({}, a.json);
+        } catch (const std::exception& error) {
+            if (transport != nullptr) transport->abort(error.what());
+            throw;
+        }
+    }
+    return work(rank, ranks, std::move(transport));
+}
+
+}  // namespace firecaffe::cli

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reducer/auto.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "firecaffe/comm/collective/measure_network.hpp"
+#include "firecaffe/comm/collective/price.hpp"
+#include "firecaffe/comm/collective/schemes.hpp"
+#include "firecaffe/reducer/scheme.hpp"
+#include "reducer/on_transport.hpp"
+
+namespace firecaffe {
+namespace {
+
+constexpr double kProbeSeconds = 0.003;
+constexpr int kGreatestSize = 24;  // 16 MB; of what is longer, the links' rates decide as they do there
+constexpr int kMostRanks = 256;    // among which each talks to each; such plans are long, and pricing them too
+
+struct Candidate {
+    Candidate(comm::Transport& transport, SchemeRun scheme)
+        : run(std::move(scheme)), executor(transport, run.executor) {}
+
+    SchemeRun run;
+    comm::Executor executor;
+};
+
+class AutoReducer final : public OnTransport {
+  public:
+    AutoReducer(std::shared_ptr<comm::Transport> transport, int shards, const ReducerOptions& options)
+        : OnTransport(std::move(transport)) {
+        ReducerOptions scheme = options;
+        for (const comm::Scheme& known : comm::schemes()) {
+            scheme.type = known.name;
+            scheme.servers = 0;
+            const bool of_trees = scheme.type == "tree" || scheme.type == "pipelined_tree";
+            if (size() > kMostRanks && !of_trees) continue;
+            try {
+                SchemeRun run = *find_scheme(scheme, this->transport(), shards);
+                if (run.plan.canonical) candidates_.emplace_back(this->transport(), std::move(run));
+            } catch (const ConfigError&) {  // two_level, where hosts are no blocks of ranks
+            }
+        }
+    }
+
+    std::string_view name() const override { return "auto"; }
+    bool canonical() const override { return true; }
+    int partials() const override { return candidates_.front().run.plan.slots(rank()); }
+
+    void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
+        const comm::OperationTag tag{.sequence = sequence, .bucket = request.bucket, .step = request.step};
+        Candidate& best = choose(request.count, request.dtype);
+        best.executor.run(best.run.plan, request.partials, request.count, request.dtype, tag);
+    }
+
+    std::string schemes() const override {
+        const std::scoped_lock lock(mutex_);
+        std::string words;
+        const Candidate* last = nullptr;
+        for (const auto& [size, candidate] : choices_) {
+            if (candidate == last) continue;
+            const std::string& scheme = candidate->run.plan.scheme;
+            words += last == nullptr ? scheme : text("; from ", bytes_of(size), " bytes ", scheme);
+            last = candidate;
+        }
+        return words;
+    }
+
+  private:
+    // The choice is for a power of two of bytes, not less than the request's. All ranks have the same model, and so
+    // choose alike.
+    static int size_class(std::size_t bytes) { return bytes <= 1 ? 0 : static_cast<int>(std::bit_width(bytes - 1)); }
+    static std::size_t bytes_of(int size) { return size == 0 ? 0 : (std::size_t{1} << (size - 1)) + 1; }
+
+    Candidate& choose(std::size_t count, DType dtype) {
+        const int size = std::min(size_class(count * size_of(dtype)), kGreatestSize);
+        if (const auto known = choices_.find(size); known != choices_.end()) return *known->second;
+        if (!measured_) network_ = comm::measure_network(transport(), kProbeSeconds);
+        measured_ = true;
+        Candidate* best = &candidates_.front();
+        double least = 0;
+        for (Candidate& candidate : candidates_) {
+            const SchemeRun& run = candidate.run;
+            const double seconds =
+                comm::price(run.plan, (std::size_t{1} << size) / size_of(dtype), dtype, network_, run.executor).seconds;
+            if (&candidate != &candidates_.front() && seconds >= least) continue;
+            least = seconds;
+            best = &candidate;
+        }
+        const std::scoped_lock lock(mutex_);
+        choices_[size] = best;
+        return *best;
+    }
+
+    std::deque<Candidate> candidates_;
+    bool measured_ = false;
+    comm::NetworkModel network_;
+    mutable std::mutex mutex_;  // guards writing choices_, which one thread does, against schemes()
+    std::map<int, Candidate*> choices_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reducer> make_auto_reducer(std::shared_ptr<comm::Transport> transport, int shards,
+                                           const ReducerOptions& options) {
+    return std::make_unique<BackgroundReducer>(std::make_unique<AutoReducer>(std::move(transport), shards, options));
+}
+
+}  // namespace firecaffe
