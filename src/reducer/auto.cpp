@@ -18,7 +18,7 @@
 namespace firecaffe {
 namespace {
 
-constexpr double kProbeSeconds = 0.003;
+constexpr comm::ProbeOptions kQuickProbe{.long_enough = 0.003, .longest = std::size_t{4} << 20, .times = 3};
 constexpr int kGreatestSize = 24;  // 16 MB; of what is longer, the links' rates decide as they do there
 constexpr int kMostRanks = 256;    // among which each talks to each; such plans are long, and pricing them too
 
@@ -80,7 +80,7 @@ class AutoReducer final : public OnTransport {
     Candidate& choose(std::size_t count, DType dtype) {
         const int size = std::min(size_class(count * size_of(dtype)), kGreatestSize);
         if (const auto known = choices_.find(size); known != choices_.end()) return *known->second;
-        if (!measured_) network_ = comm::measure_network(transport(), kProbeSeconds);
+        if (!measured_) network_ = comm::measure_network(transport(), kQuickProbe);
         measured_ = true;
         Candidate* best = &candidates_.front();
         double least = 0;

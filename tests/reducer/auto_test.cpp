@@ -46,7 +46,7 @@ TEST_CASE("all ranks find the same network, and a single one none") {
     for (const int ranks : {2, 3}) {
         std::vector<comm::NetworkModel> found(static_cast<std::size_t>(ranks));
         const auto errors = run_ranks(ranks, 60, [&](int rank, std::shared_ptr<comm::Transport> transport) {
-            found[static_cast<std::size_t>(rank)] = comm::measure_network(*transport, 0.001);
+            found[static_cast<std::size_t>(rank)] = comm::measure_network(*transport, {.long_enough = 0.001});
             transport->close();
         });
         for (const std::string& error : errors) REQUIRE(error == "");

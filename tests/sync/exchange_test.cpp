@@ -164,10 +164,9 @@ TEST_CASE("gradients may be rounded on the way, and the tail is not") {
                 std::fill(gradients.data(), gradients.data() + layout.size(), 1.0f / 3);
                 lease.gradients_ready(layout.size());
                 exchange.finish_compute();
-                for (std::size_t b = 0; b < exchange.buckets().size(); ++b) {
-                    const auto all = exchange.wait(b);
-                    sums[r].assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(layout.size()));
-                }
+                std::span<const float> all;
+                for (std::size_t b = 0; b < exchange.buckets().size(); ++b) all = exchange.wait(b);
+                sums[r].assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(layout.size()));
                 tails[r].assign(exchange.tail().begin(), exchange.tail().end());
             }
             reducer->close();

@@ -15,8 +15,7 @@ namespace firecaffe::comm {
 
 namespace {
 
-constexpr std::size_t kLongest = std::size_t{64} << 20;  // bytes
-constexpr int kShortTimes = 60, kLongTimes = 7;
+constexpr int kShortTimes = 60;
 
 double median(std::vector<double> values) {
     std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
@@ -46,9 +45,9 @@ Plan exchange_with(Rank peer, int ranks) {
 
 class Probe {
   public:
-    Probe(Transport& transport, double long_enough)
+    Probe(Transport& transport, const ProbeOptions& options)
         : transport_(transport),
-          long_enough_(long_enough),
+          options_(options),
           executor_(transport),
           tree_(plan_tree(transport.size(), transport.size())) {}
 
@@ -58,13 +57,13 @@ class Probe {
         const std::size_t chunk = ExecutorOptions().chunk_bytes;
         LinkModel link;
         link.alpha = exchange(plan, 1, kShortTimes);
-        for (std::size_t bytes = 2 * chunk; bytes <= kLongest; bytes *= 2) {
+        for (std::size_t bytes = 2 * chunk; bytes <= options_.longest; bytes *= 2) {
             if (concerned) reserve(bytes);
-            const double seconds = exchange(plan, bytes / sizeof(float), kLongTimes);
+            const double seconds = exchange(plan, bytes / sizeof(float), options_.times);
             const auto chunks = static_cast<double>(bytes / chunk);
             // Chunks follow each other without the waiting that a single message has: alpha cannot be all they take.
             link.beta = std::max(seconds / 2, seconds - chunks * link.alpha) / static_cast<double>(bytes);
-            if (seconds >= long_enough_) break;
+            if (seconds >= options_.long_enough) break;
             transport_.note_progress();
         }
         return link;
@@ -74,12 +73,13 @@ class Probe {
     double measure_adding() {
         double figure = 0;
         if (transport_.rank() == 0) {
-            const std::size_t chunk = ExecutorOptions().chunk_bytes, all = 64 * chunk;
+            const std::size_t chunk = ExecutorOptions().chunk_bytes,
+                              all = std::clamp(options_.longest, chunk, 64 * chunk);
             const Memory<Cpu> sums(all), received(chunk);
             std::vector<double> seconds;
-            for (int i = 0; i < kLongTimes; ++i) {
+            for (int i = 0; i < options_.times; ++i) {
                 const auto start = std::chrono::steady_clock::now();
-                for (std::size_t at = 0; at < all; at += chunk)
+                for (std::size_t at = 0; at + chunk <= all; at += chunk)
                     add_elements(DType::float32, sums.data() + at, received.data(), chunk / sizeof(float));
                 seconds.push_back(seconds_since(start));
             }
@@ -118,7 +118,7 @@ class Probe {
     OperationTag next_tag() { return {.sequence = ++sequence_, .bucket = kProbeBucket}; }
 
     Transport& transport_;
-    const double long_enough_;
+    const ProbeOptions options_;
     Executor executor_;
     const Plan tree_;
     Memory<Cpu> slots_[2];
@@ -137,10 +137,10 @@ int ranks_per_host(const Transport& transport) {
 
 }  // namespace
 
-NetworkModel measure_network(Transport& transport, double long_enough) {
+NetworkModel measure_network(Transport& transport, const ProbeOptions& options) {
     NetworkModel network;
     if (transport.size() == 1) return network;
-    Probe probe(transport, long_enough);
+    Probe probe(transport, options);
     const int each = ranks_per_host(transport);
     network.gamma = probe.measure_adding();
     if (each == transport.size()) {  // one host: one kind of link
