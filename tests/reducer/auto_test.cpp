@@ -60,5 +60,7 @@ TEST_CASE("all ranks find the same network, and a single one none") {
         CHECK((found[0].gamma > 1e-13 && found[0].gamma < 1e-7));
         CHECK(found[0].ranks_per_host == 1);  // all on one host: one kind of link
     }
-    CHECK(comm::measure_network(*comm::make_thread_transports(1)[0]).link.alpha == 0);
+    const auto alone = comm::make_thread_transports(1);
+    CHECK(comm::measure_network(*alone[0]).link.alpha == 0);
+    CHECK_THROWS_AS(comm::measure_network(*alone[0], {.times = 0}), UsageError);
 }

@@ -9,6 +9,7 @@
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
+#include "firecaffe/core/error.hpp"
 #include "firecaffe/device/memory.hpp"
 
 namespace firecaffe::comm {
@@ -138,6 +139,7 @@ int ranks_per_host(const Transport& transport) {
 }  // namespace
 
 NetworkModel measure_network(Transport& transport, const ProbeOptions& options) {
+    if (options.times < 1) throw UsageError("ProbeOptions: times is ", options.times, "; give at least 1");
     NetworkModel network;
     if (transport.size() == 1) return network;
     Probe probe(transport, options);
