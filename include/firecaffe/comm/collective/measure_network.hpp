@@ -19,8 +19,8 @@ struct ProbeOptions {
 /// All ranks call it alike, with nothing else under way, and get the same model. Two ranks send each other messages at
 /// once, which is what they do in most schemes: first of one element, then of more and more elements until one takes
 /// long enough. Where hosts are equal blocks of neighbouring ranks, it is done once within rank 0's host and once with
-/// the next host. A single rank gets zeros. Throws UsageError for
-/// less than one exchange, and what Transport::wait throws.
+/// the next host. A single rank gets zeros. Throws UsageError for less than one exchange, and what Transport::wait
+/// throws.
 NetworkModel measure_network(Transport& transport, const ProbeOptions& options = {});
 
 }  // namespace firecaffe::comm
