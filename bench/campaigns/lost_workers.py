@@ -22,10 +22,13 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "process")]
+sys.path[:0] = [str(ROOT / "bench")]
 
 from cluster.emulated import Cluster, why_not  # noqa: E402
 from common import write_result  # noqa: E402
+
+sys.path[:0] = [str(ROOT / "tests" / "process")]  # which has a cluster.py, too
+
 from harness import EXAMPLE, marked_processes, settings  # noqa: E402
 from lost_worker import DEADLINE, RUN, SLACK, lose  # noqa: E402
 
