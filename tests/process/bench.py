@@ -85,8 +85,8 @@ class Runs(ProcessTest):
     def test_each_transport(self):
         wire = set()
         for transport in ("tcp", "shared_memory"):
-            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "--reducer", "tree", "-b", "4",
-                                            "-e", "1M", "-f", "512")
+            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "--reducer", "pipelined_tree",
+                                            "-b", "4", "-e", "1M", "-f", "512")
             self.check_rows(figures, rows, [4, 2048, 1048576], 4)
             self.assertEqual(figures["config"]["transport"], transport)
             wire.add(sum(figures["reducers"][0]["results"][0]["wire_bytes"]))
@@ -95,8 +95,8 @@ class Runs(ProcessTest):
     def test_narrow_types_on_the_wire(self):
         wire = {}
         for name in ("same", "bfloat16", "float16"):
-            figures, rows, _ = self.figures("--workers", "2", "--wire", name, "--reducer", "tree", "-b", "1M", "-e", "1M",
-                                            "--no-predict")
+            figures, rows, _ = self.figures("--workers", "2", "--wire", name, "--reducer", "pipelined_tree", "-b", "1M",
+                                            "-e", "1M", "--no-predict")
             self.assertEqual((rows[0][8], rows[0][12], figures["network"]), ("0", "0", None))
             self.assertEqual((figures["config"]["wire"], figures["reducers"][0]["canonical"]), (name, name == "same"))
             wire[name] = sum(figures["reducers"][0]["results"][0]["wire_bytes"])
