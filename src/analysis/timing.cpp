@@ -12,6 +12,7 @@
 #include "analysis/on_threads.hpp"
 #include "analysis/peak.hpp"
 #include "analysis/work.hpp"
+#include "core/median.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/net/graph.hpp"
 
@@ -23,13 +24,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    if (values.empty()) return 0.0;
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
 }
 
 /// Notes how long each layer of a pass took, and how many gradients were finished then; the net calls it after each.

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/median.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
 
@@ -16,12 +17,6 @@ namespace firecaffe {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double median(std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::ranges::nth_element(values, middle);
-    return *middle;
-}
 
 /// Gradients of a worker that computes nothing, and the steps that it has done with them.
 struct Lane {

@@ -11,9 +11,9 @@
 
 namespace firecaffe {
 
-/// With its first request it measures messages (comm::measure_network), some hundredths of a second, and from then on
-/// prices each plan for each power of two of bytes that comes (comm::price). As it chooses among canonical plans alone,
-/// its bits do not depend on what it finds. ReducerStatistics::schemes says what it chose.
+/// With its first request it measures messages (comm::measure_network) for a moment, and from then on prices each plan
+/// for each power of two of bytes that comes (comm::price). As it chooses among canonical plans alone, its bits do not
+/// depend on what it finds. ReducerStatistics::schemes says what it chose.
 std::unique_ptr<Reducer> make_auto_reducer(std::shared_ptr<comm::Transport> transport, int shards,
                                            const ReducerOptions& options);
 

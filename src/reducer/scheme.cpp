@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "comm/host_blocks.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/core/error.hpp"
 
@@ -22,17 +23,11 @@ int servers(const ReducerOptions& options, const comm::Transport& transport) {
 int ranks_per_host(const ReducerOptions& options, const comm::Transport& transport) {
     if (options.ranks_per_host > 0)
         return static_cast<int>(std::min<std::int64_t>(options.ranks_per_host, transport.size()));
-    const auto host = [&](int rank) { return transport.peer(rank).host; };
-    int each = 1;
-    while (each < transport.size() && host(each) == host(0)) ++each;
-    for (int rank = 1; rank < transport.size(); ++rank) {
-        const bool same = host(rank) == host(rank - 1);
-        if (same != (rank % each != 0)) {
-            throw ConfigError("/reducer/ranks_per_host: rank 0's host has ", each, " neighbouring ranks, but rank ",
-                              rank, " is on host ", host(rank), " after one on ", host(rank - 1),
-                              "; state ranks_per_host, or number the ranks host by host");
-        }
-    }
+    const auto [each, misfit] = comm::find_host_blocks(transport);
+    if (misfit >= 0)
+        throw ConfigError("/reducer/ranks_per_host: rank 0's host has ", each, " neighbouring ranks, but rank ", misfit,
+                          " is on host ", transport.peer(misfit).host, " after one on ",
+                          transport.peer(misfit - 1).host, "; state ranks_per_host, or number the ranks host by host");
     return each;
 }
 

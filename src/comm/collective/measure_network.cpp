@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "comm/host_blocks.hpp"
+#include "core/median.hpp"
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
@@ -17,11 +19,6 @@ namespace firecaffe::comm {
 namespace {
 
 constexpr int kShortTimes = 60;
-
-double median(std::vector<double> values) {
-    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-    return values[values.size() / 2];
-}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -126,16 +123,6 @@ class Probe {
     std::uint64_t sequence_ = 0;
 };
 
-/// Neighbouring ranks of rank 0's host; 1 where hosts are not equal blocks of ranks.
-int ranks_per_host(const Transport& transport) {
-    const auto host = [&](Rank rank) { return transport.peer(rank).host; };
-    int each = 1;
-    while (each < transport.size() && host(each) == host(0)) ++each;
-    for (Rank rank = 1; rank < transport.size(); ++rank)
-        if ((host(rank) == host(rank - 1)) != (rank % each != 0)) return 1;
-    return each;
-}
-
 }  // namespace
 
 NetworkModel measure_network(Transport& transport, const ProbeOptions& options) {
@@ -143,7 +130,8 @@ NetworkModel measure_network(Transport& transport, const ProbeOptions& options) 
     NetworkModel network;
     if (transport.size() == 1) return network;
     Probe probe(transport, options);
-    const int each = ranks_per_host(transport);
+    const HostBlocks blocks = find_host_blocks(transport);
+    const int each = blocks.misfit < 0 ? blocks.ranks_per_host : 1;
     network.gamma = probe.measure_adding();
     if (each == transport.size()) {  // one host: one kind of link
         network.link = probe.measure(1);
