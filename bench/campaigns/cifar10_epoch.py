@@ -8,9 +8,10 @@ list of them in an order drawn once, without shuffling and mirroring. The initia
 rate of zero saves them. Then:
 
 * without dropout the two compute the same, and part only by rounding, which training amplifies: the first steps must
-  agree closely, and the curves must stay together;
-* with dropout each draws its own masks. The peer trains several times; how far its runs lie from each other is the
-  noise, and ours must lie among them.
+  agree closely. The peer trains again from weights that are moved by as little as rounding moves them;
+* with dropout each draws its own masks, and so does each run of the peer.
+
+How far the peer's runs end from each other is the noise, and ours must end among them.
 
 Needs python3-torch and python3-pil. An epoch takes both together some tens of minutes on two cores.
 Example: python3 bench/campaigns/cifar10_epoch.py build/release/src/cli/firecaffe --images cifar10 --result
@@ -32,9 +33,9 @@ from common import write_result  # noqa: E402
 WINDOW = 20         # steps over which losses are averaged before curves are compared
 FIRST = 5           # steps in which rounding has not grown yet
 FIRST_WITHIN = 1e-3  # relative; without dropout
-CURVE_WITHIN = 0.05  # relative; averaged losses without dropout
-SPREADS = 3         # with dropout: ours may lie so many standard deviations of the peer's runs from their mean,
-AT_LEAST = 0.02     # and this share of the loss in any case, for few runs measure their spread badly
+NUDGE = 6e-8         # half of a float's last bit: by so much of itself weights are moved without dropout
+SPREADS = 3          # ours may end so many standard deviations of the peer's runs from their mean,
+AT_LEAST = 0.02      # and this share of the loss in any case, for few runs measure their spread badly
 
 
 def write_list(images, part, path, shuffle):
@@ -83,9 +84,9 @@ def our_figures(folder):
             "test_loss": summary["test_loss"], "test_top1": summary["test_top1"]}
 
 
-def peer(a, config, weights, output, seed):
+def peer(a, config, weights, output, seed, nudge):
     command = [a.python, str(ROOT / "bench/peers/torch_train.py"), str(config), "--weights", str(weights), "--output",
-               str(output), "--threads", str(a.threads), "--seed", str(seed)]
+               str(output), "--threads", str(a.threads), "--seed", str(seed), "--nudge", str(nudge)]
     subprocess.run(command, check=True)
     return json.loads(output.read_text())
 
@@ -96,38 +97,45 @@ def averaged(losses):
     return [sum(losses[i:i + window]) / window for i in range(0, len(losses) - window + 1, window)]
 
 
+def figures_of(run):
+    """What is kept of a run."""
+    return {**{key: run[key] for key in ("seconds", "test_loss", "test_top1")}, "first": run["losses"][:FIRST],
+            "curve": averaged(run["losses"])}
+
+
 def compare(dropout, mine, peers):
-    """Whether ours is within the noise of the peer's, and the figures that say so."""
-    last = averaged(mine["losses"])[-1]
-    ends = [averaged(p["losses"])[-1] for p in peers]
-    mean = sum(ends) / len(ends)
-    found = {"dropout": dropout, "steps": len(mine["losses"]), "our_last_loss": last, "peer_last_losses": ends}
-    if dropout:
-        spread = (sum((end - mean) ** 2 for end in ends) / max(len(ends) - 1, 1)) ** 0.5
+    """Whether ours ends within the noise of the peer's runs, and the figures that say so."""
+    found = {"dropout": dropout}
+    for name in ("curve", "test_loss"):
+        def end(run):
+            return run[name][-1] if name == "curve" else run[name]
+        ends = [end(p) for p in peers]
+        mean = sum(ends) / len(ends)
+        spread = (sum((e - mean) ** 2 for e in ends) / max(len(ends) - 1, 1)) ** 0.5
         allowed = max(SPREADS * spread, AT_LEAST * mean)
-        found |= {"difference": last - mean, "allowed": allowed, "within_noise": abs(last - mean) <= allowed}
-    else:
-        def apart(mine_, theirs):
-            return max(abs(m - t) / t for m, t in zip(mine_, theirs))
-        first = apart(mine["losses"][:FIRST], peers[0]["losses"][:FIRST])
-        curve = apart(averaged(mine["losses"]), averaged(peers[0]["losses"]))
-        found |= {"first_steps_apart": first, "curves_apart": curve,
-                  "within_noise": first <= FIRST_WITHIN and curve <= CURVE_WITHIN}
-    figures = ("seconds", "test_loss", "test_top1")
-    found |= {"ours": {k: mine[k] for k in figures}, "peers": [{k: p[k] for k in figures} for p in peers],
-              "our_curve": averaged(mine["losses"]), "peer_curves": [averaged(p["losses"]) for p in peers]}
-    return found
+        difference = end(mine) - mean
+        found["train_loss" if name == "curve" else name] = {
+            "ours": end(mine), "peers": ends, "difference": difference, "spread": spread, "allowed": allowed,
+            "within_noise": abs(difference) <= allowed}
+    found["within_noise"] = all(found[name]["within_noise"] for name in ("train_loss", "test_loss"))
+    if not dropout:
+        first = max(abs(m - t) / t for m, t in zip(mine["first"], peers[0]["first"], strict=True))
+        found |= {"first_steps_apart": first, "within_noise": found["within_noise"] and first <= FIRST_WITHIN}
+    return found | {"our_run": mine, "peer_runs": peers}
 
 
-def run(a, folder, dropout):
+def run(a, folder, dropout, earlier):
+    """`earlier`: the same of an earlier result, of which the runs are taken over, or None."""
     folder.mkdir()
     config = folder / "config.json"
     config.write_text(json.dumps(make_config(a, folder, dropout)))
     start = ours(a, config, folder / "start", "solver.base_lr=0", "solver.max_iter=1", "data.test.limit=1")
     weights = start / "checkpoints" / "iter_00000001" / "model.safetensors"
-    mine = our_figures(ours(a, config, folder / "ours"))
-    peers = [peer(a, config, weights, folder / f"peer{seed}.json", seed)
-             for seed in range(1, (a.peers if dropout else 1) + 1)]
+    mine = earlier["our_run"] if earlier else figures_of(our_figures(ours(a, config, folder / "ours")))
+    peers = earlier["peer_runs"] if earlier else []
+    for seed in range(len(peers) + 1, a.peers + 1):
+        nudge = NUDGE if not dropout and seed > 1 else 0
+        peers.append(figures_of(peer(a, config, weights, folder / f"peer{seed}.json", seed, nudge)))
     return compare(dropout, mine, peers)
 
 
@@ -143,17 +151,20 @@ def main():
     parser.add_argument("--iterations", type=int, help="instead of one epoch")
     parser.add_argument("--test-images", type=int, default=0, help="test on so many only; 0: all")
     parser.add_argument("--threads", type=int, default=2, help="of each program")
-    parser.add_argument("--peers", type=int, default=3, help="runs of PyTorch with dropout")
+    parser.add_argument("--peers", type=int, default=3, help="runs of PyTorch")
     parser.add_argument("--only", choices=("dropout", "no-dropout"))
+    parser.add_argument("--earlier", type=pathlib.Path, help="a result of this campaign: its runs are not made again, but "
+                                                             "counted in, and peers are added")
     parser.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has torch")
     parser.add_argument("--result", action="store_true", help="write a dated JSON under bench/results")
     a = parser.parse_args()
+    earlier = {run_["dropout"]: run_ for run_ in json.loads(a.earlier.read_text())["runs"]} if a.earlier else {}
     results = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, dropout in (("no-dropout", False), ("dropout", True)):
             if a.only in (None, name):
-                results.append(run(a, pathlib.Path(scratch) / name, dropout))
-                shown = {k: v for k, v in results[-1].items() if not k.endswith(("curve", "curves"))}
+                results.append(run(a, pathlib.Path(scratch) / name, dropout, earlier.get(dropout)))
+                shown = {k: v for k, v in results[-1].items() if not k.endswith(("run", "runs"))}
                 print(f"{name}: {json.dumps(shown)}", flush=True)
     if a.result:
         write_result("cifar10-epoch", {"what": __doc__.split("\n\n")[0].replace("\n", " "), "batch": a.batch,

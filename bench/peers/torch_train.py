@@ -130,7 +130,9 @@ def main():
     parser.add_argument("--weights", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1, help="of the dropout masks")
+    parser.add_argument("--seed", type=int, default=1, help="of the dropout masks, and of --nudge")
+    parser.add_argument("--nudge", type=float, default=0.0,
+                        help="moves each weight by so much of itself, at random, before training")
     a = parser.parse_args()
     config = json.loads(a.config.read_text())
     check(config, a.config)
@@ -139,6 +141,9 @@ def main():
     spec, data, solver = config["net"], config["data"], config["solver"]
     transform = data.get("transform", {})
     parameters = {name: p.float().requires_grad_() for name, p in load(a.weights).items()}
+    with torch.no_grad():
+        for p in parameters.values():
+            p *= 1 + a.nudge * torch.randn_like(p)
     images = Images(data["train"], transform)
     start = time.perf_counter()
     losses = train(TrainedNet(spec), parameters, images, solver)
