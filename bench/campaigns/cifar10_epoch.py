@@ -11,15 +11,17 @@ rate of zero saves them. Then:
   agree closely. The peer trains again from weights that are moved by as little as rounding moves them;
 * with dropout each draws its own masks, and so does each run of the peer.
 
-How far the peer's runs end from each other is the noise, and ours must end among them.
+How far the peer's runs are from each other is the noise, and ours must be among them.
 
 Needs python3-torch and python3-pil. An epoch takes both together some tens of minutes on two cores.
 Example: python3 bench/campaigns/cifar10_epoch.py build/release/src/cli/firecaffe --images cifar10 --result
 """
 import argparse
+import itertools
 import json
 import pathlib
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,7 @@ from common import write_result  # noqa: E402
 WINDOW = 20         # steps over which losses are averaged before curves are compared
 FIRST = 5           # steps in which rounding has not grown yet
 FIRST_WITHIN = 1e-3  # relative; without dropout
+CURVE_WITHIN = 0.05  # relative; averaged losses, where the peer's runs are no further from each other
 NUDGE = 6e-8         # half of a float's last bit: by so much of itself weights are moved without dropout
 SPREADS = 3          # ours may end so many standard deviations of the peer's runs from their mean,
 AT_LEAST = 0.02      # and this share of the loss in any case, for few runs measure their spread badly
@@ -103,25 +106,38 @@ def figures_of(run):
             "curve": averaged(run["losses"])}
 
 
+def apart(mine, theirs):
+    return max(abs(m - t) / t for m, t in zip(mine, theirs, strict=True))
+
+
+def compare_ends(mine, peers):
+    """Of figures at the end of runs: ours against the mean of the peer's."""
+    mean = statistics.mean(peers)
+    spread = statistics.stdev(peers) if len(peers) > 1 else 0.0
+    allowed = max(SPREADS * spread, AT_LEAST * mean)
+    return {"ours": mine, "peers": peers, "difference": mine - mean, "spread": spread, "allowed": allowed,
+            "within_noise": abs(mine - mean) <= allowed}
+
+
+def compare_curves(mine, peers):
+    """Ours may be as far from the nearest of the peer's curves as those are from each other."""
+    distances = [apart(mine, curve) for curve in peers]
+    among_peers = [apart(a, b) for a, b in itertools.combinations(peers, 2)]
+    allowed = max([*among_peers, CURVE_WITHIN])
+    return {"apart": distances, "peers_apart": among_peers, "allowed": allowed,
+            "within_noise": min(distances) <= allowed}
+
+
 def compare(dropout, mine, peers):
-    """Whether ours ends within the noise of the peer's runs, and the figures that say so."""
-    found = {"dropout": dropout}
-    for name in ("curve", "test_loss"):
-        def end(run):
-            return run[name][-1] if name == "curve" else run[name]
-        ends = [end(p) for p in peers]
-        mean = sum(ends) / len(ends)
-        spread = (sum((e - mean) ** 2 for e in ends) / max(len(ends) - 1, 1)) ** 0.5
-        allowed = max(SPREADS * spread, AT_LEAST * mean)
-        difference = end(mine) - mean
-        found["train_loss" if name == "curve" else name] = {
-            "ours": end(mine), "peers": ends, "difference": difference, "spread": spread, "allowed": allowed,
-            "within_noise": abs(difference) <= allowed}
-    found["within_noise"] = all(found[name]["within_noise"] for name in ("train_loss", "test_loss"))
+    """Whether ours is within the noise of the peer's runs, and the figures that say so."""
+    found = {"train_loss": compare_ends(mine["curve"][-1], [p["curve"][-1] for p in peers]),
+             "test_loss": compare_ends(mine["test_loss"], [p["test_loss"] for p in peers]),
+             "curves": compare_curves(mine["curve"], [p["curve"] for p in peers])}
     if not dropout:
-        first = max(abs(m - t) / t for m, t in zip(mine["first"], peers[0]["first"], strict=True))
-        found |= {"first_steps_apart": first, "within_noise": found["within_noise"] and first <= FIRST_WITHIN}
-    return found | {"our_run": mine, "peer_runs": peers}
+        first = apart(mine["first"], peers[0]["first"])
+        found["first_steps"] = {"apart": first, "allowed": FIRST_WITHIN, "within_noise": first <= FIRST_WITHIN}
+    within = all(figure["within_noise"] for figure in found.values())
+    return {"dropout": dropout, "within_noise": within, **found, "our_run": mine, "peer_runs": peers}
 
 
 def run(a, folder, dropout, earlier):
@@ -153,8 +169,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2, help="of each program")
     parser.add_argument("--peers", type=int, default=3, help="runs of PyTorch")
     parser.add_argument("--only", choices=("dropout", "no-dropout"))
-    parser.add_argument("--earlier", type=pathlib.Path, help="a result of this campaign: its runs are not made again, but "
-                                                             "counted in, and peers are added")
+    parser.add_argument("--earlier", type=pathlib.Path,
+                        help="a result of this campaign: its runs are not made again, but counted in, and peers added")
     parser.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has torch")
     parser.add_argument("--result", action="store_true", help="write a dated JSON under bench/results")
     a = parser.parse_args()

@@ -141,9 +141,10 @@ def main():
     spec, data, solver = config["net"], config["data"], config["solver"]
     transform = data.get("transform", {})
     parameters = {name: p.float().requires_grad_() for name, p in load(a.weights).items()}
-    with torch.no_grad():
-        for p in parameters.values():
-            p *= 1 + a.nudge * torch.randn_like(p)
+    if a.nudge:
+        with torch.no_grad():
+            for p in parameters.values():
+                p *= 1 + a.nudge * torch.randn_like(p)
     images = Images(data["train"], transform)
     start = time.perf_counter()
     losses = train(TrainedNet(spec), parameters, images, solver)
