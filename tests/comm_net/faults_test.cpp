@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranks that give up, vanish, stall or leave in good order, as threads of one process.
+#include <atomic>
+
 #include "catch.hpp"
 #include "ranks.hpp"
 
@@ -107,9 +109,15 @@ TEST_CASE("a transport that is destroyed without a goodbye is a loss to the othe
 TEST_CASE("a transfer dropped half way stops the job instead of shifting its bytes") {
     const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
     CAPTURE(kind);
+    std::atomic<bool> dropped{false};
     const auto outcomes = run_ranks(job_options(2, kind), [&](Transport& transport) {
-        std::vector<std::byte> buffer(10'000'000);
-        if (transport.rank() == 0) transport.post_send(1, {1, 0, 0}, buffer);  // destroyed at once
+        std::vector<std::byte> buffer(64'000'000);  // more than sockets and rings hold
+        if (transport.rank() == 0) {
+            transport.post_send(1, {1, 0, 0}, buffer);  // destroyed at once
+            dropped = true;
+        }
+        // A receiver that came earlier could have all of it before a slow sender drops it.
+        while (!dropped) std::this_thread::yield();
         transport.wait(*transport.post_receive(1 - transport.rank(), {1, 0, 0}, buffer));
     });
     for (const Outcome& outcome : outcomes) {
