@@ -22,6 +22,8 @@ void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const 
     if (std::ranges::find(known, name) == known.end())
         throw UsageError("--reducer ", name, ": there is none of this name; use ", kEvery, ", or some of ",
                          fmt::format("{}", fmt::join(known, ", ")));
+    if (name == kStaleServer)
+        throw UsageError("--reducer ", name, ": it sums nothing; train with it to see what it does");
     if (name == kMpi) return;  // start_mpi has tried it
     options.type = name;
     try {

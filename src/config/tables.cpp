@@ -9,6 +9,7 @@ constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kWireTypes[] = {{comm::kWireTypeNames[0]}, {comm::kWireTypeNames[1]}, {comm::kWireTypeNames[2]}};
+constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
 constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}};
 constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
@@ -226,11 +227,20 @@ void describe(Visitor& visit, ReducerOptions& options) {
               "How gradients are summed: auto (local for one worker, else the canonical scheme that by its "
               "model is the quickest for each length, after measuring what messages take), local, star, "
               "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level, mpi "
-              "(MPI's all-reduce, for workers that mpirun starts), or the name of a registered reducer.")
+              "(MPI's all-reduce, for workers that mpirun starts), stale_server (no sums: each worker updates "
+              "parameters by itself, and servers add its changes), or the name of a registered reducer.")
             .sized(1),
         options.type);
-    visit.field(Field("servers", "Of sharded_server: workers that also serve; 0: every worker.").nonnegative(),
-                options.servers);
+    visit.field(
+        Field("servers", "Of sharded_server and stale_server: workers that also serve; 0: every worker.").nonnegative(),
+        options.servers);
+    visit.field(Field("staleness", "Of stale_server: steps that a worker may be ahead of the slowest; 0: all go in step, "
+                                   "-1: any number.")
+                    .at_least(-1),
+                options.staleness);
+    visit.choice_of(Field("updates", "Of stale_server: what counts, the mean of the workers' updates or their sum, which "
+                                     "asks for a smaller rate."),
+                    kStaleUpdates, options.updates);
     visit.field(
         Field("ranks_per_host", "Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.")
             .nonnegative(),

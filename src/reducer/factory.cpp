@@ -56,6 +56,17 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
     return make_mpi_reducer(std::move(transport), shards, options);
 }
 
+// The parameters go through a StaleExchange (sync); this is for what still is summed, as figures of evaluations are.
+std::unique_ptr<Reducer> make_beside_stale_server(const ReducerOptions& options, TransportPointer transport,
+                                                  int shards) {
+    if (options.wire != comm::WireType::same || options.codec.type != CodecOptions::Type::none)
+        throw ConfigError("/reducer: 'stale_server' sends updates and parameters as they are; leave wire 'same' and codec "
+                          "'none', or use a scheme that sums gradients");
+    ReducerOptions sums = options;
+    sums.type = "pipelined_tree";
+    return make_scheme(sums, std::move(transport), shards);
+}
+
 // What is rounded on the way depends on the scheme. So there auto is always the same one, and a run can be repeated.
 std::unique_ptr<Reducer> make_auto(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (size_of_group(transport) == 1) return make_local(options, std::move(transport), shards);
@@ -73,6 +84,7 @@ ReducerRegistry::ReducerRegistry() {
     add("mpi", make_mpi);
     for (const comm::Scheme& scheme : comm::schemes()) add(scheme.name, make_scheme);
     add("auto", make_auto);
+    add(kStaleServer, make_beside_stale_server);
 }
 
 void ReducerRegistry::add(std::string name, Factory factory) {

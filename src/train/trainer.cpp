@@ -9,6 +9,7 @@
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/version.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
+#include "firecaffe/reducer/local.hpp"
 #include "train/checkpointing.hpp"
 #include "train/trainer_state.hpp"
 
@@ -112,6 +113,7 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     State& s = *state;
     s.shards = static_cast<int>(shards);
     s.shard_batch = options.solver.global_batch / shards;
+    s.block = block;
     s.reducer = s.environment.reducers.make(options.reducer, s.environment.transport, s.shards);
 
     const std::uint64_t seed = options.solver.random_seed;
@@ -140,13 +142,19 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     s.optimizer = s.environment.optimizer(options.solver, s.layout());
     if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
 
+    if (options.reducer.type == kStaleServer && workers > 1) {
+        s.stale = std::make_unique<StaleExchange<T, Device>>(s.environment.transport, options.reducer, s.shards,
+                                                             s.layout().size());
+        s.own_sums = make_local_reducer();
+    }
     ExchangeOptions exchange;
-    exchange.shards = s.shards;
+    exchange.shards = s.stale != nullptr ? std::max(block.size(), 1) : s.shards;
     exchange.threads = static_cast<int>(threads);
     exchange.overlap = options.reducer.overlap;
     exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
     exchange.tail = kTailSize;
-    s.exchange = std::make_unique<GradientExchange<T, Device>>(s.layout(), exchange, *s.reducer);
+    s.exchange = std::make_unique<GradientExchange<T, Device>>(
+        s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer);
     return state;
 }
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop of a run with a stale server: between two meetings of all workers, at which they evaluate, save or end, each
+// makes steps at its own pace.
+#include <algorithm>
+#include <cmath>
+
+#include "firecaffe/comm/transport.hpp"
+#include "firecaffe/optim/lr_policy.hpp"
+#include "train/trainer_state.hpp"
+
+namespace firecaffe {
+
+/// After the present iteration; max_iter for an interval of 0.
+template <class T, class Device>
+std::int64_t Trainer<T, Device>::State::next_multiple(std::int64_t interval) const {
+    const std::int64_t end = options.solver.max_iter;
+    return interval <= 0 ? end : std::min(end, (iteration / interval + 1) * interval);
+}
+
+template <class T, class Device>
+void Trainer<T, Device>::State::stale_stretch() {
+    const std::int64_t from = iteration, workers = stale->workers();
+    const std::int64_t to = std::min(next_multiple(options.output.checkpoint_interval),
+                                     next_multiple(test_set == nullptr ? 0 : options.solver.test_interval));
+    const auto start = Clock::now();
+    const double seconds_before = train_seconds;
+    const auto look = [&](std::int64_t updates) {
+        train_seconds = seconds_before + std::chrono::duration<double>(Clock::now() - start).count();
+        iteration = from + updates / workers;
+    };
+    // Rank 0 knows how far all are, and reports it.
+    const auto look_on = [&] {
+        const StaleProgress now = stale->progress();
+        const std::int64_t display = next_multiple(options.solver.display);
+        look(now.updates);
+        if (options.solver.display <= 0 || iteration < display || iteration >= to) return;
+        last_loss = now.loss;
+        tell_progress();
+    };
+
+    auto turn = stale->begin(parameters.values(), (to - from) * workers);
+    while (turn) {
+        compute();
+        stale->begin_update(parameters.values());
+        update(learning_rate(options.solver, from + turn->number / workers));
+        last_loss = static_cast<double>(exchange->tail()[kTailLoss]) * exchange->mean_factor();
+        if (!std::isfinite(last_loss))  // which the other workers do not see
+            reducer->abort(text("its loss is ", last_loss, " at iteration ", iteration + 1));
+        require_finite_loss();
+        if (environment.stop_requested && environment.stop_requested()) stopping = true;
+        turn = stale->push(parameters.values(), {.loss = last_loss, .stop = stopping});
+        ++version;
+        ++clock;
+        if (rank() == 0) look_on();
+    }
+    while (block.empty() && iteration < to &&
+           stale->wait_for((next_multiple(options.solver.display) - from) * workers))
+        look_on();
+    const StaleProgress end = stale->finish(parameters.values());
+    ++version;
+    look(end.updates);
+    last_loss = end.loss;
+    stopping = end.stopped;
+}
+
+/// Workers have histories of their own. Where they save, they go on from the mean, as a run does that is resumed.
+template <class T, class Device>
+void Trainer<T, Device>::State::average_histories() {
+    const T share = static_cast<T>(static_cast<double>(block.size()) / shards);
+    for (const OptimizerState<T>& state : optimizer->state()) {
+        for (T& value : state.values) value *= share;
+        sum_over_ranks<T>(*reducer, shards, comm::kStaleFiguresBucket, state.values);
+    }
+}
+
+template <class T, class Device>
+std::vector<std::int64_t> Trainer<T, Device>::State::all_lags() const {
+    const std::vector<std::int64_t>& mine = stale->lags();
+    std::vector<double> counts(256);
+    std::copy(mine.begin(), mine.end(), counts.begin());
+    sum_over_ranks<double>(*reducer, shards, comm::kStaleFiguresBucket, counts);
+    while (!counts.empty() && counts.back() == 0) counts.pop_back();
+    return {counts.begin(), counts.end()};
+}
+
+template struct Trainer<float, Cpu>::State;
+template struct Trainer<double, Cpu>::State;
+
+}  // namespace firecaffe
