@@ -63,13 +63,13 @@ TEST_CASE("the sum of the workers' updates is their mean at a rate that is so ma
 
 TEST_CASE("with staleness the bound holds and the net learns, with every rule's history kept by each worker") {
     for (const std::int64_t staleness : {1, 3, -1}) {
-        for (const char* type : {"sgd", "adam"}) {
+        for (const auto type : {SolverOptions::Type::sgd, SolverOptions::Type::adam}) {
             TrainOptions options = stale_run(staleness);
             options.solver.type = type;
-            if (options.solver.type == "adam") options.solver.base_lr = 0.002;
+            if (type == SolverOptions::Type::adam) options.solver.base_lr = 0.002;
             options.solver.max_iter = 150;
             const TrainSummary summary = run(options, 4);
-            CAPTURE(staleness, type, summary.lags);
+            CAPTURE(staleness, static_cast<int>(type), summary.lags);
             CHECK(summary.test_top1 > 0.6);
             CHECK(summary.iterations == 150);
             CHECK(steps(summary) >= 600 - 8);
