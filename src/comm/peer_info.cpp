@@ -20,8 +20,8 @@ std::string to_string(const OperationTag& tag) {
             return "the exchange of measured figures" + number;
         case kProbeBucket:
             return "a message that measures the network" + number;
-        case kStaleFiguresBucket:
-            return "a sum of the stale server's workers" + number;
+        case kAverageBucket:
+            return "the average of the workers' parameters" + number;
         case kStaleBucket:
             return text("message #", tag.sequence, " of the stale server");
         default:

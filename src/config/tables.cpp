@@ -241,6 +241,10 @@ void describe(Visitor& visit, ReducerOptions& options) {
     visit.choice_of(Field("updates", "Of stale_server: what counts, the mean of the workers' updates or their sum, which "
                                      "asks for a smaller rate."),
                     kStaleUpdates, options.updates);
+    visit.field(Field("period", "Updates that each worker makes by itself before the parameters are averaged (local "
+                                "SGD); 1: gradients are summed for each.")
+                    .positive(),
+                options.period);
     visit.field(
         Field("ranks_per_host", "Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.")
             .nonnegative(),

@@ -2,7 +2,6 @@
 // The loop of a run with a stale server: between two meetings of all workers, at which they evaluate, save or end, each
 // makes steps at its own pace.
 #include <algorithm>
-#include <cmath>
 
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
@@ -42,15 +41,10 @@ void Trainer<T, Device>::State::stale_stretch() {
     while (turn) {
         compute();
         stale->begin_update(parameters.values());
-        update(learning_rate(options.solver, from + turn->number / workers));
-        last_loss = static_cast<double>(exchange->tail()[kTailLoss]) * exchange->mean_factor();
-        if (!std::isfinite(last_loss))  // which the other workers do not see
-            reducer->abort(text("its loss is ", last_loss, " at iteration ", iteration + 1));
-        require_finite_loss();
-        if (environment.stop_requested && environment.stop_requested()) stopping = true;
-        turn = stale->push(parameters.values(), {.loss = last_loss, .stop = stopping});
+        own_update(learning_rate(options.solver, from + turn->number / workers));
+        if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;
+        turn = stale->push(parameters.values(), {.loss = last_loss, .stop = asked_to_stop});
         ++version;
-        ++clock;
         if (rank() == 0) look_on();
     }
     while (block.empty() && iteration < to &&
@@ -63,22 +57,12 @@ void Trainer<T, Device>::State::stale_stretch() {
     stopping = end.stopped;
 }
 
-/// Workers have histories of their own. Where they save, they go on from the mean, as a run does that is resumed.
-template <class T, class Device>
-void Trainer<T, Device>::State::average_histories() {
-    const T share = static_cast<T>(static_cast<double>(block.size()) / shards);
-    for (const OptimizerState<T>& state : optimizer->state()) {
-        for (T& value : state.values) value *= share;
-        sum_over_ranks<T>(*reducer, shards, comm::kStaleFiguresBucket, state.values);
-    }
-}
-
 template <class T, class Device>
 std::vector<std::int64_t> Trainer<T, Device>::State::all_lags() const {
     const std::vector<std::int64_t>& mine = stale->lags();
     std::vector<double> counts(256);
     std::copy(mine.begin(), mine.end(), counts.begin());
-    sum_over_ranks<double>(*reducer, shards, comm::kStaleFiguresBucket, counts);
+    sum_over_ranks<double>(*reducer, shards, comm::kAverageBucket, counts);
     while (!counts.empty() && counts.back() == 0) counts.pop_back();
     return {counts.begin(), counts.end()};
 }

@@ -24,6 +24,7 @@ void check_options(const TrainOptions& o) {
     if (o.solver.iter_size < 1) throw ConfigError("solver.iter_size is ", o.solver.iter_size, "; give one or more");
     if (o.solver.test_batch < 1) throw ConfigError("solver.test_batch is ", o.solver.test_batch, "; give one or more");
     if (o.compute.threads < 1) throw ConfigError("compute.threads is ", o.compute.threads, "; give one or more");
+    if (o.reducer.period < 1) throw ConfigError("reducer.period is ", o.reducer.period, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
 }
 
@@ -142,13 +143,15 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     s.optimizer = s.environment.optimizer(options.solver, s.layout());
     if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
 
-    if (options.reducer.type == kStaleServer && workers > 1) {
+    const bool stale = options.reducer.type == kStaleServer;
+    if (stale && options.reducer.period != 1)
+        throw ConfigError("/reducer/period: with a stale server workers update by themselves anyway; leave 1");
+    if (workers > 1 && (stale || options.reducer.period > 1)) s.own_sums = make_local_reducer();
+    if (workers > 1 && stale)
         s.stale = std::make_unique<StaleExchange<T, Device>>(s.environment.transport, options.reducer, s.shards,
                                                              s.layout().size());
-        s.own_sums = make_local_reducer();
-    }
     ExchangeOptions exchange;
-    exchange.shards = s.stale != nullptr ? std::max(block.size(), 1) : s.shards;
+    exchange.shards = s.own_sums != nullptr ? std::max(block.size(), 1) : s.shards;
     exchange.threads = static_cast<int>(threads);
     exchange.overlap = options.reducer.overlap;
     exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);

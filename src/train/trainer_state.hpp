@@ -43,9 +43,10 @@ struct Trainer<T, Device>::State {
     Arena<T, Device> parameters;
     std::uint64_t version = 1;
     std::unique_ptr<Optimizer<T, Device>> optimizer;
-    /// With a stale server: it, and the reducer that `exchange` then sums this worker's own shards with.
-    std::unique_ptr<StaleExchange<T, Device>> stale;
+    /// Where a worker makes updates by itself: what `exchange` then sums its own shards with, and the stale server. Without
+    /// the latter, parameters are averaged now and then.
     std::unique_ptr<Reducer> own_sums;
+    std::unique_ptr<StaleExchange<T, Device>> stale;
     std::unique_ptr<GradientExchange<T, Device>> exchange;
     std::unique_ptr<Evaluator<T, Device>> evaluator;
     std::unique_ptr<PrefetchLoader> loader;
@@ -58,8 +59,12 @@ struct Trainer<T, Device>::State {
     std::string last_checkpoint;
     double train_seconds = 0.0;
     double data_wait_seconds = 0.0;
+    double averaging_seconds = 0.0;
+    std::int64_t averages = 0;
+    double drift = 0.0;  ///< |own parameters - their mean| / |mean|, a sum over averages
     double last_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last update of this run
-    bool stopping = false;
+    bool asked_to_stop = false;  ///< this worker
+    bool stopping = false;       ///< all, after this step
     struct {
         std::int64_t iteration = 0;
         double seconds = 0, data = 0, exchange = 0;
@@ -87,15 +92,21 @@ struct Trainer<T, Device>::State {
     void update(double rate);
     void require_finite_loss() const;
     double exposed_seconds() const {
-        return stale != nullptr ? stale->exposed_seconds() : exchange->exposed_seconds();
+        return averaging_seconds + (stale != nullptr ? stale->exposed_seconds() : exchange->exposed_seconds());
     }
     StepReport report() const;
     void tell_progress();
     void train_loop();
+    bool all_meet() const;
+    // Updates by this worker alone (own_updates.cpp).
+    double share() const { return static_cast<double>(block.size()) / shards; }
+    void own_update(double rate);
+    void own_step();
+    void average_parameters();
+    void average_histories();
     // With a stale server (stale_stretch.cpp).
     void stale_stretch();
     std::int64_t next_multiple(std::int64_t interval) const;
-    void average_histories();
     std::vector<std::int64_t> all_lags() const;
     void save();
     std::string checkpoint_root() const { return options.output.directory + "/checkpoints"; }

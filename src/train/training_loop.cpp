@@ -57,7 +57,7 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
         const double loss = net.forward(key, &lease);
         const std::span<T> tail = lease.gradients().tail();
         tail[kTailLoss] = static_cast<T>(loss);
-        tail[kTailStop] = stopping ? T{1} : T{0};
+        tail[kTailStop] = asked_to_stop ? T{1} : T{0};
         net.backward(key, lease.gradients(), &lease);
     } catch (...) {
         exchange->fail(std::current_exception());
@@ -139,6 +139,14 @@ void Trainer<T, Device>::State::tell_progress() {
     reported = {iteration, train_seconds, loader == nullptr ? 0.0 : loader->waited_seconds(), exposed_seconds()};
 }
 
+/// To save, to evaluate, or at the end.
+template <class T, class Device>
+bool Trainer<T, Device>::State::all_meet() const {
+    const auto every = [this](std::int64_t interval) { return interval > 0 && iteration % interval == 0; };
+    return iteration == options.solver.max_iter || every(options.output.checkpoint_interval) ||
+           (every(options.solver.test_interval) && test_set != nullptr);
+}
+
 template <class T, class Device>
 void Trainer<T, Device>::State::train_loop() {
     const SolverOptions& solver = options.solver;
@@ -147,12 +155,12 @@ void Trainer<T, Device>::State::train_loop() {
     compute_shard = [this](int thread, int item) { run_shard(thread, item); };
     const auto every = [this](std::int64_t interval) { return interval > 0 && iteration % interval == 0; };
     while (iteration < solver.max_iter) {
-        if (environment.stop_requested && environment.stop_requested()) stopping = true;
+        if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;
         if (stale != nullptr) {
             stale_stretch();
         } else {
             const auto start = Clock::now();
-            step();
+            own_sums != nullptr ? own_step() : step();
             train_seconds += seconds_since(start);
         }
         const bool last = iteration == solver.max_iter;
@@ -172,7 +180,7 @@ template <class T, class Device>
 void Trainer<T, Device>::State::save() {
     if (options.output.directory.empty()) return;
     require_finite(layout(), parameters, iteration);
-    if (stale != nullptr) average_histories();
+    if (own_sums != nullptr) average_histories();
     const std::string root = checkpoint_root();
     CheckpointReport done{iteration, root + "/" + checkpoint_name(iteration), 0.0};
     if (rank() == 0) {
@@ -271,7 +279,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     }
     s.workers = reducer->size();
     s.threads = threads.size();
-    s.reducer = std::string(reducer->name());
+    s.reducer = stale != nullptr ? kStaleServer : std::string(reducer->name());
     s.global_batch = options.solver.global_batch;
     s.effective_base_lr = effective_base_lr(options.solver);
     s.shards = shards;
@@ -285,6 +293,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.schemes = exchanged.schemes;
     s.exposed_communication_seconds = exposed_seconds();
     if (stale != nullptr) s.lags = all_lags();
+    if (averages > 0) s.drift = drift / static_cast<double>(averages);
     s.data_wait_seconds = data_wait_seconds;
     s.resumed_from = resumed_from;
     s.checkpoint = last_checkpoint;

@@ -48,7 +48,7 @@ enum ServiceBucket : std::uint32_t {
     kBenchFiguresBucket = 0xE0000002u,
     kProbeBucket = 0xE0000003u,  ///< how fast the network is
     kStaleBucket = 0xE0000004u,  ///< updates and values of a stale server
-    kStaleFiguresBucket = 0xE0000005u,  ///< what its workers sum when they meet: histories, counts
+    kAverageBucket = 0xE0000005u,  ///< means of what workers have updated by themselves
 };
 
 /// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".

@@ -30,6 +30,8 @@ struct ReducerOptions {
     std::int64_t servers = 0;  ///< of sharded_server and stale_server: workers that also serve; 0: every worker
     std::int64_t staleness = 0;  ///< of stale_server: steps that a worker may be ahead of the slowest; -1: any number
     StaleUpdates updates = StaleUpdates::mean;  ///< of stale_server
+    /// Updates that each worker makes by itself before the parameters are averaged (local SGD); 1: gradients are summed.
+    std::int64_t period = 1;
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;
     comm::WireType wire = comm::WireType::same;  ///< in which gradients travel
