@@ -10,7 +10,7 @@ constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kWireTypes[] = {{comm::kWireTypeNames[0]}, {comm::kWireTypeNames[1]}, {comm::kWireTypeNames[2]}};
 constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
-constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}};
+constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
@@ -276,11 +276,16 @@ void describe(Visitor& visit, CodecOptions& options) {
         Field("type",
               "none; top_k: the greatest values with their positions; one_bit: the signs, and means of values of "
               "either sign. All ranks get the messages of all, whatever reducer.type says, and the sums depend "
-              "on their number."),
+              "on their number. power_sgd: two thin factors for each matrix of weights, which are summed as reducer.type "
+              "says."),
         kCodecs, options.type);
     visit.field(Field("density", "Of top_k: the share of values that is sent, above 0 and at most 1.")
                     .only(CodecOptions::Type::top_k),
                 options.density);
+    visit.field(Field("approximation_rank", "Of power_sgd: columns of the factors that stand for a matrix.")
+                    .only(CodecOptions::Type::power_sgd)
+                    .positive(),
+                options.approximation_rank);
 }
 
 void describe(Visitor& visit, ComputeOptions& options) {

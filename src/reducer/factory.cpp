@@ -10,6 +10,7 @@
 #include "firecaffe/reducer/codec.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/mpi.hpp"
+#include "firecaffe/reducer/power_reducer.hpp"
 #include "firecaffe/reducer/scheme.hpp"
 #include "firecaffe/reducer/tree.hpp"
 #include "reducer/auto.hpp"
@@ -31,14 +32,23 @@ std::unique_ptr<Reducer> make_local(const ReducerOptions&, TransportPointer tran
     return make_local_reducer();
 }
 
+void refuse_wire(const ReducerOptions& options) {
+    if (options.wire != comm::WireType::same)
+        throw ConfigError(
+            "/reducer/wire: a codec's messages are not narrowed; use one of reducer.wire and reducer.codec");
+}
+
 std::unique_ptr<Reducer> make_scheme(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (transport == nullptr) return make_local_reducer();  // any scheme, for one worker
     SchemeRun run = *find_scheme(options, *transport, shards);
+    if (options.codec.type == CodecOptions::Type::power_sgd && transport->size() > 1) {
+        refuse_wire(options);
+        SchemeRun of_factors = *find_scheme(options, *transport, transport->size());
+        return make_power_reducer(std::move(transport), std::move(run.plan), std::move(of_factors.plan),
+                                  options.codec.approximation_rank, run.executor);
+    }
     if (auto codec = make_codec(options.codec); codec && transport->size() > 1) {
-        if (options.wire != comm::WireType::same)
-            throw ConfigError(
-                "/reducer/wire: a codec's messages are not narrowed; use one of reducer.wire and "
-                "reducer.codec");
+        refuse_wire(options);
         return make_coded_reducer(std::move(transport), std::move(run.plan), std::move(codec), run.executor);
     }
     return make_planned_reducer(std::move(transport), std::move(run.plan), run.executor, options.wire);

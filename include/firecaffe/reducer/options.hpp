@@ -12,9 +12,10 @@ namespace firecaffe {
 
 /// How much less than the gradient is sent. Field names equal the keys in JSON.
 struct CodecOptions {
-    enum class Type { none, top_k, one_bit };
+    enum class Type { none, top_k, one_bit, power_sgd };
     Type type = Type::none;
     double density = 0.01;  ///< of top_k: the share of values that is sent
+    std::int64_t approximation_rank = 2;  ///< of power_sgd: columns of the factors that stand for a matrix
 };
 
 /// What a stale server makes of the updates of its workers: their mean, weighted by what they computed, or their sum, as
