@@ -122,6 +122,7 @@ void StaleExchange<T, Device>::State::serve() {
         rank->open();
         drive(lock);
     } catch (const std::exception& error) {
+        if (!lock.owns_lock()) lock.lock();  // it was waiting
         transport->abort(error.what());
         failure = std::current_exception();
     }
