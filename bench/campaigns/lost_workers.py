@@ -33,7 +33,7 @@ from harness import EXAMPLE, marked_processes, settings  # noqa: E402
 from lost_worker import DEADLINE, RUN, SLACK, lose  # noqa: E402
 
 REDUCERS = ("star", "sharded_server", "tree", "pipelined_tree", "double_tree", "ring", "halving_doubling", "direct",
-            "two_level", "auto")
+            "two_level", "auto", "stale_server")
 SILENCES = {"silent": (True, True), "unheard": (True, False), "deaf": (False, True)}
 TRANSPORTS = ("tcp", "shared_memory")
 

@@ -16,9 +16,18 @@ namespace {
 constexpr const char* kEvery = "all";
 constexpr const char* kMpi = "mpi";
 
+/// Those that sum.
+std::vector<std::string> names_of(const ReducerRegistry& registry) {
+    std::vector<std::string> names = registry.names();
+    std::erase(names, kStaleServer);
+    return names;
+}
+
 /// Throws UsageError where the reducer is unknown, or cannot be with so many workers.
 void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const std::string& name, int workers) {
-    const std::vector<std::string> known = registry.names();
+    if (name == kStaleServer)
+        throw UsageError("--reducer ", name, ": it sums nothing; train with it, and see `lags` in the summary");
+    const std::vector<std::string> known = names_of(registry);
     if (std::ranges::find(known, name) == known.end())
         throw UsageError("--reducer ", name, ": there is none of this name; use ", kEvery, ", or some of ",
                          fmt::format("{}", fmt::join(known, ", ")));
@@ -41,7 +50,7 @@ std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerR
             chosen.push_back(name);
             continue;
         }
-        for (const std::string& known : registry.names()) {
+        for (const std::string& known : names_of(registry)) {
             try {
                 if (known == "auto" || known == kMpi) continue;
                 try_reducer(registry, a.reducer, known, workers);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/core/error.hpp"
 #include "firecaffe/core/text.hpp"
 
 namespace firecaffe::comm {
@@ -19,9 +20,18 @@ std::string to_string(const OperationTag& tag) {
             return "the exchange of measured figures" + number;
         case kProbeBucket:
             return "a message that measures the network" + number;
+        case kAverageBucket:
+            return "the average of the workers' parameters" + number;
+        case kStaleBucket:
+            return text("message #", tag.sequence, " of the stale server");
         default:
             return text("bucket ", tag.bucket, " of step ", tag.step, number);
     }
+}
+
+std::size_t Transport::wait_any(std::span<Transfer* const>, Rank) {
+    throw UnavailableError("rank ", rank(), ": this transport waits for single transfers only; use one that implements ",
+                           "wait_any(), as those of this library between threads and processes do");
 }
 
 }  // namespace firecaffe::comm

@@ -9,7 +9,8 @@ constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kWireTypes[] = {{comm::kWireTypeNames[0]}, {comm::kWireTypeNames[1]}, {comm::kWireTypeNames[2]}};
-constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}};
+constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
+constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
@@ -226,11 +227,24 @@ void describe(Visitor& visit, ReducerOptions& options) {
               "How gradients are summed: auto (local for one worker, else the canonical scheme that by its "
               "model is the quickest for each length, after measuring what messages take), local, star, "
               "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level, mpi "
-              "(MPI's all-reduce, for workers that mpirun starts), or the name of a registered reducer.")
+              "(MPI's all-reduce, for workers that mpirun starts), stale_server (no sums: each worker updates "
+              "parameters by itself, and servers add its changes), or the name of a registered reducer.")
             .sized(1),
         options.type);
-    visit.field(Field("servers", "Of sharded_server: workers that also serve; 0: every worker.").nonnegative(),
-                options.servers);
+    visit.field(
+        Field("servers", "Of sharded_server and stale_server: workers that also serve; 0: every worker.").nonnegative(),
+        options.servers);
+    visit.field(Field("staleness", "Of stale_server: steps that a worker may be ahead of the slowest; 0: all go in step, "
+                                   "-1: any number.")
+                    .at_least(-1),
+                options.staleness);
+    visit.choice_of(Field("updates", "Of stale_server: what counts, the mean of the workers' updates or their sum, which "
+                                     "asks for a smaller rate."),
+                    kStaleUpdates, options.updates);
+    visit.field(Field("period", "Updates that each worker makes by itself before the parameters are averaged (local "
+                                "SGD); 1: gradients are summed for each.")
+                    .positive(),
+                options.period);
     visit.field(
         Field("ranks_per_host", "Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.")
             .nonnegative(),
@@ -262,11 +276,16 @@ void describe(Visitor& visit, CodecOptions& options) {
         Field("type",
               "none; top_k: the greatest values with their positions; one_bit: the signs, and means of values of "
               "either sign. All ranks get the messages of all, whatever reducer.type says, and the sums depend "
-              "on their number."),
+              "on their number. power_sgd: two thin factors for each matrix of weights, which are summed as reducer.type "
+              "says."),
         kCodecs, options.type);
     visit.field(Field("density", "Of top_k: the share of values that is sent, above 0 and at most 1.")
                     .only(CodecOptions::Type::top_k),
                 options.density);
+    visit.field(Field("approximation_rank", "Of power_sgd: columns of the factors that stand for a matrix.")
+                    .only(CodecOptions::Type::power_sgd)
+                    .positive(),
+                options.approximation_rank);
 }
 
 void describe(Visitor& visit, ComputeOptions& options) {

@@ -95,6 +95,7 @@ class CodedReducer final : public OnTransport {
 std::unique_ptr<Codec> make_codec(const CodecOptions& options) {
     switch (options.type) {
         case CodecOptions::Type::none:
+        case CodecOptions::Type::power_sgd:  // power_reducer.hpp
             return nullptr;
         case CodecOptions::Type::top_k:
             return make_top_k(options.density);

@@ -10,6 +10,7 @@
 #include "firecaffe/reducer/codec.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/mpi.hpp"
+#include "firecaffe/reducer/power_reducer.hpp"
 #include "firecaffe/reducer/scheme.hpp"
 #include "firecaffe/reducer/tree.hpp"
 #include "reducer/auto.hpp"
@@ -31,14 +32,23 @@ std::unique_ptr<Reducer> make_local(const ReducerOptions&, TransportPointer tran
     return make_local_reducer();
 }
 
+void refuse_wire(const ReducerOptions& options) {
+    if (options.wire != comm::WireType::same)
+        throw ConfigError(
+            "/reducer/wire: a codec's messages are not narrowed; use one of reducer.wire and reducer.codec");
+}
+
 std::unique_ptr<Reducer> make_scheme(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (transport == nullptr) return make_local_reducer();  // any scheme, for one worker
     SchemeRun run = *find_scheme(options, *transport, shards);
+    if (options.codec.type == CodecOptions::Type::power_sgd && transport->size() > 1) {
+        refuse_wire(options);
+        SchemeRun of_factors = *find_scheme(options, *transport, transport->size());
+        return make_power_reducer(std::move(transport), std::move(run.plan), std::move(of_factors.plan),
+                                  options.codec.approximation_rank, run.executor);
+    }
     if (auto codec = make_codec(options.codec); codec && transport->size() > 1) {
-        if (options.wire != comm::WireType::same)
-            throw ConfigError(
-                "/reducer/wire: a codec's messages are not narrowed; use one of reducer.wire and "
-                "reducer.codec");
+        refuse_wire(options);
         return make_coded_reducer(std::move(transport), std::move(run.plan), std::move(codec), run.executor);
     }
     return make_planned_reducer(std::move(transport), std::move(run.plan), run.executor, options.wire);
@@ -54,6 +64,17 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
         throw ConfigError(
             "/reducer/codec: MPI's own all-reduce knows no codecs; leave 'none', or use a scheme of ours");
     return make_mpi_reducer(std::move(transport), shards, options);
+}
+
+// The parameters go through a StaleExchange (sync); this is for what still is summed, as figures of evaluations are.
+std::unique_ptr<Reducer> make_beside_stale_server(const ReducerOptions& options, TransportPointer transport,
+                                                  int shards) {
+    if (options.wire != comm::WireType::same || options.codec.type != CodecOptions::Type::none)
+        throw ConfigError("/reducer: 'stale_server' sends updates and parameters as they are; leave wire 'same' and codec "
+                          "'none', or use a scheme that sums gradients");
+    ReducerOptions sums = options;
+    sums.type = "pipelined_tree";
+    return make_scheme(sums, std::move(transport), shards);
 }
 
 // What is rounded on the way depends on the scheme. So there auto is always the same one, and a run can be repeated.
@@ -73,6 +94,7 @@ ReducerRegistry::ReducerRegistry() {
     add("mpi", make_mpi);
     for (const comm::Scheme& scheme : comm::schemes()) add(scheme.name, make_scheme);
     add("auto", make_auto);
+    add(kStaleServer, make_beside_stale_server);
 }
 
 void ReducerRegistry::add(std::string name, Factory factory) {

@@ -12,6 +12,12 @@ std::vector<Bucket> plan_buckets(const ArenaLayout& layout, std::size_t tail, st
         const bool last = i + 1 == parameters.size();
         buckets.back().end = last ? layout.size() : parameters[i + 1].offset;
         buckets.back().exact = !rounded_gradients || parameters[i].is_statistic();
+        const Shape& shape = parameters[i].shape;
+        if (shape.rank() > 1 && !parameters[i].is_statistic() && parameters[i].count > 0) {
+            const auto rows = static_cast<std::size_t>(shape[0]);
+            buckets.back().matrices.push_back(
+                {parameters[i].offset - buckets.back().begin, rows, parameters[i].count / rows});
+        }
         if (last) break;
         const bool full = buckets.back().count() * element_bytes >= bucket_bytes;
         const bool other = parameters[i].is_statistic() != parameters[i + 1].is_statistic();

@@ -110,7 +110,7 @@ GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const
 /// the left one and goes on.
 template <class T, class Device>
 void GradientExchange<T, Device>::State::complete(std::size_t bucket, int shard) {
-    const Bucket span = buckets[bucket];
+    const Bucket& span = buckets[bucket];
     Pending& of_bucket = pending[bucket];
     ShardNode node{0, shard};
     std::unique_lock lock(mutex);
@@ -160,7 +160,7 @@ void GradientExchange<T, Device>::State::submit_ready(bool everything) {
             FIRECAFFE_INVARIANT(!everything);
             return;
         }
-        const Bucket span = buckets[next_submit];
+        const Bucket& span = buckets[next_submit];
         if (roots.empty()) partials[0] = reinterpret_cast<std::byte*>(result->data() + span.begin);
         for (std::size_t r = 0; r < roots.size(); ++r) {
             T* const gradients = arena_of(roots[r].begin()).data();
@@ -174,6 +174,7 @@ void GradientExchange<T, Device>::State::submit_ready(bool everything) {
         request.count = span.count();
         request.exact = span.exact;
         request.partials = partials;
+        request.matrices = span.matrices;
         of_bucket.ticket = reducer.submit(request);
     }
 }

@@ -13,18 +13,22 @@ std::vector<int> contributing_ranks(int ranks, int shards) {
     return contributing;
 }
 
-void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<double> values) {
+template <class T>
+void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<T> values) {
     const std::size_t parts =
         std::max<std::size_t>(maximal_nodes(shard_block(reducer.rank(), reducer.size(), shards), shards).size(), 1);
-    std::vector<std::vector<double>> zeros(parts - 1, std::vector<double>(values.size()));
+    std::vector<std::vector<T>> zeros(parts - 1, std::vector<T>(values.size()));
     std::vector<std::byte*> partials{reinterpret_cast<std::byte*>(values.data())};
     for (auto& z : zeros) partials.push_back(reinterpret_cast<std::byte*>(z.data()));
     ReduceRequest request;
     request.bucket = bucket;
-    request.dtype = DType::float64;
+    request.dtype = dtype_of<T>;
     request.count = values.size();
     request.partials = partials;
     reducer.sum(request);
 }
+
+template void sum_over_ranks(Reducer&, int, std::uint32_t, std::span<float>);
+template void sum_over_ranks(Reducer&, int, std::uint32_t, std::span<double>);
 
 }  // namespace firecaffe

@@ -160,7 +160,7 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
             reducer.note_progress();
         });
     }
-    sum_over_ranks(reducer, shards_, comm::kTestFiguresBucket, figures);
+    sum_over_ranks<double>(reducer, shards_, comm::kTestFiguresBucket, figures);
     EvaluationReport report;
     report.iteration = iteration;
     report.images = images;

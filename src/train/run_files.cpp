@@ -59,6 +59,8 @@ std::string summary_json(const TrainSummary& s) {
     json["exposed_communication_seconds"] = s.exposed_communication_seconds;
     json["communication_bytes"] = s.communication_bytes;
     json["kept_back"] = s.kept_back;
+    if (!s.lags.empty()) json["lags"] = s.lags;
+    json["drift"] = s.drift;
     json["data_wait_seconds"] = s.data_wait_seconds;
     json["resumed_from"] = s.resumed_from < 0 ? Json(nullptr) : Json(s.resumed_from);
     json["checkpoint"] = s.checkpoint.empty() ? Json(nullptr) : Json(s.checkpoint);

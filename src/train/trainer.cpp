@@ -9,6 +9,7 @@
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/version.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
+#include "firecaffe/reducer/local.hpp"
 #include "train/checkpointing.hpp"
 #include "train/trainer_state.hpp"
 
@@ -23,6 +24,7 @@ void check_options(const TrainOptions& o) {
     if (o.solver.iter_size < 1) throw ConfigError("solver.iter_size is ", o.solver.iter_size, "; give one or more");
     if (o.solver.test_batch < 1) throw ConfigError("solver.test_batch is ", o.solver.test_batch, "; give one or more");
     if (o.compute.threads < 1) throw ConfigError("compute.threads is ", o.compute.threads, "; give one or more");
+    if (o.reducer.period < 1) throw ConfigError("reducer.period is ", o.reducer.period, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
 }
 
@@ -112,6 +114,7 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     State& s = *state;
     s.shards = static_cast<int>(shards);
     s.shard_batch = options.solver.global_batch / shards;
+    s.block = block;
     s.reducer = s.environment.reducers.make(options.reducer, s.environment.transport, s.shards);
 
     const std::uint64_t seed = options.solver.random_seed;
@@ -140,13 +143,21 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     s.optimizer = s.environment.optimizer(options.solver, s.layout());
     if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
 
+    const bool stale = options.reducer.type == kStaleServer;
+    if (stale && options.reducer.period != 1)
+        throw ConfigError("/reducer/period: with a stale server workers update by themselves anyway; leave 1");
+    if (workers > 1 && (stale || options.reducer.period > 1)) s.own_sums = make_local_reducer();
+    if (workers > 1 && stale)
+        s.stale = std::make_unique<StaleExchange<T, Device>>(s.environment.transport, options.reducer, s.shards,
+                                                             s.layout().size());
     ExchangeOptions exchange;
-    exchange.shards = s.shards;
+    exchange.shards = s.own_sums != nullptr ? std::max(block.size(), 1) : s.shards;
     exchange.threads = static_cast<int>(threads);
     exchange.overlap = options.reducer.overlap;
     exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
     exchange.tail = kTailSize;
-    s.exchange = std::make_unique<GradientExchange<T, Device>>(s.layout(), exchange, *s.reducer);
+    s.exchange = std::make_unique<GradientExchange<T, Device>>(
+        s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer);
     return state;
 }
 

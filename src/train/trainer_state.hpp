@@ -12,6 +12,7 @@
 #include "firecaffe/net/net.hpp"
 #include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
+#include "firecaffe/sync/stale_exchange.hpp"
 #include "firecaffe/train/trainer.hpp"
 #include "train/evaluator.hpp"
 #include "train/math_threads.hpp"
@@ -33,6 +34,7 @@ struct Trainer<T, Device>::State {
     TrainEnvironment<T, Device> environment;
     int shards = 1;
     std::int64_t shard_batch = 1;
+    ShardBlock block;  ///< of this worker
     std::shared_ptr<Reducer> reducer;
     DatasetPtr train_set, test_set;
     MathThreads threads;
@@ -41,18 +43,32 @@ struct Trainer<T, Device>::State {
     Arena<T, Device> parameters;
     std::uint64_t version = 1;
     std::unique_ptr<Optimizer<T, Device>> optimizer;
+    /// Where a worker makes updates by itself: what `exchange` then sums its own shards with, and the stale server. Without
+    /// the latter, parameters are averaged now and then.
+    std::unique_ptr<Reducer> own_sums;
+    std::unique_ptr<StaleExchange<T, Device>> stale;
     std::unique_ptr<GradientExchange<T, Device>> exchange;
     std::unique_ptr<Evaluator<T, Device>> evaluator;
     std::unique_ptr<PrefetchLoader> loader;
 
     std::int64_t iteration = 0;  ///< updates done
     std::int64_t first_iteration = 0;
+    std::int64_t clock = 0;  ///< steps made by this worker, which its samples follow: the iteration, but for stale servers
+    std::int64_t first_clock = 0;
     std::int64_t resumed_from = -1;
     std::string last_checkpoint;
     double train_seconds = 0.0;
     double data_wait_seconds = 0.0;
+    double averaging_seconds = 0.0;
+    std::int64_t averages = 0;
+    double drift = 0.0;  ///< |own parameters - their mean| / |mean|, a sum over averages
     double last_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last update of this run
-    bool stopping = false;
+    bool asked_to_stop = false;  ///< this worker
+    bool stopping = false;       ///< all, after this step
+    struct {
+        std::int64_t iteration = 0;
+        double seconds = 0, data = 0, exchange = 0;
+    } reported;  ///< where the last report ended
     std::function<void(int, int)> compute_shard;  ///< kept, so that a step allocates nothing
 
     State(const TrainOptions& o, TrainEnvironment<T, Device> e, int math_threads)
@@ -71,10 +87,27 @@ struct Trainer<T, Device>::State {
 
     void start_loader();
     void step();
+    void compute();
     void run_shard(int thread, int item);
     void update(double rate);
-    StepReport report(std::int64_t since, double since_seconds, double since_data, double since_exchange) const;
+    void require_finite_loss() const;
+    double exposed_seconds() const {
+        return averaging_seconds + (stale != nullptr ? stale->exposed_seconds() : exchange->exposed_seconds());
+    }
+    StepReport report() const;
+    void tell_progress();
     void train_loop();
+    bool all_meet() const;
+    // Updates by this worker alone (own_updates.cpp).
+    double share() const { return static_cast<double>(block.size()) / shards; }
+    void own_update(double rate);
+    void own_step();
+    void average_parameters();
+    void average_histories();
+    // With a stale server (stale_stretch.cpp).
+    void stale_stretch();
+    std::int64_t next_multiple(std::int64_t interval) const;
+    std::vector<std::int64_t> all_lags() const;
     void save();
     std::string checkpoint_root() const { return options.output.directory + "/checkpoints"; }
     void claim_output();

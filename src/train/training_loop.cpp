@@ -21,18 +21,19 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 template <class T, class Device>
 void Trainer<T, Device>::State::start_loader() {
-    const ShardBlock block = exchange->block();
     if (block.empty()) return;
     const auto size = static_cast<std::uint64_t>(block.size());
     // By value: a reader that hangs may outlive this object.
-    const auto schedule = [first = iteration, block, size, global_batch = options.solver.global_batch,
+    const auto schedule = [first = clock, block = block, size, global_batch = options.solver.global_batch,
                            count = shard_batch](std::uint64_t ticket) {
         const std::int64_t step = first + static_cast<std::int64_t>(ticket / size);
         const std::int64_t shard = block.begin + static_cast<std::int64_t>(ticket % size);
         return BatchRequest{static_cast<std::uint64_t>(step * global_batch + shard * count), count};
     };
+    // With a stale server a quick worker may make the steps of all.
+    const std::int64_t most = (options.solver.max_iter - iteration) * (stale != nullptr ? stale->workers() : 1);
     loader = std::make_unique<PrefetchLoader>(
-        train_set, schedule, static_cast<std::uint64_t>(options.solver.max_iter - iteration) * size,
+        train_set, schedule, static_cast<std::uint64_t>(most) * size,
         PrefetchOptions{.threads = options.data.threads, .depth = options.data.prefetch + threads.size()});
 }
 
@@ -40,7 +41,6 @@ void Trainer<T, Device>::State::start_loader() {
 template <class T, class Device>
 void Trainer<T, Device>::State::run_shard(int thread, int item) {
     try {
-        const ShardBlock block = exchange->block();
         const auto t = static_cast<std::size_t>(thread);
         Net<T, Device>& net = *nets[t];
         if (net_versions[t] != version) {
@@ -48,16 +48,16 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
             net_versions[t] = version;
         }
         const std::uint64_t ticket =
-            static_cast<std::uint64_t>(iteration - first_iteration) * static_cast<std::uint64_t>(block.size()) +
+            static_cast<std::uint64_t>(clock - first_clock) * static_cast<std::uint64_t>(block.size()) +
             static_cast<std::uint64_t>(item);
         const BatchLease batch = loader->acquire(ticket);
         load_batch(*batch, net);
-        const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(iteration), batch->ids};
-        auto lease = exchange->acquire(block.begin + item);
+        const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(clock), batch->ids};
+        auto lease = exchange->acquire(exchange->block().begin + item);
         const double loss = net.forward(key, &lease);
         const std::span<T> tail = lease.gradients().tail();
         tail[kTailLoss] = static_cast<T>(loss);
-        tail[kTailStop] = stopping ? T{1} : T{0};
+        tail[kTailStop] = asked_to_stop ? T{1} : T{0};
         net.backward(key, lease.gradients(), &lease);
     } catch (...) {
         exchange->fail(std::current_exception());
@@ -77,7 +77,7 @@ void Trainer<T, Device>::State::update(double rate) {
         const double sum_of_passes = mean * static_cast<double>(options.solver.iter_size);
         clip = clip_factor<T>(options.solver.clip_gradients, layout(), sums, sum_of_passes);
     }
-    optimizer->begin({.rate = rate, .scale = mean * clip, .iteration = iteration});
+    optimizer->begin({.rate = rate, .scale = mean * clip, .iteration = clock});
     for (std::size_t b = 0; b < buckets.size(); ++b) {
         const std::span<const T> sums = exchange->wait(b);
         update_parameters<T, Device>(*optimizer, layout(), parameters.values(), sums, buckets[b].begin,
@@ -86,63 +86,85 @@ void Trainer<T, Device>::State::update(double rate) {
     ++version;
 }
 
+/// Forward and backward of this worker's shards. Their gradients are in the exchange then.
+template <class T, class Device>
+void Trainer<T, Device>::State::compute() {
+    exchange->begin_step(static_cast<std::uint32_t>(clock));
+    threads.run(block.size(), compute_shard);
+    exchange->finish_compute();
+}
+
 template <class T, class Device>
 void Trainer<T, Device>::State::step() {
-    exchange->begin_step(static_cast<std::uint32_t>(iteration));
-    threads.run(exchange->block().size(), compute_shard);
-    exchange->finish_compute();
+    compute();
     update(learning_rate(options.solver, iteration));
     const std::span<const T> tail = exchange->tail();
     last_loss = static_cast<double>(tail[kTailLoss]) * exchange->mean_factor();
     stopping = tail[kTailStop] != T{0};
-    if (!std::isfinite(last_loss))
-        throw TrainingError("the loss is ", last_loss, " at iteration ", iteration + 1,
-                            "; training has diverged. Lower base_lr, or set clip_gradients",
-                            last_checkpoint.empty() ? "" : "; the last checkpoint is " + last_checkpoint);
+    require_finite_loss();
     ++iteration;
+    ++clock;
 }
 
 template <class T, class Device>
-StepReport Trainer<T, Device>::State::report(std::int64_t since, double since_seconds, double since_data,
-                                             double since_exchange) const {
+void Trainer<T, Device>::State::require_finite_loss() const {
+    if (std::isfinite(last_loss)) return;
+    throw TrainingError("the loss is ", last_loss, " at iteration ", iteration + 1,
+                        "; training has diverged. Lower base_lr, or set clip_gradients",
+                        last_checkpoint.empty() ? "" : "; the last checkpoint is " + last_checkpoint);
+}
+
+template <class T, class Device>
+StepReport Trainer<T, Device>::State::report() const {
     StepReport r;
-    const double elapsed = std::max(train_seconds - since_seconds, 1e-9);
-    const auto steps = static_cast<double>(iteration - since);
+    const double elapsed = std::max(train_seconds - reported.seconds, 1e-9);
+    const auto steps = static_cast<double>(iteration - reported.iteration);
     r.iteration = iteration;
     r.max_iter = options.solver.max_iter;
     r.epoch = epochs(iteration);
     r.loss = last_loss;
     r.learning_rate = learning_rate(options.solver, iteration - 1);
     r.images_per_second = steps * static_cast<double>(options.solver.global_batch) / elapsed;
-    r.data_wait_share = loader == nullptr ? 0.0 : (loader->waited_seconds() - since_data) / (elapsed * threads.size());
-    r.exchange_share = (exchange->exposed_seconds() - since_exchange) / elapsed;
+    r.data_wait_share =
+        loader == nullptr ? 0.0 : (loader->waited_seconds() - reported.data) / (elapsed * threads.size());
+    r.exchange_share = (exposed_seconds() - reported.exchange) / elapsed;
     r.seconds = train_seconds;
     r.seconds_left = static_cast<double>(r.max_iter - r.iteration) * elapsed / std::max(steps, 1.0);
     return r;
 }
 
 template <class T, class Device>
+void Trainer<T, Device>::State::tell_progress() {
+    tell(&TrainListener::on_step, report());
+    reported = {iteration, train_seconds, loader == nullptr ? 0.0 : loader->waited_seconds(), exposed_seconds()};
+}
+
+/// To save, to evaluate, or at the end.
+template <class T, class Device>
+bool Trainer<T, Device>::State::all_meet() const {
+    const auto every = [this](std::int64_t interval) { return interval > 0 && iteration % interval == 0; };
+    return iteration == options.solver.max_iter || every(options.output.checkpoint_interval) ||
+           (every(options.solver.test_interval) && test_set != nullptr);
+}
+
+template <class T, class Device>
 void Trainer<T, Device>::State::train_loop() {
     const SolverOptions& solver = options.solver;
-    first_iteration = iteration;
+    first_iteration = reported.iteration = clock = first_clock = iteration;
     start_loader();
     compute_shard = [this](int thread, int item) { run_shard(thread, item); };
-    std::int64_t reported = iteration;
-    double reported_seconds = 0.0, reported_data = 0.0, reported_exchange = 0.0;
     const auto every = [this](std::int64_t interval) { return interval > 0 && iteration % interval == 0; };
     while (iteration < solver.max_iter) {
-        if (environment.stop_requested && environment.stop_requested()) stopping = true;
-        const auto start = Clock::now();
-        step();
-        train_seconds += seconds_since(start);
-        const bool last = iteration == solver.max_iter;
-        if (every(solver.display) || last) {
-            tell(&TrainListener::on_step, report(reported, reported_seconds, reported_data, reported_exchange));
-            reported = iteration;
-            reported_seconds = train_seconds;
-            reported_data = loader == nullptr ? 0.0 : loader->waited_seconds();
-            reported_exchange = exchange->exposed_seconds();
+        if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;
+        if (stale != nullptr) {
+            stale_stretch();
+        } else {
+            const auto start = Clock::now();
+            own_sums != nullptr ? own_step() : step();
+            train_seconds += seconds_since(start);
         }
+        const bool last = iteration == solver.max_iter;
+        if (every(solver.display) || last) tell_progress();
         if (every(options.output.checkpoint_interval) || last || stopping) save();
         if (stopping && !last)
             throw PreemptedError("stopped as asked after iteration ", iteration,
@@ -158,6 +180,7 @@ template <class T, class Device>
 void Trainer<T, Device>::State::save() {
     if (options.output.directory.empty()) return;
     require_finite(layout(), parameters, iteration);
+    if (own_sums != nullptr) average_histories();
     const std::string root = checkpoint_root();
     CheckpointReport done{iteration, root + "/" + checkpoint_name(iteration), 0.0};
     if (rank() == 0) {
@@ -211,7 +234,7 @@ void Trainer<T, Device>::State::resume() {
     }
     std::vector<double> iterations(static_cast<std::size_t>(reducer->size()));
     iterations[static_cast<std::size_t>(rank())] = static_cast<double>(iteration);
-    sum_over_ranks(*reducer, shards, comm::kResumeBucket, iterations);
+    sum_over_ranks<double>(*reducer, shards, comm::kResumeBucket, iterations);
     for (const int other : contributing_ranks(reducer->size(), shards)) {
         const auto theirs = static_cast<std::int64_t>(iterations[static_cast<std::size_t>(other)]);
         if (theirs != iteration)
@@ -256,7 +279,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     }
     s.workers = reducer->size();
     s.threads = threads.size();
-    s.reducer = std::string(reducer->name());
+    s.reducer = stale != nullptr ? kStaleServer : std::string(reducer->name());
     s.global_batch = options.solver.global_batch;
     s.effective_base_lr = effective_base_lr(options.solver);
     s.shards = shards;
@@ -268,7 +291,9 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.communication_bytes = exchanged.bytes_sent;
     s.kept_back = exchanged.kept_back;
     s.schemes = exchanged.schemes;
-    s.exposed_communication_seconds = exchange->exposed_seconds();
+    s.exposed_communication_seconds = exposed_seconds();
+    if (stale != nullptr) s.lags = all_lags();
+    if (averages > 0) s.drift = drift / static_cast<double>(averages);
     s.data_wait_seconds = data_wait_seconds;
     s.resumed_from = resumed_from;
     s.checkpoint = last_checkpoint;

@@ -315,7 +315,7 @@ TEST_CASE("sums of sparse figures are exact for any number of ranks") {
                 for (std::size_t i = static_cast<std::size_t>(place); place < std::ssize(contributing) && i < 10;
                      i += contributing.size())
                     figures[i] = 0.1 * static_cast<double>(i) + 1e-9;
-                sum_over_ranks(*reducer, shards, 7, figures);
+                sum_over_ranks<double>(*reducer, shards, 7, figures);
                 for (std::size_t i = 0; i < 10; ++i) wrong += figures[i] != 0.1 * static_cast<double>(i) + 1e-9;
                 reducer->close();
             });

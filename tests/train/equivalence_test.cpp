@@ -118,7 +118,10 @@ TEST_CASE("gradients that are rounded or coded on the way still teach, and each 
          [](ReducerOptions& o) {
              o.codec = {Type::top_k, 0.1};
          }},
-        {"one_bit", [](ReducerOptions& o) { o.codec = {Type::one_bit}; }}};
+        {"one_bit", [](ReducerOptions& o) { o.codec = {Type::one_bit}; }},
+        {"power_sgd", [](ReducerOptions& o) {
+             o.codec = {.type = Type::power_sgd, .approximation_rank = 2};
+         }}};
     for (const auto& [name, choose] : ways) {
         CAPTURE(name);
         TrainOptions options = exact;

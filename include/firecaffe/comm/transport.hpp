@@ -2,7 +2,8 @@
 // Transport: moves bytes between ranks, in order per pair, and tells who is lost. Implementations lie in
 // comm/transport/: threads of one process, TCP, shared memory, MPI. Bytes only; no type, no tensor, no JSON.
 //
-// Threads: one thread posts, waits and checks (the reducer's); abort() and note_progress() may come from any thread.
+// Threads: one thread posts, waits and checks (the reducer's); abort(), interrupt() and note_progress() may come from
+// any thread.
 #pragma once
 
 #include <cstddef>
@@ -46,6 +47,8 @@ enum ServiceBucket : std::uint32_t {
     kResumeBucket = 0xE0000001u,  ///< which checkpoint each rank has found
     kBenchFiguresBucket = 0xE0000002u,
     kProbeBucket = 0xE0000003u,  ///< how fast the network is
+    kStaleBucket = 0xE0000004u,  ///< updates and values of a stale server
+    kAverageBucket = 0xE0000005u,  ///< means of what workers have updated by themselves
 };
 
 /// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".
@@ -87,6 +90,15 @@ class Transport {
     /// waited for), host, bucket and step, when a peer died, stopped answering for the deadline, sent a damaged frame
     /// or another operation than the tag says, or when abort() was called.
     virtual void wait(Transfer&) = 0;
+
+    /// As wait(), for the first of several that is complete; returns its place. Returns transfers.size() when
+    /// interrupt() was called, here or since the last call. `awaited`: the rank that this one cannot go on without, for
+    /// those who look for whoever holds up the others; -1: none, and then only the end of the group ends the wait.
+    /// Throws UnavailableError where a transport waits for single transfers only.
+    virtual std::size_t wait_any(std::span<Transfer* const> transfers, Rank awaited);
+
+    /// Ends a wait_any() of this rank, the present or the next one. Any thread.
+    virtual void interrupt() noexcept {}
 
     /// Makes every present and future wait throw PeerLostError with `reason`, here and, as far as they can be reached,
     /// on the other ranks.

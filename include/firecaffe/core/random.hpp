@@ -10,7 +10,8 @@
 namespace firecaffe {
 
 /// What a random number is for. The purpose is part of the key, so that streams never overlap.
-enum class RandomPurpose : std::uint32_t { filler = 1, shuffle = 2, augment = 3, dropout = 4, synthetic = 5, user = 64 };
+enum class RandomPurpose : std::uint32_t { filler = 1, shuffle = 2, augment = 3, dropout = 4, synthetic = 5, codec = 6,
+                                          user = 64 };
 
 /// Four independent 32-bit numbers.
 using RandomBlock = std::array<std::uint32_t, 4>;

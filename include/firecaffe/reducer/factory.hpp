@@ -29,6 +29,7 @@ class ReducerRegistry {
 
     /// Knows "local", each of comm::schemes() by its name, "mpi" (whether or not this build has MPI), and "auto": local
     /// for one worker, else the canonical scheme that should be quickest for each length, by what messages take here.
+    /// Also "stale_server": what a run with a StaleExchange (sync) sums beside it goes through pipelined_tree.
     ReducerRegistry();
 
     /// Throws UsageError for an empty name, one that is taken, or an empty factory.

@@ -25,6 +25,13 @@
 
 namespace firecaffe {
 
+/// A matrix in a bucket, row after row.
+struct MatrixPlace {
+    std::size_t begin = 0;  ///< its first element
+    std::size_t rows = 0, columns = 0;
+    std::size_t end() const { return begin + rows * columns; }
+};
+
 /// One bucket to be summed. The memory stays the caller's and may not be touched until wait() returns.
 struct ReduceRequest {
     std::uint32_t bucket = 0;  ///< for messages and the check of order
@@ -34,6 +41,9 @@ struct ReduceRequest {
     bool exact = true;
     std::size_t count = 0;         ///< elements of each partial
     std::span<std::byte* const> partials{};  ///< this rank's partial sums, left to right; the pointers are copied
+    /// Matrices that the bucket holds, ascending, for reducers that make use of it; what lies beside them is anything.
+    /// Equal on all ranks. They stay the caller's as the memory does.
+    std::span<const MatrixPlace> matrices{};
 };
 
 using Ticket = std::uint64_t;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "firecaffe/reducer/reducer.hpp"
 #include "firecaffe/tensor/arena.hpp"
 
 namespace firecaffe {
@@ -13,6 +14,7 @@ namespace firecaffe {
 struct Bucket {
     std::size_t begin = 0, end = 0;
     bool exact = true;  ///< holds something that may not be rounded on the way (ReduceRequest::exact)
+    std::vector<MatrixPlace> matrices{};  ///< learned parameters of two axes or more: the first, and the rest as one
     std::size_t count() const { return end - begin; }
 };
 

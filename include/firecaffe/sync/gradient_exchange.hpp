@@ -99,8 +99,9 @@ class GradientExchange {
 std::vector<int> contributing_ranks(int ranks, int shards);
 
 /// Sums `values` over the contributing ranks, for all ranks; exactly if at most one rank has a value other than zero
-/// in each place. Blocks.
-void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<double> values);
+/// in each place. Blocks. T is float or double.
+template <class T>
+void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<T> values);
 
 extern template class GradientExchange<float, Cpu>;
 extern template class GradientExchange<double, Cpu>;

@@ -19,6 +19,7 @@ using Seconds = std::chrono::duration<double>;
 
 constexpr int kWordsTag = 1;
 constexpr int kMostWords = 2000;         // bytes of what a rank says when it gives up; MPI sends so little at once
+constexpr Seconds kForever{1e9};         // until the group ends
 constexpr Seconds kLinger{0.3};          // for last words to leave
 constexpr Seconds kCancelPatience{0.1};  // for a transfer that is given up
 
@@ -117,6 +118,27 @@ class MpiTransport final : public Transport {
                       ours->tag, " for more than ", stall_.count(), " s (seen by ", peer(rank()), ")"));
         throw_if_failed(ours->tag);
     }
+
+    std::size_t wait_any(std::span<Transfer* const> transfers, Rank awaited) override {
+        const auto patience = awaited < 0 ? Seconds(kForever) : stall_;
+        std::size_t found = transfers.size();
+        const bool in_time = poll_until(patience, [&] {
+            for (std::size_t i = 0; i < transfers.size() && found == transfers.size(); ++i) {
+                auto& ours = static_cast<MpiTransfer&>(*transfers[i]);
+                if (!ours.done) test(ours);
+                if (ours.done) found = i;
+            }
+            hear();
+            return found < transfers.size() || failed_ || interrupted_.exchange(false);
+        });
+        if (!in_time)
+            fail(text("lost ", peer(awaited), ": nothing came for more than ", stall_.count(), " s (seen by ",
+                      peer(rank()), ")"));
+        throw_if_failed(transfers.empty() ? OperationTag{} : static_cast<MpiTransfer&>(*transfers[0]).tag);
+        return found;
+    }
+
+    void interrupt() noexcept override { interrupted_ = true; }
 
     void check(const OperationTag& tag) override {
         hear();
@@ -271,7 +293,7 @@ class MpiTransport final : public Transport {
     bool closed_ = false, told_ = false;
     std::mutex mutex_;
     std::string cause_;  // why the group has come to an end; stays what it is once failed_ is set
-    std::atomic<bool> failed_{false};
+    std::atomic<bool> failed_{false}, interrupted_{false};
     std::atomic<std::uint64_t> bytes_sent_{0};
 };
 

@@ -46,11 +46,15 @@ DataPlane::DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, const 
       hooks_(std::move(hooks)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       interrupt_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      nudge_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       links_(std::move(links)) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
-    if (!epoll_ || !interrupt_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, interrupt_.get(), &event) != 0)
+    const bool made = epoll_ && interrupt_ && nudge_ &&
+                      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, interrupt_.get(), &event) == 0 &&
+                      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, nudge_.get(), &event) == 0;
+    if (!made)
         throw UnavailableError("cannot make the descriptors of the transport: ", error_text(errno),
                                "; check ulimit -n");
 }
@@ -180,25 +184,54 @@ void DataPlane::wait(DataTransfer& transfer) {
     std::unique_lock lock(mutex_);
     if (verdict_.is_set()) throw_verdict(transfer.tag);
     if (transfer.done) return;
-    {
-        const std::lock_guard waiting(waiting_mutex_);
-        waiting_for_ = transfer.peer;
-        waiting_in_ = transfer.tag;
-    }
-    caller_drives_ = true;
+    begin_waiting(transfer.peer, transfer.tag);
     Link& link = link_to(transfer.peer);
     advance(link, kDriveBudget);
     while (!transfer.done && !verdict_.is_set()) {
         if (link.in_memory()) stay_awake(transfer, lock);
         if (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
     }
-    caller_drives_ = false;
-    {
-        const std::lock_guard waiting(waiting_mutex_);
-        waiting_for_ = -1;
-    }
+    end_waiting();
     if (verdict_.is_set()) throw_verdict(transfer.tag);
     note_progress();
+}
+
+std::size_t DataPlane::wait_any(std::span<Transfer* const> transfers, Rank awaited) {
+    const auto ours = [&](std::size_t place) -> DataTransfer& { return static_cast<DataTransfer&>(*transfers[place]); };
+    const OperationTag tag = transfers.empty() ? OperationTag{} : ours(0).tag;
+    std::unique_lock lock(mutex_);
+    begin_waiting(awaited, tag);
+    std::size_t found = transfers.size();
+    bool nudged = false;
+    while (!verdict_.is_set()) {
+        for (found = 0; found < transfers.size() && !ours(found).done;) ++found;
+        nudged = found == transfers.size() && take_nudge();
+        if (found < transfers.size() || nudged) break;
+        handle_events(kLongestSleepMilliseconds, lock);
+    }
+    end_waiting();
+    if (verdict_.is_set()) throw_verdict(tag);
+    if (!nudged) note_progress();
+    return found;
+}
+
+// From here to end_waiting() the caller drives the links.
+void DataPlane::begin_waiting(Rank peer, const OperationTag& tag) {
+    caller_drives_ = true;
+    const std::lock_guard waiting(waiting_mutex_);
+    waiting_for_ = peer;
+    waiting_in_ = tag;
+}
+
+void DataPlane::end_waiting() {
+    caller_drives_ = false;
+    const std::lock_guard waiting(waiting_mutex_);
+    waiting_for_ = -1;
+}
+
+bool DataPlane::take_nudge() {
+    std::uint64_t times = 0;
+    return ::read(nudge_.get(), &times, sizeof times) == sizeof times;
 }
 
 void DataPlane::check(const OperationTag& tag) const {
@@ -249,6 +282,11 @@ void DataPlane::interrupt() noexcept {
     const std::uint64_t one = 1;
     // Never read back: every later wait returns at once, which is what a verdict means.
     [[maybe_unused]] const ssize_t n = ::write(interrupt_.get(), &one, sizeof one);
+}
+
+void DataPlane::nudge() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = ::write(nudge_.get(), &one, sizeof one);
 }
 
 void DataPlane::close() noexcept {

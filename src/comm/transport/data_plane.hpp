@@ -53,6 +53,8 @@ class DataPlane {
                                            bool may_borrow);
     /// Throws PeerLostError once there is a verdict.
     void wait(DataTransfer& transfer);
+    /// As Transport::wait_any. Sleeps at once: who waits for several does not know when something comes.
+    std::size_t wait_any(std::span<Transfer* const> transfers, Rank awaited);
     /// Throws what wait() would throw if there is a verdict.
     void check(const OperationTag& tag) const;
     void forget(DataTransfer& transfer) noexcept;
@@ -66,6 +68,8 @@ class DataPlane {
 
     /// There is a verdict: ends a wait under way.
     void interrupt() noexcept;
+    /// Ends a wait_any(), the present or the next one.
+    void nudge() noexcept;
     void close() noexcept;
 
     void note_progress() noexcept { progress_.fetch_add(1, std::memory_order_relaxed); }
@@ -82,6 +86,9 @@ class DataPlane {
     void register_events();
     bool prepare_to_sleep();
     void stay_awake(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock);
+    void begin_waiting(Rank peer, const OperationTag& tag);
+    void end_waiting();
+    bool take_nudge();
     void take_events(std::span<const epoll_event> events);
     void handle_events(int timeout_milliseconds, std::unique_lock<std::mutex>& lock);
     [[noreturn]] void throw_verdict(const OperationTag& tag) const;
@@ -89,7 +96,7 @@ class DataPlane {
     const Rank self_;
     const VerdictCell& verdict_;
     const Hooks hooks_;
-    UniqueFd epoll_, interrupt_;
+    UniqueFd epoll_, interrupt_, nudge_;
     const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(DataTransfer));
 
     std::mutex mutex_;  // links_, transfers, caller_drives_

@@ -72,6 +72,11 @@ class MeshTransport final : public Transport {
         data_.wait(*ours);
     }
 
+    std::size_t wait_any(std::span<Transfer* const> transfers, Rank awaited) override {
+        return data_.wait_any(transfers, awaited);
+    }
+    void interrupt() noexcept override { data_.nudge(); }
+
     void check(const OperationTag& tag) override { data_.check(tag); }
 
     void abort(const std::string& reason) noexcept override {

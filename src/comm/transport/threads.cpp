@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "comm/transport/transfer_memory.hpp"
 #include "firecaffe/core/error.hpp"
@@ -126,6 +127,45 @@ class Group {
         show_sign(self);
     }
 
+    // The place of the first that is done; operations.size() if this rank was interrupted.
+    template <class At>
+    std::size_t wait_any(Rank self, std::size_t count, At at, Rank awaited) {
+        std::unique_lock lock(mutex_);
+        const auto since = Clock::now();
+        Member& me = member(self);
+        me.waits_for = awaited;
+        const auto done = [&](const Operation& o) { return o.state == Operation::State::done && !aborted_; };
+        while (true) {
+            std::size_t found = 0;
+            while (found < count && !done(at(found))) ++found;
+            if (found < count || std::exchange(me.interrupted, false)) {
+                me.waits_for = -1;
+                show_sign(self);
+                return found;
+            }
+            if (failure_.empty() && awaited >= 0) {
+                const Rank suspect = end_of_chain(awaited);
+                const auto deadline = std::max(since, last_sign(suspect)) + deadline_;
+                if (Clock::now() < deadline)
+                    me.wake.wait_until(lock, deadline);
+                else
+                    blame(suspect);
+            } else if (failure_.empty()) {
+                me.wake.wait_for(lock, deadline_);
+            }
+            if (failure_.empty()) continue;
+            me.waits_for = -1;
+            for (std::size_t i = 0; i < count; ++i) cancel(at(i));
+            throw PeerLostError(failure_, "; noticed by rank ", self, ", which waits for ", count, " transfers");
+        }
+    }
+
+    void interrupt(Rank rank) noexcept {
+        const std::scoped_lock lock(mutex_);
+        member(rank).interrupted = true;
+        member(rank).wake.notify_all();
+    }
+
     // The buffer is free after this, and nobody holds a pointer to the operation.
     void retire(Operation& operation) noexcept {
         std::unique_lock lock(mutex_);
@@ -166,6 +206,7 @@ class Group {
         std::atomic<Clock::rep> sign{0};  // when it last showed that it is alive
         Rank waits_for = -1;
         bool closed = false;
+        bool interrupted = false;
     };
 
     Member& member(Rank rank) { return members_[static_cast<std::size_t>(rank)]; }
@@ -274,6 +315,14 @@ class ThreadTransport final : public Transport {
     }
 
     void wait(Transfer& transfer) override { group_->wait(static_cast<ThreadTransfer&>(transfer).operation); }
+
+    std::size_t wait_any(std::span<Transfer* const> transfers, Rank awaited) override {
+        const auto at = [&](std::size_t i) -> Operation& {
+            return static_cast<ThreadTransfer&>(*transfers[i]).operation;
+        };
+        return group_->wait_any(rank_, transfers.size(), at, awaited);
+    }
+    void interrupt() noexcept override { group_->interrupt(rank_); }
 
     void check(const OperationTag& tag) override { group_->check(rank_, tag); }
 
