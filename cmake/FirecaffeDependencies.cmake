@@ -3,7 +3,7 @@
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto SSL)
 find_package(ZLIB REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
@@ -22,7 +22,7 @@ endif()
 
 # All private: no public header of ours includes any of them.
 function(firecaffe_link_dependencies target)
-  target_link_libraries(${target} PRIVATE Threads::Threads fmt::fmt OpenSSL::Crypto ZLIB::ZLIB JPEG::JPEG
+  target_link_libraries(${target} PRIVATE Threads::Threads fmt::fmt OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB JPEG::JPEG
                         $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
   if(FIRECAFFE_WITH_ONEDNN)
     target_link_libraries(${target} PRIVATE OneDNN::OneDNN OpenMP::OpenMP_CXX)

@@ -22,7 +22,7 @@ install(FILES ${PROJECT_BINARY_DIR}/package/firecaffeConfig.cmake
         DESTINATION ${firecaffe_package_dir})
 
 # pkg-config. A static library's users must link what it stands on; a shared one's need not.
-set(firecaffe_pc_libs "-lcrypto -lz -ljpeg -lfmt -pthread")
+set(firecaffe_pc_libs "-lssl -lcrypto -lz -ljpeg -lfmt -pthread")
 if(FIRECAFFE_WITH_ONEDNN)
   string(APPEND firecaffe_pc_libs " -ldnnl ${OpenMP_CXX_FLAGS}")
 endif()

@@ -29,6 +29,7 @@
 #include "firecaffe/comm/rendezvous/join.hpp"
 #include "firecaffe/comm/rendezvous/token.hpp"
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/comm/transport/encryption.hpp"
 #include "firecaffe/comm/transport/kind.hpp"
 #include "firecaffe/comm/transport/mpi.hpp"
 #include "firecaffe/comm/transport/threads.hpp"

@@ -69,6 +69,12 @@ comm::TransportKind parse_transport(const std::string& word) {
     throw UsageError("--transport ", word, ": there is none of this name; use auto, tcp or shared_memory");
 }
 
+comm::Encryption parse_encryption(const std::string& word) {
+    for (std::size_t i = 0; i < std::size(comm::kEncryptionNames); ++i)
+        if (word == comm::kEncryptionNames[i]) return static_cast<comm::Encryption>(i);
+    throw UsageError("--encryption ", word, ": there is none of this name; use none or tls");
+}
+
 comm::WireType parse_wire(const std::string& word) {
     for (std::size_t i = 0; i < std::size(comm::kWireTypeNames); ++i)
         if (word == comm::kWireTypeNames[i]) return static_cast<comm::WireType>(i);
@@ -85,6 +91,8 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
     command
         .add_option("--transport", a.transport, "Between workers: auto, tcp or shared_memory, as in reducer.transport")
         ->capture_default_str();
+    command.add_option("--encryption", a.encryption, "Over TCP: none or tls, as in reducer.encryption")
+        ->capture_default_str();
     command.add_option("--wire", a.wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")
         ->capture_default_str();
     command.add_option("--workers", a.workers, "Start this many worker processes on this machine")
@@ -99,13 +107,14 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
 
 void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, int workers) {
     a.reducer.transport = parse_transport(a.transport);
+    a.reducer.encryption = parse_encryption(a.encryption);
     a.reducer.wire = parse_wire(a.wire);
     a.reducers = choose_reducers(a, registry, workers);
 }
 
 std::string bench_terms(const BenchArguments& a) {
-    return fmt::format("--reducer {} --transport {} --wire {} --deadline {}", fmt::join(a.reducers, ","), a.transport,
-                       a.wire, a.reducer.deadline_seconds);
+    return fmt::format("--reducer {} --transport {} --encryption {} --wire {} --deadline {}",
+                       fmt::join(a.reducers, ","), a.transport, a.encryption, a.wire, a.reducer.deadline_seconds);
 }
 
 int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
@@ -131,6 +140,7 @@ int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
         terms.deadline_seconds = a.reducer.deadline_seconds;
         terms.stall_seconds = a.reducer.stall_seconds;
         terms.transport = a.reducer.transport;
+        terms.encryption = a.reducer.encryption;
         transport = join_job(*launch, terms);
     }
     if (rank == 0) {

@@ -17,8 +17,8 @@ namespace firecaffe::cli {
 struct BenchArguments {
     int workers = 1;
     std::vector<std::string> reducers{"auto"};
-    std::string transport = "auto", wire = "same";
-    ReducerOptions reducer;  ///< transport and wire stand in it after read_bench_arguments()
+    std::string transport = "auto", encryption = "none", wire = "same";
+    ReducerOptions reducer;  ///< transport, encryption and wire stand in it after read_bench_arguments()
     std::string json;
     bool quiet = false, pin = true;
 };

@@ -12,6 +12,7 @@
 #include "cli/launch_environment.hpp"
 #include "firecaffe/comm/mpi.hpp"
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/comm/transport/encryption.hpp"
 #include "firecaffe/comm/transport/kind.hpp"
 
 namespace firecaffe::cli {
@@ -47,6 +48,7 @@ struct JobTerms {
     std::function<std::string(std::string_view mine, std::string_view theirs)> explain_difference{};
     double deadline_seconds = 10.0, stall_seconds = 120.0;  ///< as in comm::JoinOptions
     comm::TransportKind transport = comm::TransportKind::automatic;
+    comm::Encryption encryption = comm::Encryption::none;
 };
 
 /// Joins the job that `launch` describes; null for a job of one. Throws what join_tcp, join_mpi and token reading

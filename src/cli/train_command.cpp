@@ -101,7 +101,8 @@ JobTerms training_terms(const TrainOptions& options, int size) {
             explain_difference,
             options.reducer.deadline_seconds,
             options.reducer.stall_seconds,
-            options.reducer.transport};
+            options.reducer.transport,
+            options.reducer.encryption};
 }
 
 int work(const TrainArguments& a, const TrainOptions& options, const std::optional<LaunchInfo>& launch) {

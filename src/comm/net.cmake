@@ -15,6 +15,7 @@ target_sources(firecaffe PRIVATE
   ${dir}/rendezvous/roster.cpp
   ${dir}/rendezvous/token.cpp
   ${dir}/transport/channel.cpp
+  ${dir}/transport/connection.cpp
   ${dir}/transport/control_plane.cpp
   ${dir}/transport/crc32c.cpp
   ${dir}/transport/data_plane.cpp
@@ -29,4 +30,5 @@ target_sources(firecaffe PRIVATE
   ${dir}/transport/shared_memory.cpp
   ${dir}/transport/socket.cpp
   ${dir}/transport/socket_link.cpp
+  ${dir}/transport/tls_stream.cpp
   ${dir}/transport/watch.cpp)

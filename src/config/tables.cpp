@@ -11,6 +11,7 @@ constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multist
 constexpr Choice kWireTypes[] = {{comm::kWireTypeNames[0]}, {comm::kWireTypeNames[1]}, {comm::kWireTypeNames[2]}};
 constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
 constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
+constexpr Choice kEncryptions[] = {{comm::kEncryptionNames[0]}, {comm::kEncryptionNames[1]}};
 constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
@@ -265,6 +266,11 @@ void describe(Visitor& visit, ReducerOptions& options) {
               "Between worker processes. auto: through shared memory where two of them run on one machine, as one user "
               "and in one network namespace, else over TCP; shared_memory: an error where they do not; tcp: over TCP."),
         kTransports, options.transport);
+    visit.choice_of(Field("encryption",
+                          "Of what workers send each other over TCP. none: who sits on the path can read and change "
+                          "it; tls: TLS 1.3, "
+                          "keyed by the secret of the job. Shared memory does not leave its machine. Not with MPI."),
+                    kEncryptions, options.encryption);
     visit.field(Field("deadline_seconds", "A peer that is silent for this long is lost.").positive(),
                 options.deadline_seconds);
     visit.field(Field("stall_seconds", "A peer that is alive but makes no progress for this long is lost.").positive(),

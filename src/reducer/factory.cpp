@@ -63,6 +63,10 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
     if (options.codec.type != CodecOptions::Type::none)
         throw ConfigError(
             "/reducer/codec: MPI's own all-reduce knows no codecs; leave 'none', or use a scheme of ours");
+    if (options.encryption != comm::Encryption::none)
+        throw ConfigError(
+            "/reducer/encryption: MPI moves gradients over connections of its own, which are not encrypted; leave "
+            "'none', or use a scheme of ours");
     return make_mpi_reducer(std::move(transport), shards, options);
 }
 

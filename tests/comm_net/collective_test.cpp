@@ -34,12 +34,12 @@ std::size_t wrong_elements(Executor& executor, const Plan& plan, Rank rank, std:
 }  // namespace
 
 TEST_CASE("every scheme sums over each transport, for any number of ranks and any length") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
+    const auto way = GENERATE(from_range(every_way()));
     constexpr std::size_t kLengths[] = {0, 1, 7, 4096, 300'001};
     for (const int size : {1, 2, 3, 4, 5}) {
-        CAPTURE(kind, size);
+        CAPTURE(way, size);
         std::vector<std::string> wrong(static_cast<std::size_t>(size));
-        const auto outcomes = run_ranks(job_options(size, kind), [&](Transport& transport) {
+        const auto outcomes = run_ranks(job_options(size, way), [&](Transport& transport) {
             const Rank rank = transport.rank();
             const Memory<Cpu> lent = transport.allocate(300'001 * sizeof(float));
             std::vector<float> ordinary(300'001);

@@ -23,8 +23,8 @@ void exchange_once(Transport& transport, const OperationTag& tag, std::size_t le
     for (auto& transfer : transfers) transport.wait(*transfer);
 }
 
-std::vector<JoinOptions> with_deadlines(TransportKind kind, int size, double deadline, double stall) {
-    auto all = job_options(size, kind);
+std::vector<JoinOptions> with_deadlines(const Way& way, int size, double deadline, double stall) {
+    auto all = job_options(size, way);
     for (auto& options : all) {
         options.deadline_seconds = deadline;
         options.stall_seconds = stall;
@@ -35,11 +35,11 @@ std::vector<JoinOptions> with_deadlines(TransportKind kind, int size, double dea
 }  // namespace
 
 TEST_CASE("an abort reaches every rank with its reason") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
     for (const Rank who : {0, 2}) {
         CAPTURE(who);
-        const auto outcomes = run_ranks(job_options(4, kind), [&](Transport& transport) {
+        const auto outcomes = run_ranks(job_options(4, way), [&](Transport& transport) {
             exchange_once(transport, {1842, 3, 615});
             if (transport.rank() == who) transport.abort("disk full");
             exchange_once(transport, {1842, 3, 615}, 100'000);
@@ -57,9 +57,9 @@ TEST_CASE("an abort reaches every rank with its reason") {
 }
 
 TEST_CASE("an abort from another thread ends a wait under way") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
-    const auto outcomes = run_ranks(job_options(2, kind), [&](Transport& transport) {
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
+    const auto outcomes = run_ranks(job_options(2, way), [&](Transport& transport) {
         std::thread other([&] {
             std::this_thread::sleep_for(std::chrono::milliseconds(200));
             if (transport.rank() == 1) transport.abort("asked to stop");
@@ -81,9 +81,9 @@ TEST_CASE("an abort from another thread ends a wait under way") {
 }
 
 TEST_CASE("a transport that is destroyed without a goodbye is a loss to the others") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
-    const auto all = job_options(3, kind);
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
+    const auto all = job_options(3, way);
     std::vector<Outcome> outcomes(3);
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < 3; ++i)
@@ -107,10 +107,10 @@ TEST_CASE("a transport that is destroyed without a goodbye is a loss to the othe
 }
 
 TEST_CASE("a transfer dropped half way stops the job instead of shifting its bytes") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
     std::atomic<bool> dropped{false};
-    const auto outcomes = run_ranks(job_options(2, kind), [&](Transport& transport) {
+    const auto outcomes = run_ranks(job_options(2, way), [&](Transport& transport) {
         std::vector<std::byte> buffer(64'000'000);  // more than sockets and rings hold
         if (transport.rank() == 0) {
             transport.post_send(1, {1, 0, 0}, buffer);  // destroyed at once
@@ -127,9 +127,9 @@ TEST_CASE("a transfer dropped half way stops the job instead of shifting its byt
 }
 
 TEST_CASE("a rank that stalls is named, one that advances is waited for") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
-    const auto outcomes = run_ranks(with_deadlines(kind, 3, 4, 1), [&](Transport& transport) {
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
+    const auto outcomes = run_ranks(with_deadlines(way, 3, 4, 1), [&](Transport& transport) {
         if (transport.rank() == 2)  // longer than the stall limit, but with progress
             for (int i = 0; i < 10; ++i) {
                 std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -151,9 +151,9 @@ TEST_CASE("a rank that stalls is named, one that advances is waited for") {
 }
 
 TEST_CASE("who is ready first waits for the others before it leaves") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
-    const auto outcomes = run_ranks(with_deadlines(kind, 4, 5, 60), [&](Transport& transport) {
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
+    const auto outcomes = run_ranks(with_deadlines(way, 4, 5, 60), [&](Transport& transport) {
         std::this_thread::sleep_for(std::chrono::milliseconds(200) * transport.rank());
         if (transport.rank() >= 2) {  // 0 and 1 are closing by now
             std::byte b{};
@@ -168,9 +168,9 @@ TEST_CASE("who is ready first waits for the others before it leaves") {
 }
 
 TEST_CASE("a goodbye that nobody answers is bounded, and is no death") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
-    const auto outcomes = run_ranks(with_deadlines(kind, 3, 1.5, 60), [&](Transport& transport) {
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
+    const auto outcomes = run_ranks(with_deadlines(way, 3, 1.5, 60), [&](Transport& transport) {
         if (transport.rank() == 1) return;  // closes, and leaves after 1.5 s
         for (int i = 0; i < 10; ++i) {
             std::byte b{};

@@ -51,8 +51,8 @@ struct Child {
     std::string text;
 };
 
-std::vector<Child> start_job(TransportKind kind) {
-    const auto all = job_options(kSize, kind);
+std::vector<Child> start_job(const Way& way) {
+    const auto all = job_options(kSize, way);
     std::vector<Child> children(kSize);
     for (int rank = 0; rank < kSize; ++rank) {
         int ends[2];
@@ -102,11 +102,11 @@ bool reap(Child& child, Clock::time_point fault, Clock::time_point limit) {
 }  // namespace
 
 TEST_CASE("a killed rank is named by all survivors within a second") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
     for (const Rank victim : {0, 2}) {
         CAPTURE(victim);
-        auto children = start_job(kind);
+        auto children = start_job(way);
         const auto v = static_cast<std::size_t>(victim);
         const auto fault = Clock::now();
         ::kill(children[v].pid, SIGKILL);
@@ -128,11 +128,11 @@ TEST_CASE("a killed rank is named by all survivors within a second") {
 }
 
 TEST_CASE("a stopped rank is named within the deadline, and finds itself shut out when it wakes up") {
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    CAPTURE(kind);
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
     for (const Rank victim : {0, 2}) {
         CAPTURE(victim);
-        auto children = start_job(kind);
+        auto children = start_job(way);
         const auto v = static_cast<std::size_t>(victim);
         const auto fault = Clock::now();
         ::kill(children[v].pid, SIGSTOP);

@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -66,8 +67,24 @@ Outcome outcome_of(Function&& function) {
     return outcome;
 }
 
+/// How data travel in a test.
+struct Way {
+    Way(TransportKind k, Encryption e = Encryption::none) : kind(k), encryption(e) {}
+    TransportKind kind;
+    Encryption encryption;
+};
+
+inline std::ostream& operator<<(std::ostream& to, const Way& way) {
+    return to << (way.kind == TransportKind::shared_memory ? "shared memory" : "TCP")
+              << (way.encryption == Encryption::tls ? " in TLS" : "");
+}
+
+inline std::vector<Way> every_way() {
+    return {TransportKind::tcp, {TransportKind::tcp, Encryption::tls}, TransportKind::shared_memory};
+}
+
 /// Options of every rank of a job that meets at a fresh port of 127.0.0.1.
-inline std::vector<JoinOptions> job_options(int size, TransportKind transport = TransportKind::automatic) {
+inline std::vector<JoinOptions> job_options(int size, const Way& way = TransportKind::automatic) {
     const TcpListener listener = listen_tcp("127.0.0.1");
     std::vector<JoinOptions> all;
     for (int rank = 0; rank < size; ++rank) {
@@ -80,7 +97,8 @@ inline std::vector<JoinOptions> job_options(int size, TransportKind transport = 
         options.job = "test";
         options.config = "{\"batch\": 32}";
         options.build = "b1";
-        options.transport = transport;
+        options.transport = way.kind;
+        options.encryption = way.encryption;
         options.rendezvous_seconds = 20;
         all.push_back(std::move(options));
     }

@@ -24,9 +24,9 @@ TEST_CASE("latency and rate", "[.bench]") {
     for (int i = 0; i < 10; ++i) crc = crc32c(data, crc);
     std::printf("crc32c %.2f GB/s (%08x)\n", 0.3 / (now() - start), crc);
 
-    const auto kind = GENERATE(TransportKind::tcp, TransportKind::shared_memory);
-    std::puts(kind == TransportKind::tcp ? "over TCP" : "through shared memory");
-    run_ranks(job_options(2, kind), [&](Transport& transport) {
+    const auto way = GENERATE(from_range(every_way()));
+    std::puts(Catch::StringMaker<Way>::convert(way).c_str());
+    run_ranks(job_options(2, way), [&](Transport& transport) {
         const Rank peer = 1 - transport.rank();
         std::uint64_t sequence = 0;
         const auto send = [&](std::span<const std::byte> bytes) {

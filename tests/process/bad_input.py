@@ -314,6 +314,14 @@ class Ranks(BadInput):
                  for rank, rate in enumerate((0.125, 0.25))]
         self.check_ranks(ranks, BAD_CONFIG, "/solver/base_lr", "0.125", "0.25")
 
+    def test_encryption_on_one_side(self):
+        for mine in ("none", "tls"):
+            port = free_port()
+            ranks = [train("--output", self.output, environment=by_hand(rank, 2, port),
+                           changes={"reducer.encryption": encryption})
+                     for rank, encryption in enumerate((mine, "tls" if mine == "none" else "none"))]
+            self.check_ranks(ranks, BAD_CONFIG, "disagree about encryption", "rank 1 (host", "'tls'", "'none'")
+
     def test_wrong_token(self):
         port = free_port()
         ranks = train_ranks([by_hand(rank, 2, port, FIRECAFFE_TOKEN=str(rank) * 64) for rank in (0, 1)], "--output",

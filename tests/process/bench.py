@@ -83,14 +83,15 @@ class Runs(ProcessTest):
         self.assertEqual((rows[0][8], rows[0][12], figures["nwrong"]), ("N/A", "N/A", None))
 
     def test_each_transport(self):
-        wire = set()
-        for transport in ("tcp", "shared_memory"):
-            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "--reducer", "pipelined_tree",
-                                            "-b", "4", "-e", "1M", "-f", "512")
+        wire = {}
+        for transport, encryption in (("tcp", "none"), ("tcp", "tls"), ("shared_memory", "none")):
+            figures, rows, _ = self.figures("--workers", "3", "--transport", transport, "--encryption", encryption,
+                                            "--reducer", "pipelined_tree", "-b", "4", "-e", "1M", "-f", "512")
             self.check_rows(figures, rows, [4, 2048, 1048576], 4)
-            self.assertEqual(figures["config"]["transport"], transport)
-            wire.add(sum(figures["reducers"][0]["results"][0]["wire_bytes"]))
-        self.assertEqual(len(wire), 1, "frames are of one length on both")
+            self.assertEqual((figures["config"]["transport"], figures["config"]["encryption"]), (transport, encryption))
+            wire[transport, encryption] = sum(figures["reducers"][0]["results"][0]["wire_bytes"])
+        self.assertEqual(wire["tcp", "none"], wire["shared_memory", "none"], "frames are of one length on both")
+        self.assertGreater(wire["tcp", "tls"], wire["tcp", "none"])
 
     def test_narrow_types_on_the_wire(self):
         wire = {}
@@ -129,6 +130,7 @@ class Flags(ProcessTest):
                                  (("--wire", "half"), ("--wire half", "bfloat16 or float16")),
                                  (("--wire", "float16", "-d", "double"), ("only float is narrowed",)),
                                  (("--transport", "shm"), ("--transport shm", "auto, tcp or shared_memory")),
+                                 (("--encryption", "ssl"), ("--encryption ssl", "none or tls")),
                                  (("--reducer", "treee"), ("--reducer treee", "tree")),
                                  (("--reducer", "tree,rign"), ("--reducer rign", "tree")),
                                  (("--reducer", "local", "--workers", "2"), ("--reducer local", "2"))):

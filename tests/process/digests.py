@@ -26,6 +26,13 @@ class Digests(ProcessTest):
                     for key in ("parameters_digest", "train_loss", "test_loss", "test_top1", "test_top5"):
                         self.assertEqual(found[key], reference[key], key)
 
+    def test_nor_does_encryption(self):
+        reference = self.trained()["parameters_digest"]
+        for workers in (2, 3):
+            changes = {"reducer.transport": "tcp", "reducer.encryption": "tls"}
+            found = self.trained("--workers", str(workers), changes=changes)
+            self.assertEqual((found["workers"], found["parameters_digest"]), (workers, reference))
+
     def test_the_digest_depends_on_what_matters(self):
         """Else the test above could not fail."""
         reference = self.trained()["parameters_digest"]

@@ -107,6 +107,16 @@ class Plans(UnderMpirun):
                             for line in failed.errors()) or
                         any("configuration of rank 1 " in line for line in failed.errors()), str(failed))
 
+    def test_mpi_is_not_encrypted(self):
+        """Who asks for it is told so, whether MPI carries the gradients or all there is."""
+        for reducer, environment in (("mpi", None), ("ring", THROUGH_MPI)):
+            with self.subTest(reducer=reducer):
+                done = mpirun(2, program(), "bench", "allreduce", "--reducer", reducer, "--encryption", "tls", "-b", "8",
+                              "-e", "8", environment=environment).wait()
+                self.assertNotEqual(done.status, 0, str(done))
+                self.assertIn("encrypted", done.err)
+                self.assertLess(done.seconds, 20 * SLOWNESS)
+
 
 class Ends(UnderMpirun):
     """mpirun ends all ranks when one has ended without MPI_Finalize; who notices first says why."""

@@ -12,8 +12,8 @@ using namespace firecaffe::comm;
 
 namespace {
 
-enum class Wrong { nothing, missing, twice, out_of_range, size, build, config };
-constexpr int kWrongs = 7;
+enum class Wrong { nothing, missing, twice, out_of_range, size, build, config, encryption };
+constexpr int kWrongs = 8;
 
 Info info_of(Rank rank, int size) {
     Info info;
@@ -62,6 +62,7 @@ TEST_CASE("the roster is complete, or says who is wrong and why, in whatever ord
             if (wrong == Wrong::size) info.size = size + 1;
             if (wrong == Wrong::build) info.build = "build 2";
             if (wrong == Wrong::config) info.config = "config 2";
+            if (wrong == Wrong::encryption) info.encryption = Encryption::tls;
             if (wrong == Wrong::out_of_range) info.who.rank = dice.chance(0.5) ? 0 : size;
             if (wrong == Wrong::twice) infos.push_back(info);
         }
@@ -69,7 +70,8 @@ TEST_CASE("the roster is complete, or says who is wrong and why, in whatever ord
             std::swap(infos[i - 1], infos[static_cast<std::size_t>(dice.below(static_cast<int>(i)))]);
         const auto refusal = enter_all(roster, infos);
 
-        const bool at_once = wrong == Wrong::twice || wrong == Wrong::out_of_range || wrong == Wrong::size;
+        const bool at_once =
+            wrong == Wrong::twice || wrong == Wrong::out_of_range || wrong == Wrong::size || wrong == Wrong::encryption;
         REQUIRE(refusal.has_value() == at_once);
         REQUIRE(roster.differs() == (wrong == Wrong::build || wrong == Wrong::config));
         switch (wrong) {
@@ -100,6 +102,10 @@ TEST_CASE("the roster is complete, or says who is wrong and why, in whatever ord
                 break;
             case Wrong::size:
                 CHECK(contains(refusal->text, odd_name + " was started as one of " + std::to_string(size + 1)));
+                break;
+            case Wrong::encryption:
+                CHECK(refusal->is_config);
+                CHECK(contains(refusal->text, odd_name + " was started with 'tls', rank 0 "));
                 break;
             case Wrong::build:
                 CHECK(contains(roster.difference().text, odd_name + " runs build 'build 2'"));

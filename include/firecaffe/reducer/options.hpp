@@ -6,6 +6,7 @@
 #include <string>
 
 #include "firecaffe/comm/collective/wire_type.hpp"
+#include "firecaffe/comm/transport/encryption.hpp"
 #include "firecaffe/comm/transport/kind.hpp"
 
 namespace firecaffe {
@@ -36,10 +37,11 @@ struct ReducerOptions {
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;
     comm::WireType wire = comm::WireType::same;  ///< in which gradients travel
-    CodecOptions codec{};                          ///< instead of gradients as they are; not with `wire`
+    CodecOptions codec{};                        ///< instead of gradients as they are; not with `wire`
     double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
     bool overlap = true;     ///< submit buckets during the backward pass
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes
+    comm::Encryption encryption = comm::Encryption::none;            ///< of what goes over TCP
     double deadline_seconds = 10.0;                                  ///< a peer that is silent for this long is lost
     double stall_seconds = 120.0;  ///< a peer that is alive but makes no progress for this long is lost
 };

@@ -49,8 +49,8 @@ class Attending {
         const Info info{self_,      options_.size, incarnation_,   to_string(local_address(listener.get())),
                         door_.host, door_.name,    options_.build, options_.config};
         std::list<Lobby> lobbies;
-        lobbies.emplace_back(std::move(listener), key_, job_id(options_.job), options_.rank);
-        if (door_.listener) lobbies.emplace_back(std::move(door_.listener), key_, job_id(options_.job), options_.rank);
+        lobbies.emplace_back(std::move(listener), keys_, job_id(options_.job), options_.rank);
+        if (door_.listener) lobbies.emplace_back(std::move(door_.listener), keys_, job_id(options_.job), options_.rank);
         control_.send(MessageType::info, write(info));
         const auto table = await_table();
         deadline_ = Clock::now() + mesh_time(options_);
@@ -114,22 +114,23 @@ class Attending {
             throw UnavailableError("rank ", options_.rank, " has no job token to show to rank 0 at ", *address,
                                    "; give all ranks one, for example with FIRECAFFE_TOKEN_FILE, or meet at a file:// ",
                                    "address, which brings one");
-        key_ = authentication_key(token_);
+        keys_ = job_keys(token_);
         Hello hello;
         hello.role = ConnectionRole::control;
+        hello.encryption = options_.encryption;
         hello.rank = options_.rank;
         hello.incarnation = incarnation_;
         hello.job = job_id(options_.job);
-        Dialled dialled = dial(*address, key_, hello, std::min(deadline_, Clock::now() + kOneTry));
-        if (!dialled.fd) {
+        Dialled dialled = dial(*address, keys_, hello, std::min(deadline_, Clock::now() + kOneTry));
+        if (!dialled.connection) {
             why = dialled.why;
             // A file may be left over from an earlier run, until rank 0 replaces it.
             if (dialled.final && !by_file)
                 throw UnavailableError("rank ", options_.rank, " was not let in at ", *address, ": ", dialled.why);
             return false;
         }
-        tune(dialled.fd.get(), true, system_limit(options_));
-        control_ = Channel(std::move(dialled.fd));
+        tune(dialled.connection.fd(), true, system_limit(options_));
+        control_ = Channel(std::move(dialled.connection));
         rank_0_ = *address;
         return true;
     }
@@ -178,29 +179,31 @@ class Attending {
             hello.job = job_id(options_.job);
             if (shares_memory_with(entry)) {
                 hello.role = ConnectionRole::local;
-                mesh.shared[at] = offer_memory(
-                    connect(entry, local_socket_address(entry.local_name), hello, "use the transport tcp"));
+                mesh.shared[at] =
+                    offer_memory(connect(entry, local_socket_address(entry.local_name), hello, "use the transport tcp")
+                                     .take_socket());
             } else {
                 hello.role = ConnectionRole::data;
+                hello.encryption = options_.encryption;
                 const SocketAddress address =
                     rank == 0 ? rank_0_ : resolve(split_host_port(entry.data_address, entry.data_address)).front();
                 mesh.data[at] = connect(entry, address, hello,
                                         "check that a firewall lets the workers reach one another on any port");
-                tune(mesh.data[at].get(), false, system_limit(options_));
+                tune(mesh.data[at].fd(), false, system_limit(options_));
             }
         }
     }
 
-    UniqueFd connect(const TableEntry& entry, const SocketAddress& address, const Hello& hello, const char* cure) {
+    Connection connect(const TableEntry& entry, const SocketAddress& address, const Hello& hello, const char* cure) {
         Dialled dialled;
         do {
-            dialled = dial(address, key_, hello, deadline_);
-            if (!dialled.fd && !dialled.final) std::this_thread::sleep_for(kShortestPause);
-        } while (!dialled.fd && !dialled.final && Clock::now() < deadline_);
-        if (!dialled.fd)
+            dialled = dial(address, keys_, hello, deadline_);
+            if (!dialled.connection && !dialled.final) std::this_thread::sleep_for(kShortestPause);
+        } while (!dialled.connection && !dialled.final && Clock::now() < deadline_);
+        if (!dialled.connection)
             throw UnavailableError(self_, " cannot connect to ", entry.who, " at ", address, ": ", dialled.why, "; ",
                                    cure);
-        return std::move(dialled.fd);
+        return std::move(dialled.connection);
     }
 
     void accept_from_above(const std::vector<TableEntry>& table, Mesh& mesh, std::list<Lobby>& lobbies) {
@@ -224,15 +227,16 @@ class Attending {
             const auto at = static_cast<std::size_t>(hello.rank);
             const bool shares = shares_memory_with(table[at]);
             return hello.role == (shares ? ConnectionRole::local : ConnectionRole::data) &&
+                   hello.encryption == (shares ? Encryption::none : options_.encryption) &&
                    hello.incarnation == table[at].incarnation && !mesh.data[at] && !mesh.shared[at].socket;
         });
         for (Lobby::Guest& guest : guests) {
             const auto at = static_cast<std::size_t>(guest.hello.rank);
             if (guest.hello.role == ConnectionRole::local) {
-                mesh.shared[at] = accept_memory(std::move(guest.fd), deadline_);
+                mesh.shared[at] = accept_memory(guest.connection.take_socket(), deadline_);
             } else {
-                tune(guest.fd.get(), false, system_limit(options_));
-                mesh.data[at] = std::move(guest.fd);
+                tune(guest.connection.fd(), false, system_limit(options_));
+                mesh.data[at] = std::move(guest.connection);
             }
         }
         return static_cast<int>(guests.size());
@@ -244,7 +248,7 @@ class Attending {
     const std::uint64_t incarnation_;
     Token token_;
     LocalDoor door_;
-    Digest key_{};
+    JobKeys keys_;
     Channel control_;
     SocketAddress rank_0_;
 };

@@ -1,13 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/rendezvous/dial.hpp"
 
+#include <poll.h>
+
 namespace firecaffe::comm {
 
-Dialled dial(const SocketAddress& address, const Digest& key, const Hello& hello, Time deadline) {
+namespace {
+
+Connection begin_tls(UniqueFd fd, const Digest& key, Time deadline, std::string& why) {
+    Connection connection(std::move(fd), TlsStream::Side::client, key);
+    for (;;) {
+        const auto state = connection.shake_hands(why);
+        if (state == Connection::Handshake::done) return connection;
+        if (state == Connection::Handshake::failed) return {};
+        if (!wait_for(connection.fd(), POLLIN, deadline)) {
+            why = "no answer in TLS";
+            return {};
+        }
+    }
+}
+
+}  // namespace
+
+Dialled dial(const SocketAddress& address, const JobKeys& keys, const Hello& hello, Time deadline) {
     Dialled result;
     UniqueFd fd = connect_to(address, deadline, result.why);
     if (!fd) return result;
-    ClientHandshake handshake(key, hello);
+    ClientHandshake handshake(keys.authentication, hello);
     Nonce challenge;
     std::array<std::byte, kAnswerBytes> answer;
     if (!read_exactly(fd.get(), challenge, deadline, result.why) ||
@@ -31,7 +50,11 @@ Dialled dial(const SocketAddress& address, const Digest& key, const Hello& hello
     switch (*verdict) {
         case Answer::welcome:
             result.final = false;
-            result.fd = std::move(fd);
+            if (hello.encryption == Encryption::none)
+                result.connection = std::move(fd);
+            else
+                result.connection = begin_tls(std::move(fd), connection_key(keys.encryption, handshake.transcript()),
+                                              deadline, result.why);
             break;
         case Answer::other_job:
             result.why = "it belongs to another job; check the job's name and the address";

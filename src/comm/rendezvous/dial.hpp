@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// dial: opens one connection and proves both ends.
+// dial: opens one connection and proves both ends; in TLS, if the hello says so.
 #pragma once
 
 #include <string>
 
-#include "comm/transport/socket.hpp"
+#include "comm/transport/connection.hpp"
 #include "firecaffe/comm/rendezvous/handshake.hpp"
 
 namespace firecaffe::comm {
 
 struct Dialled {
-    UniqueFd fd;         // empty on failure
-    std::string why;     // the failure
-    bool final = false;  // trying again is of no use: the other end answered and said no, or is not one of us
+    Connection connection;  // empty on failure
+    std::string why;        // the failure
+    bool final = false;     // trying again is of no use: the other end answered and said no, or is not one of us
 };
 
-/// Blocks until the handshake is through, or until `deadline`.
-Dialled dial(const SocketAddress& address, const Digest& key, const Hello& hello, Time deadline);
+/// Blocks until the handshakes are through, or until `deadline`.
+Dialled dial(const SocketAddress& address, const JobKeys& keys, const Hello& hello, Time deadline);
 
 }  // namespace firecaffe::comm

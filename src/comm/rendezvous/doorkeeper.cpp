@@ -31,7 +31,10 @@ Doorkeeper::Word Doorkeeper::hear(Id id, std::size_t bytes, const Expected& expe
     const Answer answer = answer_to(*hello, expected);
     const auto reply = pending.handshake.answer(answer);
     Word word{.reply = {reply.begin(), reply.end()}, .last = true};
-    if (answer == Answer::welcome) word.guest = hello;
+    if (answer == Answer::welcome) {
+        word.guest = hello;
+        word.transcript = pending.handshake.transcript();
+    }
     pending_.erase(entry);
     return word;
 }

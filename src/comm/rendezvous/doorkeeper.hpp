@@ -40,6 +40,7 @@ class Doorkeeper {
         std::vector<std::byte> reply{};  ///< to be sent
         bool last = false;               ///< the connection is done with: close it, unless it is a guest
         std::optional<Hello> guest{};    ///< who has proved itself and is welcome
+        Digest transcript{};             ///< of the guest's handshake
     };
     /// The first `bytes` of room() have come.
     Word hear(Id id, std::size_t bytes, const Expected& expected);

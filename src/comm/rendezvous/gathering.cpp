@@ -23,18 +23,18 @@ struct Member {
 
 class Gathering {
   public:
-    Gathering(const JoinOptions& options, UniqueFd listener, const Digest& key, std::string address, Time deadline)
+    Gathering(const JoinOptions& options, UniqueFd listener, const JobKeys& keys, std::string address, Time deadline)
         : options_(options),
           address_(std::move(address)),
           deadline_(deadline),
           self_(describe_self(0)),
-          lobby_(std::move(listener), key, job_id(options.job), 0),
+          lobby_(std::move(listener), keys, job_id(options.job), 0),
           door_(open_local_door(options.transport)),
           roster_(options, {self_, 0, {}, door_.host, door_.name}),
           members_(static_cast<std::size_t>(options.size)),
           data_(static_cast<std::size_t>(options.size)),
           shared_(static_cast<std::size_t>(options.size)) {
-        if (door_.listener) local_lobby_.emplace(std::move(door_.listener), key, job_id(options.job), 0);
+        if (door_.listener) local_lobby_.emplace(std::move(door_.listener), keys, job_id(options.job), 0);
     }
 
     Mesh run() {
@@ -95,8 +95,8 @@ class Gathering {
     void welcome_controls() {
         auto guests = lobby_.serve([](const Hello& hello) { return hello.role == ConnectionRole::control; });
         for (Lobby::Guest& guest : guests) {
-            tune(guest.fd.get(), true, system_limit(options_));
-            arrivals_.emplace_back(std::move(guest.fd));
+            tune(guest.connection.fd(), true, system_limit(options_));
+            arrivals_.emplace_back(std::move(guest.connection));
         }
     }
 
@@ -114,6 +114,7 @@ class Gathering {
     }
 
     void meet(Info info, Channel& channel) {
+        info.encryption = channel.encryption();
         const Rank rank = info.who.rank;
         const bool differed = roster_.differs();
         if (const auto refusal = roster_.enter(std::move(info))) {
@@ -141,15 +142,15 @@ class Gathering {
             if (guest.hello.role == ConnectionRole::local) {
                 take_memory(guest);
             } else {
-                tune(guest.fd.get(), false, system_limit(options_));
-                data_[at(guest.hello.rank)] = std::move(guest.fd);
+                tune(guest.connection.fd(), false, system_limit(options_));
+                data_[at(guest.hello.rank)] = std::move(guest.connection);
             }
         }
     }
 
     void take_memory(Lobby::Guest& guest) {
         try {
-            shared_[at(guest.hello.rank)] = accept_memory(std::move(guest.fd), deadline_);
+            shared_[at(guest.hello.rank)] = accept_memory(guest.connection.take_socket(), deadline_);
         } catch (const UnavailableError& error) {
             refuse({false, error.what(), std::nullopt, self_});
         }
@@ -221,15 +222,15 @@ class Gathering {
     std::list<Channel> arrivals_;  // proved, but not introduced
     Channel latecomer_;            // introduced, but wrong
     std::vector<std::optional<Member>> members_;
-    std::vector<UniqueFd> data_;
+    std::vector<Connection> data_;
     std::vector<SharedEnds> shared_;
 };
 
 }  // namespace
 
-Mesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
+Mesh gather(const JoinOptions& options, UniqueFd listener, const JobKeys& keys, const std::string& address,
             Time deadline) {
-    return Gathering(options, std::move(listener), key, address, deadline).run();
+    return Gathering(options, std::move(listener), keys, address, deadline).run();
 }
 
 }  // namespace firecaffe::comm

@@ -10,7 +10,8 @@ namespace firecaffe::comm {
 
 namespace {
 
-constexpr std::string_view kMagic = "FIRECAF1", kClientLabel = "fc1 client", kServerLabel = "fc1 server";
+constexpr std::string_view kMagic = "FIRECAF1", kClientLabel = "fc1 client", kServerLabel = "fc1 server",
+                           kTlsLabel = "fc1 tls";
 
 std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
@@ -30,6 +31,24 @@ Digest tag(const Digest& key, std::string_view label, const Nonce& challenge,
     return hmac_sha256(key, message);
 }
 
+Digest transcript_of(const Nonce& challenge, std::span<const std::byte, kHelloBytes> hello) {
+    Sha256 hash;
+    hash.update(challenge);
+    hash.update(hello);
+    return hash.finish();
+}
+
+// HKDF (RFC 5869) with an empty salt and one block of output.
+Digest derive(std::span<const std::byte> token, std::string_view purpose) {
+    const Digest salt{};
+    const Digest extracted = hmac_sha256(salt, token);
+    std::vector<std::byte> info;
+    for (const std::string_view part : {std::string_view("firecaffe/1 "), purpose})
+        info.insert(info.end(), bytes_of(part).begin(), bytes_of(part).end());
+    info.push_back(std::byte{1});
+    return hmac_sha256(extracted, info);
+}
+
 bool all_zero(std::span<const std::byte> bytes) {
     return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
@@ -41,6 +60,7 @@ std::array<std::byte, kHelloBytes> encode(const Hello& hello) {
     std::copy_n(bytes_of(kMagic).begin(), 8, bytes.begin());
     bytes[8] = static_cast<std::byte>(hello.version);
     bytes[9] = static_cast<std::byte>(hello.role);
+    bytes[10] = static_cast<std::byte>(hello.encryption);
     store_little_endian(&bytes[12], static_cast<std::int32_t>(hello.rank));
     store_little_endian(&bytes[16], static_cast<std::int32_t>(hello.target));
     store_little_endian(&bytes[24], hello.incarnation);
@@ -51,7 +71,7 @@ std::array<std::byte, kHelloBytes> encode(const Hello& hello) {
 
 std::optional<Hello> decode_hello(std::span<const std::byte, kHelloBytes> bytes) {
     if (!std::equal(bytes.begin(), bytes.begin() + 8, bytes_of(kMagic).begin())) return std::nullopt;
-    if (!all_zero(bytes.subspan(10, 2)) || !all_zero(bytes.subspan(20, 4)) || !all_zero(bytes.subspan(48, 16)))
+    if (!all_zero(bytes.subspan(11, 1)) || !all_zero(bytes.subspan(20, 4)) || !all_zero(bytes.subspan(48, 16)))
         return std::nullopt;
     Hello hello;
     hello.version = std::to_integer<std::uint8_t>(bytes[8]);
@@ -59,6 +79,8 @@ std::optional<Hello> decode_hello(std::span<const std::byte, kHelloBytes> bytes)
     if (hello.role != ConnectionRole::control && hello.role != ConnectionRole::data &&
         hello.role != ConnectionRole::local)
         return std::nullopt;
+    hello.encryption = static_cast<Encryption>(bytes[10]);
+    if (hello.encryption != Encryption::none && hello.encryption != Encryption::tls) return std::nullopt;
     hello.rank = load_little_endian<std::int32_t>(&bytes[12]);
     hello.target = load_little_endian<std::int32_t>(&bytes[16]);
     hello.incarnation = load_little_endian<std::uint64_t>(&bytes[24]);
@@ -68,13 +90,21 @@ std::optional<Hello> decode_hello(std::span<const std::byte, kHelloBytes> bytes)
 }
 
 Digest authentication_key(std::span<const std::byte> token) {
-    // RFC 5869 with an empty salt and one block of output.
-    const Digest salt{};
-    const Digest extracted = hmac_sha256(salt, token);
-    std::vector<std::byte> info;
-    for (const char c : std::string_view("firecaffe/1 authentication")) info.push_back(static_cast<std::byte>(c));
-    info.push_back(std::byte{1});
-    return hmac_sha256(extracted, info);
+    return derive(token, "authentication");
+}
+
+Digest encryption_key(std::span<const std::byte> token) {
+    return derive(token, "tls");
+}
+
+Digest connection_key(const Digest& encryption_key, const Digest& transcript) {
+    std::vector<std::byte> message(bytes_of(kTlsLabel).begin(), bytes_of(kTlsLabel).end());
+    message.insert(message.end(), transcript.begin(), transcript.end());
+    return hmac_sha256(encryption_key, message);
+}
+
+JobKeys job_keys(std::span<const std::byte> token) {
+    return {authentication_key(token), encryption_key(token)};
 }
 
 JobId job_id(std::string_view job) {
@@ -108,6 +138,10 @@ std::array<std::byte, kAnswerBytes> ServerHandshake::answer(Answer answer) const
     return bytes;
 }
 
+Digest ServerHandshake::transcript() const {
+    return transcript_of(challenge_, hello_);
+}
+
 ClientHandshake::ClientHandshake(const Digest& key, Hello hello) : key_(key), hello_{} {
     secure_random(hello.nonce);
     hello_ = encode(hello);
@@ -127,6 +161,10 @@ std::optional<Answer> ClientHandshake::verify(std::span<const std::byte> answer)
     if (!equal_in_constant_time(tag(key_, kServerLabel, challenge_, hello_, answer.first(2)), answer.subspan(2)))
         return std::nullopt;
     return static_cast<Answer>(answer[1]);
+}
+
+Digest ClientHandshake::transcript() const {
+    return transcript_of(challenge_, hello_);
 }
 
 }  // namespace firecaffe::comm

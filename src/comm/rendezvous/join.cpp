@@ -68,7 +68,7 @@ Mesh join_as_rank_0(const JoinOptions& options, Time deadline) {
                                " without a job token, and anybody who can reach it ",
                                "could join; give all ranks one, for example with FIRECAFFE_TOKEN_FILE, or meet at a ",
                                "file:// address, which brings one");
-    const Digest key = authentication_key(token);
+    const JobKeys keys = job_keys(token);
     std::optional<AddressFile> file;
     if (by_file) {
         AddressFileContent content{to_string(address), options.token.empty() ? token : Token{}};
@@ -76,7 +76,7 @@ Mesh join_as_rank_0(const JoinOptions& options, Time deadline) {
         wipe(content.token);
     }
     wipe(token);
-    return gather(options, std::move(listener), key, text(kTcp, address), deadline);
+    return gather(options, std::move(listener), keys, text(kTcp, address), deadline);
 }
 
 }  // namespace

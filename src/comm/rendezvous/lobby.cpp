@@ -29,8 +29,12 @@ bool send_now(int fd, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Lobby::Lobby(UniqueFd listener, const Digest& key, const JobId& job, Rank self)
-    : listener_(std::move(listener)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), self_(self), doorkeeper_(key, job, self) {
+Lobby::Lobby(UniqueFd listener, const JobKeys& keys, const JobId& job, Rank self)
+    : listener_(std::move(listener)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      self_(self),
+      encryption_key_(keys.encryption),
+      doorkeeper_(keys.authentication, job, self) {
     if (!epoll_ || !watch_input(epoll_.get(), listener_.get(), kListener))
         throw UnavailableError("cannot make the descriptors of the rendezvous: ", error_text(errno),
                                "; check ulimit -n");
@@ -74,10 +78,27 @@ void Lobby::hear(Doorkeeper::Id id, const Doorkeeper::Expected& expected, std::v
     if (!word.last) return;
     const bool sent = send_now(fd.get(), word.reply);
     if (sent && word.guest) {
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
-        guests.push_back({std::move(fd), *word.guest});
+        const bool plain = word.guest->encryption == Encryption::none;
+        Connection connection = plain ? Connection(std::move(fd))
+                                      : Connection(std::move(fd), TlsStream::Side::server,
+                                                   connection_key(encryption_key_, word.transcript));
+        const Time deadline = Clock::now() + seconds(Doorkeeper::kProofSeconds);
+        beginners_.emplace(id, Beginner{{std::move(connection), *word.guest}, deadline});
+        shake_hands(id, guests);
     }
     connections_.erase(entry);
+}
+
+void Lobby::shake_hands(Doorkeeper::Id id, std::vector<Guest>& guests) {
+    const auto entry = beginners_.find(id);
+    if (entry == beginners_.end()) return;
+    Connection& connection = entry->second.guest.connection;
+    std::string why;  // the guest says it, and tries again
+    const auto state = connection.shake_hands(why);
+    if (state == Connection::Handshake::waits) return;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd(), nullptr);
+    if (state == Connection::Handshake::done) guests.push_back(std::move(entry->second.guest));
+    beginners_.erase(entry);
 }
 
 std::vector<Lobby::Guest> Lobby::serve(const Doorkeeper::Expected& expected) {
@@ -90,11 +111,14 @@ std::vector<Lobby::Guest> Lobby::serve(const Doorkeeper::Expected& expected) {
         const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
         if (id == kListener)
             knocking = true;
+        else if (beginners_.contains(id))
+            shake_hands(id, guests);
         else
             hear(id, expected, guests);
     }
     if (knocking) accept_all(now);
     for (const Doorkeeper::Id id : doorkeeper_.drop_late(now)) connections_.erase(id);
+    std::erase_if(beginners_, [now](const auto& entry) { return entry.second.deadline <= now; });
     return guests;
 }
 

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lobby: a listening socket and the connections that have not proved themselves yet; the doorkeeper decides about them.
-// Never blocks. Each stranger costs one descriptor and 128 bytes, for a bounded time.
+// Guests who said so begin TLS in here. Never blocks. Each stranger costs one descriptor and 128 bytes, for a bounded
+// time.
 #pragma once
 
 #include <map>
 #include <vector>
 
 #include "comm/rendezvous/doorkeeper.hpp"
-#include "comm/transport/socket.hpp"
+#include "comm/transport/connection.hpp"
 
 namespace firecaffe::comm {
 
 class Lobby {
   public:
     struct Guest {
-        UniqueFd fd;
+        Connection connection;
         Hello hello;
     };
 
     /// `self`: the rank that guests must ask for.
-    Lobby(UniqueFd listener, const Digest& key, const JobId& job, Rank self);
+    Lobby(UniqueFd listener, const JobKeys& keys, const JobId& job, Rank self);
 
     /// Readable when serve() has something to do.
     int poll_fd() const { return epoll_.get(); }
@@ -32,11 +33,19 @@ class Lobby {
   private:
     void accept_all(Time now);
     void hear(Doorkeeper::Id id, const Doorkeeper::Expected& expected, std::vector<Guest>& guests);
+    void shake_hands(Doorkeeper::Id id, std::vector<Guest>& guests);
+
+    struct Beginner {
+        Guest guest;
+        Time deadline;
+    };
 
     UniqueFd listener_, epoll_;
     Rank self_;
+    Digest encryption_key_;
     Doorkeeper doorkeeper_;
     std::map<Doorkeeper::Id, UniqueFd> connections_;
+    std::map<Doorkeeper::Id, Beginner> beginners_;  // in TLS
     Doorkeeper::Id next_id_ = 1;
 };
 

@@ -22,7 +22,7 @@ inline Clock::duration system_limit(const JoinOptions& options) {
 }
 
 /// Rank 0. `address` is for messages.
-Mesh gather(const JoinOptions& options, UniqueFd listener, const Digest& key, const std::string& address,
+Mesh gather(const JoinOptions& options, UniqueFd listener, const JobKeys& keys, const std::string& address,
             Time deadline);
 
 /// The others. The token may come from a file, hence apart from the options.

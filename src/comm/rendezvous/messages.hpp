@@ -21,6 +21,7 @@ struct Info {
     std::string data_address;            // "10.0.0.3:40213"; empty for rank 0, which is reached where it was met
     std::string local_host, local_name;  // as in LocalDoor
     std::string build, config;
+    Encryption encryption = Encryption::none;  // in which it says this; not part of the message
 };
 
 /// Why the rendezvous ends without a mesh.

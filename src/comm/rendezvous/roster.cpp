@@ -13,6 +13,13 @@ std::optional<Refusal> Roster::enter(Info info) {
         return refusal(text("the ranks disagree about their number: ", who, " was started as one of ", info.size, ", ",
                             self_.who, " as one of ", options_.size,
                             "; start all ranks with the same number of workers"));
+    if (info.encryption != options_.encryption) {
+        const auto name = [](Encryption encryption) { return kEncryptionNames[static_cast<std::size_t>(encryption)]; };
+        return refusal(
+            text("the ranks disagree about encryption: ", who, " was started with '", name(info.encryption), "', ",
+                 self_.who, " with '", name(options_.encryption), "'; start all ranks with the same encryption"),
+            true);
+    }
     if (who.rank <= 0 || who.rank >= options_.size)
         return refusal(text(who, " joined, but the ranks that may join are 1 to ", options_.size - 1,
                             "; give each worker its own rank"));
@@ -32,8 +39,10 @@ bool Roster::all_met() const {
 
 bool Roster::expects_data(const Hello& hello) const {
     if (hello.rank <= 0 || hello.rank >= options_.size || !has(hello.rank)) return false;
-    const ConnectionRole role = shares_memory_with_rank_0(hello.rank) ? ConnectionRole::local : ConnectionRole::data;
-    return hello.role == role && hello.incarnation == of(hello.rank).incarnation;
+    const bool shares = shares_memory_with_rank_0(hello.rank);
+    return hello.role == (shares ? ConnectionRole::local : ConnectionRole::data) &&
+           hello.encryption == (shares ? Encryption::none : options_.encryption) &&
+           hello.incarnation == of(hello.rank).incarnation;
 }
 
 std::vector<TableEntry> Roster::table() const {

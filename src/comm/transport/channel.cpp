@@ -3,9 +3,6 @@
 
 #include <poll.h>
 
-#include <algorithm>
-#include <cerrno>
-
 namespace firecaffe::comm {
 
 namespace {
@@ -23,7 +20,7 @@ void Channel::close(std::string why) {
     if (closed_) return;
     closed_ = true;
     why_closed_ = std::move(why);
-    fd_.reset();
+    connection_.close();
     out_.clear();
     sent_ = 0;
 }
@@ -36,21 +33,16 @@ void Channel::send(const Message& message) {
 
 void Channel::flush() {
     while (!closed_ && sent_ < out_.size()) {
-        const ssize_t n = ::send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && would_block(errno)) return;
-        if (n < 0) {
-            // What the peer sent before it left can still be read; next() finds the end.
-            sent_ = out_.size();
-            break;
-        }
-        sent_ += static_cast<std::size_t>(n);
+        const auto moved = connection_.send(std::span(out_).subspan(sent_));
+        if (moved.bytes == 0 && !moved.over) return;
+        // What the peer sent before it left can still be read; next() finds the end.
+        sent_ = moved.over ? out_.size() : sent_ + moved.bytes;
     }
     out_.clear();
     sent_ = 0;
     if (finishing_ && !finished_ && !closed_) {
         finished_ = true;
-        ::shutdown(fd_.get(), SHUT_WR);
+        connection_.finish();
     }
 }
 
@@ -61,21 +53,17 @@ void Channel::finish() {
 
 bool Channel::fill() {
     if (closed_ || end_) return false;
-    for (;;) {
-        const ssize_t n = ::recv(fd_.get(), in_.room(kReadAtOnce).data(), kReadAtOnce, MSG_DONTWAIT);
-        const int number = errno;
-        in_.filled(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-        if (n > 0) return true;
-        if (n < 0 && number == EINTR) continue;
-        if (n < 0 && would_block(number)) return false;
+    const auto moved = connection_.receive(in_.room(kReadAtOnce));
+    in_.filled(moved.bytes);
+    if (moved.over) {
         end_ = true;
-        why_end_ = describe_end("its connection", n == 0 ? 0 : number);
-        return false;
+        why_end_ = connection_.describe_end("its connection", moved);
     }
+    return moved.bytes > 0;
 }
 
 std::optional<Message> Channel::next() {
-    while (!closed_ && fd_) {
+    while (!closed_ && connection_) {
         if (auto message = in_.next()) return message;
         if (!in_.damage().empty()) {
             close(in_.damage());

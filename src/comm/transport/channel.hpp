@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Channel: whole messages (message.hpp) over one non-blocking socket, for rendezvous and control.
+// Channel: whole messages (message.hpp) over one connection, for rendezvous and control.
 #pragma once
 
 #include <cstddef>
@@ -7,21 +7,22 @@
 #include <string>
 #include <vector>
 
+#include "comm/transport/connection.hpp"
 #include "comm/transport/message.hpp"
-#include "comm/transport/socket.hpp"
 
 namespace firecaffe::comm {
 
 class Channel {
   public:
     Channel() = default;
-    explicit Channel(UniqueFd fd) : fd_(std::move(fd)) {}
+    explicit Channel(Connection connection) : connection_(std::move(connection)) {}
 
-    int fd() const { return fd_.get(); }
+    int fd() const { return connection_.fd(); }
+    Encryption encryption() const { return connection_.encryption(); }
     /// Events to poll for.
     short events() const;
 
-    /// Queues a message and writes what the socket takes. Nothing happens on a closed channel.
+    /// Queues a message and writes what the connection takes. Nothing happens on a closed channel.
     void send(MessageType type, const WireWriter& body = {}) { send(Message{type, body.bytes()}); }
     void send(const Message& message);
     void flush();
@@ -40,7 +41,7 @@ class Channel {
   private:
     bool fill();
 
-    UniqueFd fd_;
+    Connection connection_;
     MessageReader in_;
     std::vector<std::byte> out_;
     std::size_t sent_ = 0;  // of out_

@@ -112,10 +112,10 @@ void DataPlane::advance(Link& link, std::size_t budget) {
     }
 }
 
-// What peers have put into shared memory, or taken from it.
+// What peers have put into shared memory, or taken from it, and what else needs no event.
 void DataPlane::advance_in_memory() {
     for_each_link([this](Link& link) {
-        if (link.in_memory() && link.queued() > 0) advance(link, kDriveBudget);
+        if ((link.in_memory() || link.holds_input()) && link.queued() > 0) advance(link, kDriveBudget);
     });
 }
 
@@ -138,7 +138,7 @@ void DataPlane::register_events() {
     });
 }
 
-// False if shared memory holds something to do.
+// False if there is something to do already.
 bool DataPlane::prepare_to_sleep() {
     register_events();
     bool nothing = true;

@@ -68,6 +68,8 @@ class Link {
 
     /// True if advance() sees what the peer has done without a system call, so that it is worth looking often.
     virtual bool in_memory() const { return false; }
+    /// True if bytes for a posted receive have come that lie here, so that no event will tell of them.
+    virtual bool holds_input() const { return false; }
     /// The owner is going to wait for events. False: there is something to do already.
     virtual bool prepare_to_sleep() { return true; }
     virtual void wake_up() {}

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "comm/transport/channel.hpp"
+#include "comm/transport/connection.hpp"
 #include "comm/transport/shared_link.hpp"
-#include "comm/transport/socket.hpp"
 #include "firecaffe/comm/transport.hpp"
 
 namespace firecaffe::comm {
@@ -16,7 +16,7 @@ namespace firecaffe::comm {
 struct Mesh {
     Rank rank = 0;
     std::vector<PeerInfo> peers;     ///< one per rank, this one included
-    std::vector<UniqueFd> data;      ///< by rank; empty for this rank, and for those that memory is shared with
+    std::vector<Connection> data;    ///< by rank; empty for this rank, and for those that memory is shared with
     std::vector<SharedEnds> shared;  ///< by rank; without a socket where `data` has one. May be shorter, or empty
     std::vector<Channel> control;    ///< by rank: rank 0 has one to each other rank, the others have one to rank 0
     double deadline_seconds = 10.0;

@@ -2,20 +2,8 @@
 #include "comm/transport/socket_link.hpp"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#include <cerrno>
 
 namespace firecaffe::comm {
-
-namespace {
-
-LinkFault broken_connection(int number) {
-    return {describe_end("its data connection", number), false};
-}
-
-}  // namespace
 
 std::uint32_t SocketLink::wanted_events() const {
     if (broken()) return 0;
@@ -32,19 +20,12 @@ std::optional<LinkFault> SocketLink::send_some(std::size_t budget, std::uint64_t
     std::size_t moved = 0;
     while (!sender_.empty() && moved < budget) {
         const auto [header, payload] = sender_.rest();
-        iovec parts[2] = {{const_cast<std::byte*>(header.data()), header.size()},
-                          {const_cast<std::byte*>(payload.data()), payload.size()}};
-        msghdr message{};
-        message.msg_iov = parts;
-        message.msg_iovlen = 2;
-        const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && would_block(errno)) break;
-        if (n < 0) return broken_connection(errno);
-        const auto count = static_cast<std::size_t>(n);
-        moved += count;
-        bytes += count;
-        sender_.wrote(count);
+        const auto step = connection_.send(header, payload);
+        bytes += step.wire;
+        if (step.over) return fault(step);
+        if (step.bytes == 0) break;
+        moved += step.bytes;
+        sender_.wrote(step.bytes);
     }
     return std::nullopt;
 }
@@ -53,20 +34,18 @@ std::optional<LinkFault> SocketLink::receive_some(std::size_t budget, std::uint6
     std::size_t moved = 0;
     while (!receiver_.empty() && moved < budget) {
         const auto [header, payload] = receiver_.rest();
-        iovec parts[2] = {{header.data(), header.size()}, {payload.data(), payload.size()}};
-        msghdr message{};
-        message.msg_iov = parts;
-        message.msg_iovlen = 2;
-        const ssize_t n = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && would_block(errno)) break;
-        if (n <= 0) return broken_connection(n < 0 ? errno : 0);
-        const auto count = static_cast<std::size_t>(n);
-        moved += count;
-        bytes += count;
-        if (auto fault = receiver_.read(count)) return fault;
+        const auto step = connection_.receive(header, payload);
+        bytes += step.wire;
+        if (step.over) return fault(step);
+        if (step.bytes == 0) break;
+        moved += step.bytes;
+        if (auto wrong = receiver_.read(step.bytes)) return wrong;
     }
     return std::nullopt;
+}
+
+LinkFault SocketLink::fault(const Connection::Moved& last) const {
+    return {connection_.describe_end("its data connection", last), connection_.damaged()};
 }
 
 }  // namespace firecaffe::comm

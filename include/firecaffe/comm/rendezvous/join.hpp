@@ -11,8 +11,9 @@
 // Ranks share memory if they run on one machine, in one network namespace and as one user.
 //
 // Errors (thrown on every rank that can be reached, with the same text):
-//   ConfigError       configurations or builds differ; names the ranks and, through explain_difference, the fields
-//   UnavailableError  port in use, nobody there, ranks missing at the deadline (listed), sizes differ, a rank that
+//   ConfigError       configurations, encryption or builds differ; names the ranks and, through explain_difference, the
+//   fields UnavailableError  port in use, nobody there, ranks missing at the deadline (listed), sizes differ, a rank
+//   that
 //                     joined twice, another job, a token that is refused or missing, ranks that cannot share memory
 //                     where the options demand it
 //   UsageError        options that cannot be meant
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/comm/transport/encryption.hpp"
 #include "firecaffe/comm/transport/kind.hpp"
 
 namespace firecaffe::comm {
@@ -50,6 +52,7 @@ struct JoinOptions {
     std::string build;             ///< what the program was built from; equal on all ranks
 
     TransportKind transport = TransportKind::automatic;  ///< equal on all ranks
+    Encryption encryption = Encryption::none;            ///< of all that goes over TCP; equal on all ranks
 
     double rendezvous_seconds = 120.0;  ///< until all ranks have joined
     double deadline_seconds = 10.0;     ///< survivors leave within this time after a peer died or fell silent
