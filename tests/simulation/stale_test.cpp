@@ -159,7 +159,8 @@ struct Outcome {
 template <class T>
 Outcome run(const Job& job) {
     SimulatedCluster cluster({.ranks = job.ranks, .seed = job.seed, .link = [&](Rank, Rank) { return job.link; }});
-    World world{.staleness = job.terms.staleness};
+    World world;
+    world.staleness = job.terms.staleness;
     std::vector<std::unique_ptr<Member<T>>> members;
     for (Rank rank = 0; rank < job.ranks; ++rank)
         members.push_back(std::make_unique<Member<T>>(world, job, cluster.transport(rank), cluster.time()));
