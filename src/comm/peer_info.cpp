@@ -21,7 +21,7 @@ std::string to_string(const OperationTag& tag) {
         case kProbeBucket:
             return "a message that measures the network" + number;
         case kAverageBucket:
-            return "the average of the workers' parameters" + number;
+            return "what the workers average where they meet" + number;
         case kStaleBucket:
             return text("message #", tag.sequence, " of the stale server");
         default:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/core/error.hpp"
@@ -13,6 +14,7 @@ namespace {
 
 class LocalReducer final : public Reducer {
   public:
+    explicit LocalReducer(std::function<void()> on_progress) : on_progress_(std::move(on_progress)) {}
     std::string_view name() const override { return "local"; }
     int rank() const override { return 0; }
     int size() const override { return 1; }
@@ -40,6 +42,9 @@ class LocalReducer final : public Reducer {
         }
     }
 
+    void note_progress() noexcept override {
+        if (on_progress_) on_progress_();
+    }
     void close() noexcept override { closed_ = true; }
     ReducerStatistics statistics() const override { return statistics_; }
 
@@ -56,14 +61,15 @@ class LocalReducer final : public Reducer {
         }
     }
 
+    const std::function<void()> on_progress_;
     ReducerStatistics statistics_;
     bool closed_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Reducer> make_local_reducer() {
-    return std::make_unique<LocalReducer>();
+std::unique_ptr<Reducer> make_local_reducer(std::function<void()> on_progress) {
+    return std::make_unique<LocalReducer>(std::move(on_progress));
 }
 
 }  // namespace firecaffe

@@ -20,6 +20,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double share(comm::Rank rank, int ranks, int shards) {
+    return static_cast<double>(shard_block(rank, ranks, shards).size()) / shards;
+}
+
 comm::StaleTerms make_terms(const comm::Transport& transport, const ReducerOptions& options, int shards,
                             std::size_t values, DType dtype) {
     if (options.staleness < comm::kUnbounded)
@@ -32,15 +36,10 @@ comm::StaleTerms make_terms(const comm::Transport& transport, const ReducerOptio
     terms.staleness = options.staleness;
     terms.servers = options.servers == 0 ? transport.size() : static_cast<int>(options.servers);
     terms.workers = contributing_ranks(transport.size(), shards);
+    for (const comm::Rank worker : terms.workers) terms.shares.push_back(share(worker, transport.size(), shards));
     terms.dtype = dtype;
     terms.count = values;
     return terms;
-}
-
-// What this rank's update counts for.
-double share(const comm::Transport& transport, const ReducerOptions& options, int shards) {
-    if (options.updates == StaleUpdates::sum) return 1.0;
-    return static_cast<double>(shard_block(transport.rank(), transport.size(), shards).size()) / shards;
 }
 
 }  // namespace
@@ -50,7 +49,9 @@ struct StaleExchange<T, Device>::State {
     State(std::shared_ptr<comm::Transport> t, const ReducerOptions& options, int shards, std::size_t count)
         : transport(std::move(t)),
           terms(make_terms(*transport, options, shards, count, dtype_of<T>)),
-          factor(static_cast<T>(share(*transport, options, shards))),
+          factor(options.updates == StaleUpdates::sum
+                     ? T{1}
+                     : static_cast<T>(share(transport->rank(), transport->size(), shards))),
           received(transport->allocate(count * sizeof(T))),
           update(transport->allocate(count * sizeof(T))) {}
 
@@ -73,7 +74,7 @@ struct StaleExchange<T, Device>::State {
 
     const std::shared_ptr<comm::Transport> transport;
     const comm::StaleTerms terms;
-    const T factor;
+    const T factor;                // what this rank's update counts for
     Memory<Cpu> received, update;  // the servers' values, and this worker's last update
     std::thread thread;            // of one stretch
 
@@ -88,7 +89,7 @@ struct StaleExchange<T, Device>::State {
 
     std::int64_t steps = 0;  // begun by this worker in this stretch
     StaleProgress last;
-    std::vector<std::int64_t> lags;
+    std::vector<std::int64_t> lags = std::vector<std::int64_t>(comm::kMostLags);
     double exposed = 0;
 };
 
@@ -234,7 +235,6 @@ StaleProgress StaleExchange<T, Device>::finish(std::span<T> values) {
     ops::copy<T, Device>(s.span_of(s.received), values);
     s.last = {s.rank->updates(), s.rank->loss(), s.rank->stopped()};
     const auto& lags = s.rank->lags();
-    if (s.lags.size() < lags.size()) s.lags.resize(lags.size());
     for (std::size_t k = 0; k < lags.size(); ++k) s.lags[k] += lags[k];
     s.rank.reset();
     return s.last;

@@ -10,6 +10,21 @@
 
 namespace firecaffe {
 
+void check_own_updates(const TrainOptions& options, const ArenaLayout& layout) {
+    const ReducerOptions& reducer = options.reducer;
+    const bool stale = reducer.type == kStaleServer;
+    if (stale && reducer.period != 1)
+        throw ConfigError("/reducer/period: with a stale server workers update by themselves anyway; leave 1");
+    if (stale && reducer.updates == StaleUpdates::sum && layout.statistics_count() > 0)
+        throw ConfigError("/reducer/updates: the net measures statistics (batch norm), whose changes make no sense as a "
+                          "sum over workers; use 'mean'");
+    const bool rounds = reducer.wire != comm::WireType::same || reducer.codec.type != CodecOptions::Type::none;
+    if (reducer.period > 1 && rounds)
+        throw ConfigError("/reducer/", reducer.wire != comm::WireType::same ? "wire" : "codec",
+                          ": with a period parameters are averaged, as they are, and no gradients; leave wire 'same' and "
+                          "codec 'none', or period 1");
+}
+
 /// After compute(): an update from this worker's gradients alone.
 template <class T, class Device>
 void Trainer<T, Device>::State::own_update(double rate) {
@@ -31,40 +46,54 @@ void Trainer<T, Device>::State::own_step() {
     if (iteration % options.reducer.period == 0 || all_meet()) average_parameters();
 }
 
-/// Each counts by its shards. The loss and the wish to stop are agreed upon as well.
+/// Replaces `values` by their mean over the workers, each counting by its shards; equal bits on all ranks. Returns how
+/// far this worker's were from it, |difference| / |mean|; 0 for a worker without shards. In pieces, so that it needs
+/// little memory beside them.
+template <class T, class Device>
+double Trainer<T, Device>::State::average(std::span<T> values) {
+    constexpr std::size_t kPiece = 1 << 20;  // values
+    const T weight = static_cast<T>(share());
+    std::vector<T> mine;
+    double apart = 0, size = 0;
+    for (std::size_t begin = 0; begin < values.size(); begin += kPiece) {
+        const std::span<T> piece = values.subspan(begin, std::min(kPiece, values.size() - begin));
+        mine.assign(piece.begin(), piece.end());
+        for (T& value : piece) value *= weight;
+        sum_over_ranks<T>(*reducer, shards, comm::kAverageBucket, piece);
+        for (std::size_t i = 0; i < piece.size(); ++i) {
+            const double mean = static_cast<double>(piece[i]), difference = static_cast<double>(mine[i]) - mean;
+            apart += difference * difference;
+            size += mean * mean;
+        }
+    }
+    return size > 0 && !block.empty() ? std::sqrt(apart / size) : 0.0;
+}
+
+/// The loss and the wish to stop are agreed upon as well.
 template <class T, class Device>
 void Trainer<T, Device>::State::average_parameters() {
     const auto start = Clock::now();
-    const std::span<T> values = parameters.values();
-    const std::vector<T> mine(values.begin(), values.end());
-    const T weight = static_cast<T>(share());
-    for (T& value : values) value *= weight;
-    sum_over_ranks<T>(*reducer, shards, comm::kAverageBucket, values);
+    drift += average(parameters.values());
+    ++averages;
+    ++version;
     double figures[] = {block.empty() ? 0.0 : last_loss * share(), asked_to_stop ? 1.0 : 0.0};
     sum_over_ranks<double>(*reducer, shards, comm::kAverageBucket, figures);
     last_loss = figures[0];
     stopping = figures[1] != 0;
-    ++version;
-
-    double apart = 0, size = 0;
-    for (std::size_t i = 0; !block.empty() && i < values.size(); ++i) {
-        const double difference = static_cast<double>(mine[i]) - static_cast<double>(values[i]);
-        apart += difference * difference;
-        size += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    }
-    if (size > 0) drift += std::sqrt(apart / size);
-    ++averages;
     averaging_seconds += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 /// Workers have histories of their own. Where they save, they go on from the mean, as a run does that is resumed.
 template <class T, class Device>
 void Trainer<T, Device>::State::average_histories() {
-    const T weight = static_cast<T>(share());
-    for (const OptimizerState<T>& state : optimizer->state()) {
-        for (T& value : state.values) value *= weight;
-        sum_over_ranks<T>(*reducer, shards, comm::kAverageBucket, state.values);
-    }
+    for (const OptimizerState<T>& state : optimizer->state()) average(state.values);
+}
+
+template <class T, class Device>
+double Trainer<T, Device>::State::mean_drift() const {
+    double mean[] = {drift / static_cast<double>(averages) * share()};
+    sum_over_ranks<double>(*reducer, shards, comm::kAverageBucket, mean);
+    return mean[0];
 }
 
 template struct Trainer<float, Cpu>::State;

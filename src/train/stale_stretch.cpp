@@ -60,8 +60,7 @@ void Trainer<T, Device>::State::stale_stretch() {
 template <class T, class Device>
 std::vector<std::int64_t> Trainer<T, Device>::State::all_lags() const {
     const std::vector<std::int64_t>& mine = stale->lags();
-    std::vector<double> counts(256);
-    std::copy(mine.begin(), mine.end(), counts.begin());
+    std::vector<double> counts(mine.begin(), mine.end());
     sum_over_ranks<double>(*reducer, shards, comm::kAverageBucket, counts);
     while (!counts.empty() && counts.back() == 0) counts.pop_back();
     return {counts.begin(), counts.end()};

@@ -144,9 +144,9 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     if (s.optimizer == nullptr) throw UsageError("TrainEnvironment::optimizer returned null; return an optimizer");
 
     const bool stale = options.reducer.type == kStaleServer;
-    if (stale && options.reducer.period != 1)
-        throw ConfigError("/reducer/period: with a stale server workers update by themselves anyway; leave 1");
-    if (workers > 1 && (stale || options.reducer.period > 1)) s.own_sums = make_local_reducer();
+    check_own_updates(options, s.layout());
+    if (workers > 1 && (stale || options.reducer.period > 1))
+        s.own_sums = make_local_reducer([&all = *s.reducer] { all.note_progress(); });
     if (workers > 1 && stale)
         s.stale = std::make_unique<StaleExchange<T, Device>>(s.environment.transport, options.reducer, s.shards,
                                                              s.layout().size());
@@ -183,6 +183,7 @@ TrainSummary Trainer<T, Device>::train() {
         s.reducer->close();
         throw;
     } catch (const TrainingError&) {
+        s.stale.reset();  // its thread may still use the transport
         s.reducer->close();
         throw;
     }

@@ -26,6 +26,9 @@ enum TailField : std::size_t {
     kTailSize = 16,  ///< keeps buckets a multiple of a cache line
 };
 
+/// Throws ConfigError for options that do not go together where workers update by themselves.
+void check_own_updates(const TrainOptions& options, const ArenaLayout& layout);
+
 template <class T, class Device>
 struct Trainer<T, Device>::State {
     using Clock = std::chrono::steady_clock;
@@ -61,8 +64,9 @@ struct Trainer<T, Device>::State {
     double data_wait_seconds = 0.0;
     double averaging_seconds = 0.0;
     std::int64_t averages = 0;
-    double drift = 0.0;  ///< |own parameters - their mean| / |mean|, a sum over averages
-    double last_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last update of this run
+    double drift = 0.0;  ///< |own parameters - their mean| / |mean|, a sum over averages; of this worker
+    /// Of the last update of this run; of this worker alone where it updates by itself, until all meet.
+    double last_loss = std::numeric_limits<double>::quiet_NaN();
     bool asked_to_stop = false;  ///< this worker
     bool stopping = false;       ///< all, after this step
     struct {
@@ -103,6 +107,8 @@ struct Trainer<T, Device>::State {
     void own_update(double rate);
     void own_step();
     void average_parameters();
+    double average(std::span<T> values);
+    double mean_drift() const;
     void average_histories();
     // With a stale server (stale_stretch.cpp).
     void stale_stretch();

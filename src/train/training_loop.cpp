@@ -178,9 +178,9 @@ void Trainer<T, Device>::State::train_loop() {
 
 template <class T, class Device>
 void Trainer<T, Device>::State::save() {
+    if (own_sums != nullptr) average_histories();  // also without a directory: a run does not depend on one
     if (options.output.directory.empty()) return;
     require_finite(layout(), parameters, iteration);
-    if (own_sums != nullptr) average_histories();
     const std::string root = checkpoint_root();
     CheckpointReport done{iteration, root + "/" + checkpoint_name(iteration), 0.0};
     if (rank() == 0) {
@@ -293,7 +293,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.schemes = exchanged.schemes;
     s.exposed_communication_seconds = exposed_seconds();
     if (stale != nullptr) s.lags = all_lags();
-    if (averages > 0) s.drift = drift / static_cast<double>(averages);
+    if (averages > 0) s.drift = mean_drift();
     s.data_wait_seconds = data_wait_seconds;
     s.resumed_from = resumed_from;
     s.checkpoint = last_checkpoint;

@@ -6,6 +6,7 @@
 
 #include "firecaffe/core/error.hpp"
 #include "ranks.hpp"
+#include "support/wait_any.hpp"
 
 using namespace firecaffe;
 using namespace firecaffe::comm;
@@ -200,4 +201,9 @@ TEST_CASE("an operation is named in words for people") {
           "the exchange of test figures (all-reduce #9)");
     CHECK(to_string(OperationTag{.sequence = 1, .bucket = kResumeBucket}) ==
           "the comparison of checkpoints (all-reduce #1)");
+}
+
+TEST_CASE("threads: the first of several transfers, an interrupt, or the end of the group ends a wait") {
+    const auto errors = run_ranks(3, 5, [&](int, std::shared_ptr<Transport> t) { testing::play_wait_any(*t); });
+    for (const std::string& error : errors) CHECK(contains(error, "gave up: it has seen enough"));
 }

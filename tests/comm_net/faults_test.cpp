@@ -4,6 +4,7 @@
 
 #include "catch.hpp"
 #include "ranks.hpp"
+#include "support/wait_any.hpp"
 
 using namespace firecaffe;
 using namespace firecaffe::comm;
@@ -123,6 +124,18 @@ TEST_CASE("a transfer dropped half way stops the job instead of shifting its byt
     for (const Outcome& outcome : outcomes) {
         CHECK(outcome.kind == Kind::peer_lost);
         CHECK(contains(outcome.text, "given up before it was complete"));
+    }
+}
+
+TEST_CASE("the first of several transfers, an interrupt, or the end of the job ends a wait") {
+    const auto way = GENERATE(from_range(every_way()));
+    CAPTURE(way);
+    const auto outcomes =
+        run_ranks(job_options(3, way), [](Transport& transport) { firecaffe::testing::play_wait_any(transport); });
+    for (const Outcome& outcome : outcomes) {
+        CAPTURE(outcome.text);
+        CHECK(outcome.kind == Kind::peer_lost);
+        CHECK(contains(outcome.text, "gave up: it has seen enough"));
     }
 }
 

@@ -22,7 +22,7 @@ class Stale(ProcessTest):
                 with self.subTest(transport=transport, staleness=staleness):
                     found = self.trained_with(4, type="stale_server", transport=transport, staleness=staleness)
                     self.assertEqual((found["iterations"], found["reducer"]), (12, "stale_server"))
-                    self.assertGreaterEqual(sum(found["lags"]), 12 * 4 - 8)
+                    self.assertEqual(sum(found["lags"]), 12 * 4)
                     if staleness > 0:
                         self.assertLessEqual(len(found["lags"]), staleness + 1)
 

@@ -34,6 +34,7 @@ struct Job {
     std::int64_t budget = 1;
     std::vector<double> step_seconds;  // per rank
     StreamOptions link;
+    std::vector<double> slower;        // per link: how much
     std::int64_t stop_at = -1;         // the first worker's step at which it wishes to stop
 };
 
@@ -56,6 +57,8 @@ Job make_job(std::uint64_t seed) {
     job.link = {.latency_seconds = dice.spread(1e-5, 1e-2),
                 .jitter_seconds = dice.spread(1e-6, 1e-2),
                 .window = static_cast<std::size_t>(dice.between(64, 4096))};
+    for (int link = 0; link < job.ranks * job.ranks; ++link) job.slower.push_back(dice.spread(1, 100));
+    job.terms.shares.assign(job.terms.workers.size(), 0.5);
     if (dice.chance(0.25)) job.stop_at = dice.below(10);
     return job;
 }
@@ -107,7 +110,7 @@ class Member final : private Actor {
             if (computed_ && rank_.answered(step_ - 1)) {
                 std::fill(update_.begin(), update_.end(), static_cast<T>(1 + transport_.rank()));
                 rank_.push(std::as_bytes(std::span(update_)),
-                           {.loss = 1, .stop = job_.stop_at == step_ && transport_.rank() == job_.terms.workers[0]});
+                           {.loss = 1.0 + transport_.rank(), .stop = job_.stop_at == step_ && transport_.rank() == job_.terms.workers[0]});
                 computed_ = false;
                 pushed_ = true;
                 pump();
@@ -133,7 +136,7 @@ class Member final : private Actor {
 // What an all-seeing eye sees.
 struct World {
     std::vector<std::function<std::int64_t()>> pushes;  // of those who still work; -1 for the others
-    std::int64_t staleness = 0, greatest = 0;
+    std::int64_t greatest = 0;
     void begins(std::int64_t step) {
         for (const auto& of : pushes)
             if (of() >= 0) greatest = std::max(greatest, step - of());
@@ -158,9 +161,13 @@ struct Outcome {
 
 template <class T>
 Outcome run(const Job& job) {
-    SimulatedCluster cluster({.ranks = job.ranks, .seed = job.seed, .link = [&](Rank, Rank) { return job.link; }});
+    const auto link = [&](Rank from, Rank to) {
+        StreamOptions options = job.link;
+        options.latency_seconds *= job.slower[static_cast<std::size_t>(from * job.ranks + to)];
+        return options;
+    };
+    SimulatedCluster cluster({.ranks = job.ranks, .seed = job.seed, .link = link});
     World world;
-    world.staleness = job.terms.staleness;
     std::vector<std::unique_ptr<Member<T>>> members;
     for (Rank rank = 0; rank < job.ranks; ++rank)
         members.push_back(std::make_unique<Member<T>>(world, job, cluster.transport(rank), cluster.time()));
@@ -174,11 +181,12 @@ Outcome run(const Job& job) {
     }
 
     // All made what they began, and it is all there.
-    std::int64_t begun = 0, sum = 1;
+    std::int64_t begun = 0, sum = 1, counted = 0, ranks_sum = 0, loud = 0;
     for (Rank rank = 0; rank < job.ranks; ++rank) {
         const std::int64_t mine = members[static_cast<std::size_t>(rank)]->begun();
         begun += mine;
         sum += mine * (1 + rank);
+        if (mine > 0) ranks_sum += 1 + rank, ++loud;
     }
     if (job.stop_at < 0) REQUIRE(begun == job.budget);
     REQUIRE(begun <= job.budget);
@@ -186,10 +194,16 @@ Outcome run(const Job& job) {
     for (auto& member : members) {
         REQUIRE(member->values() == std::vector<T>(job.terms.count, static_cast<T>(sum)));
         REQUIRE(member->rank().updates() == begun);
-        REQUIRE(member->rank().loss() == 1);
+        REQUIRE(member->rank().loss() == Approx(static_cast<double>(ranks_sum) / static_cast<double>(loud)));
         const auto& lags = member->rank().lags();
-        lag = std::max(lag, std::ssize(lags) - 1);
+        counted += std::accumulate(lags.begin(), lags.end(), std::int64_t{0});
+        for (std::size_t k = 0; k < lags.size(); ++k)
+            if (lags[k] > 0) lag = std::max(lag, static_cast<std::int64_t>(k));
     }
+    REQUIRE(counted == begun);
+    const auto& first = members[static_cast<std::size_t>(job.terms.workers[0])];
+    const bool wished = job.stop_at >= 0 && first->begun() > job.stop_at;
+    for (auto& member : members) REQUIRE(member->rank().stopped() == wished);
     if (job.terms.staleness != kUnbounded) {
         REQUIRE(world.greatest <= job.terms.staleness);
         REQUIRE(lag <= job.terms.staleness);
@@ -222,11 +236,11 @@ TEST_CASE("4000 random runs with a stale server keep its bound and lose no updat
 TEST_CASE("with a greater staleness the quick workers do more of the work, and all are done sooner", "[stale]") {
     Job job;
     job.ranks = 5;  // rank 0 only serves
-    job.terms = {.staleness = 0, .servers = 1, .workers = {1, 2, 3, 4}, .dtype = DType::float32, .count = 100};
+    job.terms = {.staleness = 0, .servers = 1, .workers = {1, 2, 3, 4}, .shares = {1, 1, 1, 1}, .dtype = DType::float32, .count = 100};
     job.budget = 200;
     job.step_seconds = {0, 0.01, 0.01, 0.01, 0.03};
     std::vector<double> seconds;
-    for (const std::int64_t staleness : {std::int64_t{0}, std::int64_t{1}, std::int64_t{3}, std::int64_t{10}, kUnbounded}) {
+    for (const std::int64_t staleness : std::initializer_list<std::int64_t>{0, 1, 3, 10, kUnbounded}) {
         job.terms.staleness = staleness;
         SimulatedCluster cluster({.ranks = job.ranks, .seed = 1});
         World world;

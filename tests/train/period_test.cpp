@@ -5,10 +5,12 @@
 #include <atomic>
 
 #include "firecaffe/core/error.hpp"
+#include "support/resumed_run.hpp"
 #include "support/small_run.hpp"
 
 using namespace firecaffe;
-using firecaffe::testing::small_run;
+using namespace firecaffe::testing;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -69,6 +71,10 @@ TEST_CASE("with a period, uneven blocks and workers without shards end with the 
     CHECK(run(alone, 1).parameters_digest == run(summed, 1).parameters_digest);
 }
 
+TEST_CASE("with a period, a run that is resumed ends as the one that was not interrupted") {
+    check_resumed_run(run_with_period(4), 3);
+}
+
 TEST_CASE("with a period, a wish to stop is followed when all meet, and a worker that diverges says so") {
     TrainOptions options = run_with_period(8);
     options.solver.max_iter = 100000;
@@ -84,5 +90,8 @@ TEST_CASE("with a period, a wish to stop is followed when all meet, and a worker
     CHECK_THROWS_AS(run(options, 2), ConfigError);
     options = run_with_period(2);
     options.reducer.type = kStaleServer;
-    CHECK_THROWS_AS(run(options, 2), ConfigError);
+    CHECK_THROWS_WITH(run(options, 2), Contains("/reducer/period"));
+    options = run_with_period(2);
+    options.reducer.codec.type = CodecOptions::Type::top_k;
+    CHECK_THROWS_WITH(run(options, 2), Contains("/reducer/codec"));
 }

@@ -91,7 +91,7 @@ class Transport {
     /// or another operation than the tag says, or when abort() was called.
     virtual void wait(Transfer&) = 0;
 
-    /// As wait(), for the first of several that is complete; returns its place. Returns transfers.size() when
+    /// As wait(), for the first of several of this transport that is complete; returns its place. Returns transfers.size() when
     /// interrupt() was called, here or since the last call. `awaited`: the rank that this one cannot go on without, for
     /// those who look for whoever holds up the others; -1: none, and then only the end of the group ends the wait.
     /// Throws UnavailableError where a transport waits for single transfers only.

@@ -2,6 +2,7 @@
 // The reducer of a single worker: no thread, no transport.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "firecaffe/reducer/reducer.hpp"
@@ -12,7 +13,7 @@ namespace firecaffe {
 /// were one shard, into partials[0], and is done; with one partial it has nothing to do. A worker may so bring the sum
 /// of its whole batch, or one partial per shard. The other partials hold scratch afterwards. submit() throws UsageError
 /// for no partials, null memory, a dtype other than float32 and float64, or after close(); wait() for an unknown
-/// ticket.
-std::unique_ptr<Reducer> make_local_reducer();
+/// ticket. `on_progress` is called by note_progress(), on its thread; it may not throw.
+std::unique_ptr<Reducer> make_local_reducer(std::function<void()> on_progress = {});
 
 }  // namespace firecaffe

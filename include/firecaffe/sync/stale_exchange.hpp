@@ -44,7 +44,7 @@ struct StaleNote {
 /// How far a stretch is.
 struct StaleProgress {
     std::int64_t updates = 0;  ///< of all workers
-    double loss = 0;           ///< the mean of what each worker said last
+    double loss = 0;           ///< the mean, by shards, of what each worker said last
     bool stopped = false;      ///< a worker wished so
 };
 
@@ -80,7 +80,8 @@ class StaleExchange {
 
     /// Of the present stretch, or the last. During it, of rank 0 only.
     StaleProgress progress() const;
-    /// [k]: steps that this worker began k steps ahead of the slowest, over all stretches.
+    /// [k]: steps of this worker whose values lacked k updates of the slowest other one, over all stretches; in the last
+    /// of the places, of which all workers have equally many, also those that lacked more. Not during a stretch.
     const std::vector<std::int64_t>& lags() const;
     /// Seconds that the caller waited.
     double exposed_seconds() const;

@@ -71,10 +71,10 @@ struct TrainSummary {
     double exposed_communication_seconds = 0.0;
     std::uint64_t communication_bytes = 0;  ///< that this rank has sent for its reducer
     double kept_back = 0.0;                 ///< as ReducerStatistics; 0 without a codec
-    /// With a stale server: [k] steps that were begun k steps ahead of the slowest worker, by all workers.
+    /// With a stale server: [k] steps of all workers whose parameters lacked k updates of the slowest other worker.
     std::vector<std::int64_t> lags;
-    /// With a period: how far this worker's parameters are from their mean when they are averaged, |difference| / |mean|,
-    /// as a mean over averages.
+    /// With a period: how far the workers' parameters are from their mean when they are averaged, |difference| / |mean|,
+    /// as a mean over averages and, by shards, over workers.
     double drift = 0.0;
     double data_wait_seconds = 0.0;
     std::int64_t resumed_from = -1;  ///< iteration of the checkpoint that the run went on from; -1: none

@@ -21,6 +21,7 @@ constexpr int kWordsTag = 1;
 constexpr int kMostWords = 2000;         // bytes of what a rank says when it gives up; MPI sends so little at once
 constexpr Seconds kForever{1e9};         // until the group ends
 constexpr Seconds kLinger{0.3};          // for last words to leave
+constexpr std::chrono::microseconds kPause{50};  // between questions, of who computes meanwhile
 constexpr Seconds kCancelPatience{0.1};  // for a transfer that is given up
 
 bool all_complete(std::vector<MPI_Request>& requests) noexcept {
@@ -120,9 +121,9 @@ class MpiTransport final : public Transport {
     }
 
     std::size_t wait_any(std::span<Transfer* const> transfers, Rank awaited) override {
-        const auto patience = awaited < 0 ? Seconds(kForever) : stall_;
+        const bool hurries = awaited >= 0;  // else this rank computes meanwhile, and needs its core
         std::size_t found = transfers.size();
-        const bool in_time = poll_until(patience, [&] {
+        const auto is_over = [&] {
             for (std::size_t i = 0; i < transfers.size() && found == transfers.size(); ++i) {
                 auto& ours = static_cast<MpiTransfer&>(*transfers[i]);
                 if (!ours.done) test(ours);
@@ -130,7 +131,8 @@ class MpiTransport final : public Transport {
             }
             hear();
             return found < transfers.size() || failed_ || interrupted_.exchange(false);
-        });
+        };
+        const bool in_time = hurries ? poll_until(stall_, is_over) : poll_until(Seconds(kForever), is_over, kPause);
         if (!in_time)
             fail(text("lost ", peer(awaited), ": nothing came for more than ", stall_.count(), " s (seen by ",
                       peer(rank()), ")"));

@@ -29,6 +29,11 @@ class ClockTable {
     std::int64_t of(Rank worker) const { return clocks_[at(worker)]; }
     /// Of those who work; kNobody without any.
     std::int64_t least() const { return *std::ranges::min_element(clocks_); }
+    /// Of those who work, but for `self`; kNobody without another.
+    std::int64_t least_but(Rank self) const {
+        const Rank slowest = slowest_but(self);
+        return slowest < 0 ? kNobody : of(slowest);
+    }
     /// The first of those that are furthest behind, but for `self`; -1 without another.
     Rank slowest_but(Rank self) const {
         Rank slowest = -1;

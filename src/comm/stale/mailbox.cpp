@@ -64,17 +64,23 @@ std::span<Transfer* const> Mailbox::under_way() {
     for (Rank peer = 0; peer < transport_.size(); ++peer) {
         const auto p = static_cast<std::size_t>(peer);
         if (inboxes_[p].open) list(inboxes_[p].transfer.get(), {peer, true});
-        if (!outboxes_[p].empty()) list(outboxes_[p].front().last(), {peer, false});
+        if (!outboxes_[p].empty()) list(outboxes_[p].front().next().get(), {peer, false});
     }
     return under_way_;
 }
 
 void Mailbox::completed(std::size_t place) {
     const auto [peer, arrives] = places_[place];
-    if (!arrives) return outboxes_[static_cast<std::size_t>(peer)].pop_front();
+    if (!arrives) {
+        auto& outbox = outboxes_[static_cast<std::size_t>(peer)];
+        outbox.front().next().reset();
+        if (outbox.front().next() == nullptr) outbox.pop_front();
+        return;
+    }
     Inbox& inbox = inboxes_[static_cast<std::size_t>(peer)];
-    if (inbox.in_payload || inbox.header.bytes == 0) return deliver(peer);
+    if (inbox.in_payload) return deliver(peer);
     const std::span<std::byte> room = reader_.room(peer, inbox.header);
+    if (room.empty()) return deliver(peer);
     inbox.in_payload = true;
     inbox.transfer = transport_.post_receive(peer, tag_of(inbox.count, room.size(), kPayload), room);
 }

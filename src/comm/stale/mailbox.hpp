@@ -29,7 +29,7 @@ struct MailHeader {
 class MailReader {
   public:
     virtual ~MailReader() = default;
-    /// Where the payload is to go; header.bytes long. Throws for a header that cannot be meant.
+    /// Where the payload is to go; header.bytes long, which may be none. Throws for a header that cannot be meant.
     virtual std::span<std::byte> room(Rank from, const MailHeader& header) = 0;
     /// The payload is there. False: this was the last message from that rank.
     virtual bool read(Rank from, const MailHeader& header) = 0;
@@ -66,7 +66,7 @@ class Mailbox {
     struct Letter {
         MailHeader header;
         std::unique_ptr<Transfer> head, payload;
-        Transfer* last() const { return payload != nullptr ? payload.get() : head.get(); }
+        std::unique_ptr<Transfer>& next() { return head != nullptr ? head : payload; }  // to be complete
     };
     struct Place {
         Rank peer;

@@ -11,8 +11,7 @@
 namespace firecaffe::comm {
 namespace {
 
-constexpr std::size_t kGrain = 16;      // elements: shards begin at cache lines
-constexpr std::size_t kMostLags = 256;  // places of the table of lags
+constexpr std::size_t kGrain = 16;  // elements: shards begin at cache lines
 
 StaleTerms checked(StaleTerms terms, const Transport& transport) {
     if (terms.staleness < kUnbounded)
@@ -25,6 +24,9 @@ StaleTerms checked(StaleTerms terms, const Transport& transport) {
     for (const Rank worker : terms.workers)
         if (worker < 0 || worker >= transport.size())
             throw UsageError("rank ", worker, " is to work for a stale server of ", transport.size(), " ranks");
+    if (terms.shares.size() != terms.workers.size())
+        throw UsageError("a stale server of ", terms.workers.size(), " workers with ", terms.shares.size(),
+                         " shares of the loss; give one for each");
     return terms;
 }
 
@@ -37,11 +39,11 @@ StaleRank::StaleRank(Transport& transport, StaleTerms terms, std::span<std::byte
       depth_(terms_.staleness == 0 ? 0 : 1),
       budget_(updates),
       values_(values),
-      mailbox_(transport, *this),
       clients_(static_cast<std::size_t>(transport.size())),
       clocks_(transport.size(), terms_.workers),
       answers_(static_cast<std::size_t>(terms_.servers)),
-      last_missing_(transport.size() - 1) {
+      ended_(static_cast<std::size_t>(transport.size())),
+      mailbox_(transport, *this) {
     if (values.size() != terms_.count * size_of(terms_.dtype) || updates < 1)
         throw UsageError("a stretch of ", updates, " updates of ", terms_.count, " values in ", values.size(),
                          " bytes cannot be");
@@ -56,11 +58,13 @@ StaleRank::StaleRank(Transport& transport, StaleTerms terms, std::span<std::byte
             client.answer = transport.allocate(mine.size());
         }
     }
+    ended_[static_cast<std::size_t>(self_)] = true;
     const auto workers = static_cast<std::int64_t>(terms_.workers.size());
     const auto me = std::ranges::find(terms_.workers, self_) - terms_.workers.begin();
     for (std::int64_t step = 0; step <= depth_; ++step) {
         const std::int64_t number = step * workers + me;
         turns_.push_back(number < budget_ ? number : -1);
+        if (me < workers && number < budget_) count_lag(workers > 1 ? step : 0);  // nobody's update is in the values
     }
     granted_ = std::min((depth_ + 1) * workers, budget_);
 }
@@ -109,7 +113,9 @@ void StaleRank::completed(std::size_t place) {
 }
 
 bool StaleRank::answered(std::int64_t push) const {
-    return std::ranges::all_of(answers_, [&](std::int64_t answers) { return answers > push; });
+    for (Rank server = 0; server < terms_.servers; ++server)
+        if (answers_[static_cast<std::size_t>(server)] <= push || !mailbox_.all_sent(server)) return false;
+    return true;
 }
 
 std::optional<std::int64_t> StaleRank::turn(std::int64_t step) const {
@@ -118,21 +124,37 @@ std::optional<std::int64_t> StaleRank::turn(std::int64_t step) const {
     return turns_[at];
 }
 
-bool StaleRank::is_done() const { return last_sent_ && last_missing_ == 0 && mailbox_.is_done(); }
+bool StaleRank::is_done() const { return last_sent_ && mailbox_.is_done(); }
 
 double StaleRank::loss() const {
     if (self_ != 0) return last_loss_;
-    double sum = 0;
-    for (const Client& client : clients_) sum += client.loss;
-    return sum / static_cast<double>(std::min<std::int64_t>(updates_, std::ssize(terms_.workers)));
+    double sum = 0, shares = 0;
+    for (std::size_t i = 0; i < terms_.workers.size(); ++i) {
+        const auto& loss = clients_[static_cast<std::size_t>(terms_.workers[i])].loss;
+        if (!loss) continue;
+        sum += terms_.shares[i] * *loss;
+        shares += terms_.shares[i];
+    }
+    return shares > 0 ? sum / shares : 0;
+}
+
+// Whose update a server lacks, before it may add (without staleness) or answer those that it has; -1: nobody's.
+Rank StaleRank::missing_update() const {
+    if (terms_.staleness != 0) return clocks_.slowest_but(self_);
+    for (const Rank worker : terms_.workers)
+        if (worker != self_ && clocks_.works(worker) && !waits(worker)) return worker;
+    return -1;
 }
 
 Rank StaleRank::awaited() const {
     const bool works = clocks_.works(self_);
-    const Rank slowest = clocks_.slowest_but(self_);
-    if (slowest >= 0 && (!works || clients_[static_cast<std::size_t>(self_)].reads)) return slowest;
+    const Client& own = clients_[static_cast<std::size_t>(self_)];
+    if (!works || own.waits || own.reads)
+        if (const Rank missing = missing_update(); missing >= 0) return missing;
     for (Rank server = 0; works && server < terms_.servers; ++server)
         if (server != self_ && answers_[static_cast<std::size_t>(server)] < pushes_) return server;
+    for (Rank rank = 0; rank < transport_.size(); ++rank)
+        if (!mailbox_.all_sent(rank) || (last_sent_ && !ended_[static_cast<std::size_t>(rank)])) return rank;
     return -1;
 }
 
@@ -143,8 +165,9 @@ std::span<std::byte> StaleRank::room(Rank from, const MailHeader& header) {
         return {client.update.data(), client.update.bytes()};
     }
     const bool values = header.kind == kValues || header.kind == kLast;
-    if (!values || bytes_of(values_, from).size() != header.bytes) refuse(from, header);
-    return bytes_of(values_, from);
+    const auto place = values ? bytes_of(values_, from) : std::span<std::byte>();
+    if (place.size() != header.bytes) refuse(from, header);
+    return place;
 }
 
 bool StaleRank::read(Rank from, const MailHeader& header) {
@@ -195,7 +218,6 @@ void StaleRank::take_leave(Rank worker) {
 
 // Without staleness once the updates of all who still work are there.
 void StaleRank::add_all() {
-    const auto waits = [&](Rank worker) { return clients_[static_cast<std::size_t>(worker)].waits; };
     const auto is_missing = [&](Rank worker) { return clocks_.works(worker) && !waits(worker); };
     if (terms_.staleness == 0 && std::ranges::any_of(terms_.workers, is_missing)) return;
     for (const Rank worker : terms_.workers)
@@ -208,7 +230,7 @@ void StaleRank::add(Rank worker) {
     client.waits = false;
     client.reads = true;
     clocks_.tick(worker);
-    ++updates_;
+    if (self_ == 0) ++updates_;
 }
 
 bool StaleRank::may_read(Rank worker) const {
@@ -234,7 +256,7 @@ void StaleRank::answer_all() {
 void StaleRank::answer(Rank worker) {
     Client& client = clients_[static_cast<std::size_t>(worker)];
     client.reads = false;
-    MailHeader header{.kind = kValues, .clock = clocks_.least(), .number = -1};
+    MailHeader header{.kind = kValues, .clock = clocks_.least_but(worker), .number = -1};
     if (self_ == 0 && !stopped_ && granted_ < budget_) header.number = granted_++;
     if (worker == self_) {
         std::copy_n(shard_.data(), shard_.bytes(), bytes_of(values_, self_).data());
@@ -246,21 +268,21 @@ void StaleRank::answer(Rank worker) {
 
 void StaleRank::take_values(Rank server, const MailHeader& header) {
     const std::int64_t step = ++answers_[static_cast<std::size_t>(server)] + depth_;
-    const std::int64_t lag = step - header.clock;
+    const std::int64_t lag = std::max<std::int64_t>(step - header.clock, 0);
     if (terms_.staleness != kUnbounded && lag > terms_.staleness)
         throw InternalError("rank ", self_, " was to begin step ", step, " while the slowest had made ", header.clock,
                             ", but the staleness is ", terms_.staleness);
     if (server != 0) return;
-    const auto place = std::min(static_cast<std::size_t>(lag), kMostLags - 1);
-    if (header.number >= 0) {
-        if (lags_.size() <= place) lags_.resize(place + 1);
-        ++lags_[place];
-    }
+    if (header.number >= 0) count_lag(lag);
     turns_.push_back(header.number);
 }
 
+void StaleRank::count_lag(std::int64_t lag) {
+    ++lags_[std::min(static_cast<std::size_t>(lag), kMostLags - 1)];
+}
+
 bool StaleRank::take_last(Rank server, const MailHeader& header) {
-    --last_missing_;
+    ended_[static_cast<std::size_t>(server)] = true;
     if (server != 0) return false;
     updates_ = header.number;
     last_loss_ = header.value;

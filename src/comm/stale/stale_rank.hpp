@@ -31,12 +31,14 @@
 namespace firecaffe::comm {
 
 inline constexpr std::int64_t kUnbounded = -1;
+inline constexpr std::size_t kMostLags = 256;  // places of the table of lags
 
 /// Must be equal on all ranks.
 struct StaleTerms {
     std::int64_t staleness = 0;  ///< s; kUnbounded: nobody waits for anybody
     int servers = 1;             ///< ranks 0 .. servers - 1
     std::vector<Rank> workers;   ///< who brings updates
+    std::vector<double> shares;  ///< of the loss, by worker; they need not add up to anything
     DType dtype = DType::float32;
     std::size_t count = 0;  ///< values
 };
@@ -67,23 +69,24 @@ class StaleRank final : private MailReader {
     void completed(std::size_t place);
 
     std::int64_t depth() const { return depth_; }
-    /// All servers have answered the update of this number, from 0.
+    /// All servers have answered the update of this number, from 0, and no transfer of updates is under way.
     bool answered(std::int64_t push) const;
     /// The number, among those of all workers, of this worker's step `step`, once it is known: of the first depth() + 1
     /// from the beginning, else when step - depth() - 1 is answered. None: it is not to be made.
     std::optional<std::int64_t> turn(std::int64_t step) const;
     /// All workers have left, `values` are the last ones, and everything is sent.
     bool is_done() const;
-    /// The rank that keeps this one from going on, if it cannot; -1: nobody in particular.
+    /// The rank that keeps this one from going on, if it cannot; -1: none does, and the next move is this one's.
     Rank awaited() const;
 
     std::int64_t pushes() const { return pushes_; }
-    /// After the end on all ranks, before it on rank 0: updates so far, the mean of the workers' last losses, and
-    /// whether somebody wished to stop.
+    /// After the end on all ranks, before it on rank 0: updates so far, the mean, by shares, of the last losses of those
+    /// workers who have named one, and whether somebody wished to stop.
     std::int64_t updates() const { return updates_; }
     double loss() const;
     bool stopped() const { return stopped_; }
-    /// How many steps this worker began so many steps ahead of the slowest; more than the last place in the last.
+    /// [k], of kMostLags: steps of this worker whose values lacked k updates of the slowest other one, and in the last
+    /// place more. What others have brought since the servers answered is in no values, so it does not count.
     const std::vector<std::int64_t>& lags() const { return lags_; }
 
   private:
@@ -108,6 +111,9 @@ class StaleRank final : private MailReader {
     bool may_read(Rank worker) const;
     void answer(Rank worker);
     void answer_all();
+    void count_lag(std::int64_t lag);
+    bool waits(Rank worker) const { return clients_[static_cast<std::size_t>(worker)].waits; }
+    Rank missing_update() const;
     [[noreturn]] void refuse(Rank from, const MailHeader& header) const;
 
     Transport& transport_;
@@ -115,7 +121,6 @@ class StaleRank final : private MailReader {
     const Rank self_;
     const std::int64_t depth_, budget_;
     const std::span<std::byte> values_;
-    Mailbox mailbox_;
 
     // As a server.
     struct Client {
@@ -123,7 +128,7 @@ class StaleRank final : private MailReader {
         const std::byte* bytes = nullptr;  // of the update
         bool waits = false;                // an update is there and not added yet
         bool reads = false;                // an answer is due
-        double loss = 0;
+        std::optional<double> loss;        // the last one
     };
     Memory<Cpu> shard_;
     std::vector<Client> clients_;  // by rank
@@ -135,12 +140,14 @@ class StaleRank final : private MailReader {
     std::int64_t pushes_ = 0;
     std::vector<std::int64_t> answers_;  // by server
     std::vector<std::int64_t> turns_;    // by own step: its number among all; -1: not to be made
-    std::vector<std::int64_t> lags_;
+    std::vector<std::int64_t> lags_ = std::vector<std::int64_t>(kMostLags);
 
-    std::int64_t updates_ = 0;
+    std::int64_t updates_ = 0;  // counted by rank 0, which tells the others at the end
     double last_loss_ = 0;
     bool stopped_ = false;
-    int last_missing_ = 0;  // ranks whose last message has not come
+    std::vector<bool> ended_;  // by rank: its last message has come
+
+    Mailbox mailbox_;  // the last member: it ends before the memory that its transfers use
 };
 
 }  // namespace firecaffe::comm

@@ -149,7 +149,10 @@ bool DataPlane::prepare_to_sleep() {
 void DataPlane::take_events(std::span<const epoll_event> events) {
     for (const epoll_event& event : events) {
         auto* link = static_cast<Link*>(event.data.ptr);
-        if (link == nullptr) continue;
+        if (link == nullptr) {
+            nudged_ = take_nudge() || nudged_;
+            continue;
+        }
         link->notice();
         advance(*link, kDriveBudget);
     }
@@ -205,7 +208,7 @@ std::size_t DataPlane::wait_any(std::span<Transfer* const> transfers, Rank await
     bool nudged = false;
     while (!verdict_.is_set()) {
         for (found = 0; found < transfers.size() && !ours(found).done;) ++found;
-        nudged = found == transfers.size() && take_nudge();
+        nudged = found == transfers.size() && std::exchange(nudged_, false);
         if (found < transfers.size() || nudged) break;
         handle_events(kLongestSleepMilliseconds, lock);
     }

@@ -99,9 +99,10 @@ class DataPlane {
     UniqueFd epoll_, interrupt_, nudge_;
     const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(DataTransfer));
 
-    std::mutex mutex_;  // links_, transfers, caller_drives_
+    std::mutex mutex_;  // links_, transfers, and the flags below
     std::vector<std::unique_ptr<Link>> links_;
     bool caller_drives_ = false, closed_ = false;
+    bool nudged_ = false;  // and no wait_any() has ended for it yet
 
     std::atomic<int> outstanding_{0};
     std::atomic<std::uint64_t> progress_{0}, bytes_sent_{0};

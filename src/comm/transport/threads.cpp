@@ -143,6 +143,8 @@ class Group {
                 show_sign(self);
                 return found;
             }
+            for (std::size_t i = 0; i < count && failure_.empty(); ++i)
+                if (member(at(i).peer()).closed) fail(text(info(at(i).peer()), " has closed its transport"));
             if (failure_.empty() && awaited >= 0) {
                 const Rank suspect = end_of_chain(awaited);
                 const auto deadline = std::max(since, last_sign(suspect)) + deadline_;
