@@ -54,8 +54,9 @@ std::string result_text(const TrainSummary& s) {
             fmt::format("codec:     {:.1f} MB sent by rank 0; {:.1f} % of a gradient was kept back for the next one\n",
                         1e-6 * static_cast<double>(s.communication_bytes), 100 * s.kept_back);
     if (!s.lags.empty())
-        out += fmt::format("staleness: the parameters of a step lacked at most {} updates of the slowest other worker\n",
-                           s.lags.size() - 1);
+        out +=
+            fmt::format("staleness: the parameters of a step lacked at most {} updates of the slowest other worker\n",
+                        s.lags.size() - 1);
     if (s.drift > 0)
         out += fmt::format("drift:     {:.3f} % of the parameters' size between a worker and the mean, when averaged\n",
                            100 * s.drift);

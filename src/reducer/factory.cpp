@@ -74,8 +74,9 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
 std::unique_ptr<Reducer> make_beside_stale_server(const ReducerOptions& options, TransportPointer transport,
                                                   int shards) {
     if (options.wire != comm::WireType::same || options.codec.type != CodecOptions::Type::none)
-        throw ConfigError("/reducer: 'stale_server' sends updates and parameters as they are; leave wire 'same' and codec "
-                          "'none', or use a scheme that sums gradients");
+        throw ConfigError(
+            "/reducer: 'stale_server' sends updates and parameters as they are; leave wire 'same' and codec "
+            "'none', or use a scheme that sums gradients");
     ReducerOptions sums = options;
     sums.type = "pipelined_tree";
     return make_scheme(sums, std::move(transport), shards);

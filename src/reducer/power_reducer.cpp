@@ -188,7 +188,8 @@ std::unique_ptr<Reducer> make_power_reducer(std::shared_ptr<comm::Transport> tra
     require_fit(transport, factors);
     if (rank < 1) throw UsageError("power_sgd with factors of ", rank, " columns; give at least 1");
     for (const int inputs : factors.inputs)
-        if (inputs != 1) throw UsageError("power_sgd: the plan for factors wants ", inputs, " partial sums of a rank, not 1");
+        if (inputs != 1)
+            throw UsageError("power_sgd: the plan for factors wants ", inputs, " partial sums of a rank, not 1");
     return std::make_unique<BackgroundReducer>(std::make_unique<PowerReducer>(
         std::move(transport), std::move(plan), std::move(factors), static_cast<std::size_t>(rank), options));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Workers that update parameters by themselves, and average them now and then (local SGD; Stich, "Local SGD converges fast
-// and communicates little", 2019).
+// Workers that update parameters by themselves, and average them now and then (local SGD; Stich, "Local SGD converges
+// fast and communicates little", 2019).
 #include <algorithm>
 #include <cmath>
 
@@ -16,13 +16,15 @@ void check_own_updates(const TrainOptions& options, const ArenaLayout& layout) {
     if (stale && reducer.period != 1)
         throw ConfigError("/reducer/period: with a stale server workers update by themselves anyway; leave 1");
     if (stale && reducer.updates == StaleUpdates::sum && layout.statistics_count() > 0)
-        throw ConfigError("/reducer/updates: the net measures statistics (batch norm), whose changes make no sense as a "
-                          "sum over workers; use 'mean'");
+        throw ConfigError(
+            "/reducer/updates: the net measures statistics (batch norm), whose changes make no sense as a "
+            "sum over workers; use 'mean'");
     const bool rounds = reducer.wire != comm::WireType::same || reducer.codec.type != CodecOptions::Type::none;
     if (reducer.period > 1 && rounds)
-        throw ConfigError("/reducer/", reducer.wire != comm::WireType::same ? "wire" : "codec",
-                          ": with a period parameters are averaged, as they are, and no gradients; leave wire 'same' and "
-                          "codec 'none', or period 1");
+        throw ConfigError(
+            "/reducer/", reducer.wire != comm::WireType::same ? "wire" : "codec",
+            ": with a period parameters are averaged, as they are, and no gradients; leave wire 'same' and "
+            "codec 'none', or period 1");
 }
 
 /// After compute(): an update from this worker's gradients alone.

@@ -47,8 +47,7 @@ void Trainer<T, Device>::State::stale_stretch() {
         ++version;
         if (rank() == 0) look_on();
     }
-    while (block.empty() && iteration < to &&
-           stale->wait_for((next_multiple(options.solver.display) - from) * workers))
+    while (block.empty() && iteration < to && stale->wait_for((next_multiple(options.solver.display) - from) * workers))
         look_on();
     const StaleProgress end = stale->finish(parameters.values());
     ++version;

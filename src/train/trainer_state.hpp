@@ -46,8 +46,8 @@ struct Trainer<T, Device>::State {
     Arena<T, Device> parameters;
     std::uint64_t version = 1;
     std::unique_ptr<Optimizer<T, Device>> optimizer;
-    /// Where a worker makes updates by itself: what `exchange` then sums its own shards with, and the stale server. Without
-    /// the latter, parameters are averaged now and then.
+    /// Where a worker makes updates by itself: what `exchange` then sums its own shards with, and the stale server.
+    /// Without the latter, parameters are averaged now and then.
     std::unique_ptr<Reducer> own_sums;
     std::unique_ptr<StaleExchange<T, Device>> stale;
     std::unique_ptr<GradientExchange<T, Device>> exchange;
@@ -56,7 +56,8 @@ struct Trainer<T, Device>::State {
 
     std::int64_t iteration = 0;  ///< updates done
     std::int64_t first_iteration = 0;
-    std::int64_t clock = 0;  ///< steps made by this worker, which its samples follow: the iteration, but for stale servers
+    /// Steps made by this worker, which its samples follow: the iteration, but for stale servers.
+    std::int64_t clock = 0;
     std::int64_t first_clock = 0;
     std::int64_t resumed_from = -1;
     std::string last_checkpoint;
@@ -72,7 +73,7 @@ struct Trainer<T, Device>::State {
     struct {
         std::int64_t iteration = 0;
         double seconds = 0, data = 0, exchange = 0;
-    } reported;  ///< where the last report ended
+    } reported;                                   ///< where the last report ended
     std::function<void(int, int)> compute_shard;  ///< kept, so that a step allocates nothing
 
     State(const TrainOptions& o, TrainEnvironment<T, Device> e, int math_threads)

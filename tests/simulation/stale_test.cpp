@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stale server in a simulated cluster: workers of different speed over links of different speed, from a seed. Nobody
-// begins a step further ahead of the slowest than the bound allows, no update is lost or added twice, and all end with
-// the same values. One seed again: FIRECAFFE_SIMULATION_FIRST=4711 FIRECAFFE_SIMULATION_SEEDS=1 test_simulation "[stale]"
+// The stale server in a simulated cluster: workers of different speed over links of different speed, from a seed.
+// Nobody begins a step further ahead of the slowest than the bound allows, no update is lost or added twice, and all
+// end with the same values. One seed again: FIRECAFFE_SIMULATION_FIRST=4711 FIRECAFFE_SIMULATION_SEEDS=1
+// test_simulation "[stale]"
 #include "catch.hpp"
 
 #include <algorithm>
@@ -34,8 +35,8 @@ struct Job {
     std::int64_t budget = 1;
     std::vector<double> step_seconds;  // per rank
     StreamOptions link;
-    std::vector<double> slower;        // per link: how much
-    std::int64_t stop_at = -1;         // the first worker's step at which it wishes to stop
+    std::vector<double> slower;  // per link: how much
+    std::int64_t stop_at = -1;   // the first worker's step at which it wishes to stop
 };
 
 Job make_job(std::uint64_t seed) {
@@ -52,8 +53,7 @@ Job make_job(std::uint64_t seed) {
     job.terms.dtype = dice.chance(0.25) ? DType::float64 : DType::float32;
     job.terms.count = static_cast<std::size_t>(dice.chance(0.1) ? dice.below(3) : dice.between(1, 200));
     job.budget = dice.between(1, 60);
-    for (int rank = 0; rank < job.ranks; ++rank)
-        job.step_seconds.push_back(dice.spread(1e-4, 1e-2));
+    for (int rank = 0; rank < job.ranks; ++rank) job.step_seconds.push_back(dice.spread(1e-4, 1e-2));
     job.link = {.latency_seconds = dice.spread(1e-5, 1e-2),
                 .jitter_seconds = dice.spread(1e-6, 1e-2),
                 .window = static_cast<std::size_t>(dice.between(64, 4096))};
@@ -70,7 +70,11 @@ template <class T>
 class Member final : private Actor {
   public:
     Member(World& world, const Job& job, SimulatedTransport& transport, VirtualTime& time)
-        : world_(world), job_(job), transport_(transport), time_(time), values_(job.terms.count, T{1}),
+        : world_(world),
+          job_(job),
+          transport_(transport),
+          time_(time),
+          values_(job.terms.count, T{1}),
           update_(job.terms.count),
           rank_(transport, job.terms, std::as_writable_bytes(std::span(values_)), job.budget) {
         transport.on_change([this] { go_on(); });
@@ -110,7 +114,8 @@ class Member final : private Actor {
             if (computed_ && rank_.answered(step_ - 1)) {
                 std::fill(update_.begin(), update_.end(), static_cast<T>(1 + transport_.rank()));
                 rank_.push(std::as_bytes(std::span(update_)),
-                           {.loss = 1.0 + transport_.rank(), .stop = job_.stop_at == step_ && transport_.rank() == job_.terms.workers[0]});
+                           {.loss = 1.0 + transport_.rank(),
+                            .stop = job_.stop_at == step_ && transport_.rank() == job_.terms.workers[0]});
                 computed_ = false;
                 pushed_ = true;
                 pump();
@@ -171,8 +176,7 @@ Outcome run(const Job& job) {
     std::vector<std::unique_ptr<Member<T>>> members;
     for (Rank rank = 0; rank < job.ranks; ++rank)
         members.push_back(std::make_unique<Member<T>>(world, job, cluster.transport(rank), cluster.time()));
-    for (auto& member : members)
-        world.pushes.push_back([&m = *member] { return m.works() ? m.rank().pushes() : -1; });
+    for (auto& member : members) world.pushes.push_back([&m = *member] { return m.works() ? m.rank().pushes() : -1; });
     for (auto& member : members) member->start();
     const auto done = [&] { return std::ranges::all_of(members, [](auto& m) { return m->rank().is_done(); }); };
     while (!done()) {
@@ -223,8 +227,8 @@ TEST_CASE("4000 random runs with a stale server keep its bound and lose no updat
     std::int64_t bounds_reached = 0;
     for (std::uint64_t seed = first; seed < first + count; ++seed) {
         const Job job = make_job(seed);
-        CAPTURE(seed, job.ranks, job.terms.staleness, job.terms.servers, job.terms.workers, job.terms.count,
-                job.budget, job.stop_at);
+        CAPTURE(seed, job.ranks, job.terms.staleness, job.terms.servers, job.terms.workers, job.terms.count, job.budget,
+                job.stop_at);
         const Outcome outcome = run(job);
         bounds_reached += outcome.greatest_lag == job.terms.staleness && job.terms.staleness > 1 ? 1 : 0;
         if (seed % 50 == 0) REQUIRE(run(job).trace == outcome.trace);
@@ -236,7 +240,12 @@ TEST_CASE("4000 random runs with a stale server keep its bound and lose no updat
 TEST_CASE("with a greater staleness the quick workers do more of the work, and all are done sooner", "[stale]") {
     Job job;
     job.ranks = 5;  // rank 0 only serves
-    job.terms = {.staleness = 0, .servers = 1, .workers = {1, 2, 3, 4}, .shares = {1, 1, 1, 1}, .dtype = DType::float32, .count = 100};
+    job.terms = {.staleness = 0,
+                 .servers = 1,
+                 .workers = {1, 2, 3, 4},
+                 .shares = {1, 1, 1, 1},
+                 .dtype = DType::float32,
+                 .count = 100};
     job.budget = 200;
     job.step_seconds = {0, 0.01, 0.01, 0.01, 0.03};
     std::vector<double> seconds;
@@ -254,6 +263,6 @@ TEST_CASE("with a greater staleness the quick workers do more of the work, and a
     }
     CAPTURE(seconds);
     for (std::size_t i = 1; i < seconds.size(); ++i) CHECK(seconds[i] < seconds[i - 1]);
-    CHECK(seconds[0] > 50 * 0.03);             // 50 steps of the slowest
+    CHECK(seconds[0] > 50 * 0.03);                              // 50 steps of the slowest
     CHECK(seconds.back() < 1.1 * 200 / (3 / 0.01 + 1 / 0.03));  // each at its own pace
 }

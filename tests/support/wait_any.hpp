@@ -23,7 +23,8 @@ inline void play_wait_any(comm::Transport& transport) {
     std::byte from_1{}, from_2{}, word{7};
     const auto one = [](std::byte& b) { return std::span(&b, 1); };
     if (transport.rank() == 0) {
-        const auto first = transport.post_receive(1, tag, one(from_1)), second = transport.post_receive(2, tag, one(from_2));
+        const auto first = transport.post_receive(1, tag, one(from_1)),
+                   second = transport.post_receive(2, tag, one(from_2));
         const std::array both{first.get(), second.get()};
         require(transport.wait_any(both, 1) == 1 && from_2 == std::byte{7}, "rank 2 was the only one that had sent");
         const std::array rest{first.get()};

@@ -123,7 +123,8 @@ TEST_CASE("a worker that diverges, and options that cannot be meant, end the run
     CHECK_THROWS_AS(run(options, 2), ConfigError);
     options = stale_run(1);
     options.reducer.updates = StaleUpdates::sum;
-    options.net = NetBuilder("measured").batch_norm("norm").inner_product("ip", {.num_output = 4}).softmax_with_loss().build();
+    options.net =
+        NetBuilder("measured").batch_norm("norm").inner_product("ip", {.num_output = 4}).softmax_with_loss().build();
     CHECK_THROWS_WITH(run(options, 2), Contains("/reducer/updates"));
 }
 

@@ -42,7 +42,8 @@ class Codec {
     virtual void add(std::span<const std::byte> message, std::span<float> sums) const = 0;
 };
 
-/// The codec that the options name; null for none, and for power_sgd, which is a reducer (power_reducer.hpp). Throws ConfigError for a density outside of (0, 1].
+/// The codec that the options name; null for none, and for power_sgd, which is a reducer (power_reducer.hpp). Throws
+/// ConfigError for a density outside of (0, 1].
 std::unique_ptr<Codec> make_codec(const CodecOptions& options);
 
 /// Requests that must be exact, and those in double, go through `plan` as in make_planned_reducer; the others through

@@ -15,12 +15,12 @@ namespace firecaffe {
 struct CodecOptions {
     enum class Type { none, top_k, one_bit, power_sgd };
     Type type = Type::none;
-    double density = 0.01;  ///< of top_k: the share of values that is sent
+    double density = 0.01;                ///< of top_k: the share of values that is sent
     std::int64_t approximation_rank = 2;  ///< of power_sgd: columns of the factors that stand for a matrix
 };
 
-/// What a stale server makes of the updates of its workers: their mean, weighted by what they computed, or their sum, as
-/// PMLS-Caffe does, for which the rate must be smaller.
+/// What a stale server makes of the updates of its workers: their mean, weighted by what they computed, or their sum,
+/// as PMLS-Caffe does, for which the rate must be smaller.
 enum class StaleUpdates { mean, sum };
 
 /// ReducerOptions::type of the parameter server that may lag behind (sync/stale_exchange.hpp).
@@ -29,10 +29,11 @@ inline constexpr const char* kStaleServer = "stale_server";
 struct ReducerOptions {
     /// auto, local, a scheme (docs/algorithms.md), stale_server, mpi, or the name of a registered reducer
     std::string type = "auto";
-    std::int64_t servers = 0;  ///< of sharded_server and stale_server: workers that also serve; 0: every worker
+    std::int64_t servers = 0;    ///< of sharded_server and stale_server: workers that also serve; 0: every worker
     std::int64_t staleness = 0;  ///< of stale_server: steps that a worker may be ahead of the slowest; -1: any number
     StaleUpdates updates = StaleUpdates::mean;  ///< of stale_server
-    /// Updates that each worker makes by itself before the parameters are averaged (local SGD); 1: gradients are summed.
+    /// Updates that each worker makes by itself before the parameters are averaged (local SGD); 1: gradients are
+    /// summed.
     std::int64_t period = 1;
     /// Of two_level: neighbouring ranks that share a host; 0: as the hosts' names say.
     std::int64_t ranks_per_host = 0;

@@ -85,7 +85,9 @@ std::span<std::byte> StaleRank::bytes_of(std::span<std::byte> all, Rank server) 
     return all.subspan(of.first * size, of.count * size);
 }
 
-void StaleRank::open() { mailbox_.open(); }
+void StaleRank::open() {
+    mailbox_.open();
+}
 
 void StaleRank::push(std::span<const std::byte> update, Note note) {
     const MailHeader header{.kind = kPush, .flag = note.stop ? 1u : 0u, .clock = pushes_, .value = note.loss};
@@ -124,7 +126,9 @@ std::optional<std::int64_t> StaleRank::turn(std::int64_t step) const {
     return turns_[at];
 }
 
-bool StaleRank::is_done() const { return last_sent_ && mailbox_.is_done(); }
+bool StaleRank::is_done() const {
+    return last_sent_ && mailbox_.is_done();
+}
 
 double StaleRank::loss() const {
     if (self_ != 0) return last_loss_;

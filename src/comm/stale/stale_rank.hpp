@@ -80,8 +80,8 @@ class StaleRank final : private MailReader {
     Rank awaited() const;
 
     std::int64_t pushes() const { return pushes_; }
-    /// After the end on all ranks, before it on rank 0: updates so far, the mean, by shares, of the last losses of those
-    /// workers who have named one, and whether somebody wished to stop.
+    /// After the end on all ranks, before it on rank 0: updates so far, the mean, by shares, of the last losses of
+    /// those workers who have named one, and whether somebody wished to stop.
     std::int64_t updates() const { return updates_; }
     double loss() const;
     bool stopped() const { return stopped_; }
