@@ -29,6 +29,7 @@ target_sources(firecaffe PRIVATE
   ${dir}/transport/shared_link.cpp
   ${dir}/transport/shared_memory.cpp
   ${dir}/transport/socket.cpp
+  ${dir}/transport/rate_limit.cpp
   ${dir}/transport/socket_link.cpp
   ${dir}/transport/tls_stream.cpp
   ${dir}/transport/watch.cpp)

@@ -40,8 +40,10 @@ DataTransfer::~DataTransfer() {
     plane.forget(*this);
 }
 
-DataPlane::DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, const VerdictCell& verdict, Hooks hooks)
+DataPlane::DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, RateLimit* limit, const VerdictCell& verdict,
+                     Hooks hooks)
     : self_(self),
+      limit_(limit),
       verdict_(verdict),
       hooks_(std::move(hooks)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
@@ -53,7 +55,8 @@ DataPlane::DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, const 
     event.data.ptr = nullptr;
     const bool made = epoll_ && interrupt_ && nudge_ &&
                       ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, interrupt_.get(), &event) == 0 &&
-                      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, nudge_.get(), &event) == 0;
+                      ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, nudge_.get(), &event) == 0 &&
+                      (limit == nullptr || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, limit->fd(), &event) == 0);
     if (!made)
         throw UnavailableError("cannot make the descriptors of the transport: ", error_text(errno),
                                "; check ulimit -n");
@@ -151,6 +154,7 @@ void DataPlane::take_events(std::span<const epoll_event> events) {
         auto* link = static_cast<Link*>(event.data.ptr);
         if (link == nullptr) {
             nudged_ = take_nudge() || nudged_;
+            if (limit_ != nullptr) limit_->look();  // the links that it lets move are found when events are registered
             continue;
         }
         link->notice();

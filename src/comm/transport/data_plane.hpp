@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "comm/transport/link.hpp"
+#include "comm/transport/rate_limit.hpp"
 #include "comm/transport/socket.hpp"
 #include "comm/transport/watch.hpp"
 
@@ -44,8 +45,10 @@ class DataPlane {
         std::function<void()> busy;                          ///< transfers are under way and nobody may be driving
     };
 
-    /// `links[r]`: the connection to rank r; null for this rank.
-    DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, const VerdictCell& verdict, Hooks hooks);
+    /// `links[r]`: the connection to rank r; null for this rank. `limit`: what the links share, and outlives this; may be
+    /// null.
+    DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, RateLimit* limit, const VerdictCell& verdict,
+              Hooks hooks);
     ~DataPlane();
 
     std::unique_ptr<Transfer> post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes);
@@ -94,6 +97,7 @@ class DataPlane {
     [[noreturn]] void throw_verdict(const OperationTag& tag) const;
 
     const Rank self_;
+    RateLimit* const limit_;
     const VerdictCell& verdict_;
     const Hooks hooks_;
     UniqueFd epoll_, interrupt_, nudge_;

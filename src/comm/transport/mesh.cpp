@@ -13,7 +13,7 @@ namespace firecaffe::comm {
 
 namespace {
 
-std::vector<std::unique_ptr<Link>> make_links(Mesh& mesh, const RegionTable& regions) {
+std::vector<std::unique_ptr<Link>> make_links(Mesh& mesh, const RegionTable& regions, RateLimit* limit) {
     std::vector<std::unique_ptr<Link>> links(mesh.peers.size());
     for (std::size_t i = 0; i < links.size(); ++i) {
         const Rank peer = static_cast<Rank>(i);
@@ -21,7 +21,7 @@ std::vector<std::unique_ptr<Link>> make_links(Mesh& mesh, const RegionTable& reg
         if (i < mesh.shared.size() && mesh.shared[i].socket)
             links[i] = std::make_unique<SharedLink>(mesh.rank, peer, std::move(mesh.shared[i]), regions);
         else
-            links[i] = std::make_unique<SocketLink>(peer, std::move(mesh.data[i]));
+            links[i] = std::make_unique<SocketLink>(peer, std::move(mesh.data[i]), limit);
     }
     return links;
 }
@@ -32,7 +32,8 @@ class MeshTransport final : public Transport {
         : rank_(mesh.rank),
           peers_(mesh.peers),
           shares_memory_(std::ranges::any_of(mesh.shared, [](const SharedEnds& ends) { return bool(ends.socket); })),
-          data_(mesh.rank, make_links(mesh, *regions_), verdict_,
+          limit_(mesh.bytes_per_second > 0 ? std::make_unique<RateLimit>(mesh.bytes_per_second) : nullptr),
+          data_(mesh.rank, make_links(mesh, *regions_, limit_.get()), limit_.get(), verdict_,
                 {[this](Rank rank, const LinkFault& fault) { control_.broken(rank, fault); },
                  [this](const std::string& reason) { control_.abort(reason); }, [this] { control_.busy(); }}),
           control_(mesh.rank, std::move(mesh.peers), std::move(mesh.control), mesh.deadline_seconds, mesh.stall_seconds,
@@ -106,6 +107,7 @@ class MeshTransport final : public Transport {
     const bool shares_memory_;
     const std::shared_ptr<RegionTable> regions_ = std::make_shared<RegionTable>();
     VerdictCell verdict_;
+    const std::unique_ptr<RateLimit> limit_;
     DataPlane data_;
     ControlPlane control_;
     bool closed_ = false;

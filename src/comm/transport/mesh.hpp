@@ -19,6 +19,7 @@ struct Mesh {
     std::vector<Connection> data;    ///< by rank; empty for this rank, and for those that memory is shared with
     std::vector<SharedEnds> shared;  ///< by rank; without a socket where `data` has one. May be shorter, or empty
     std::vector<Channel> control;    ///< by rank: rank 0 has one to each other rank, the others have one to rank 0
+    double bytes_per_second = 0.0;   ///< of the connections together, each way; 0: as many as there are
     double deadline_seconds = 10.0;
     double stall_seconds = 120.0;
 };

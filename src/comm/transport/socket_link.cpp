@@ -3,12 +3,21 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
+#include <limits>
+
 namespace firecaffe::comm {
+namespace {
+
+constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
 
 std::uint32_t SocketLink::wanted_events() const {
     if (broken()) return 0;
-    return (receiver_.empty() ? 0u : static_cast<std::uint32_t>(EPOLLIN)) |
-           (sender_.empty() ? 0u : static_cast<std::uint32_t>(EPOLLOUT));
+    const bool reads = !receiver_.empty() && allowance(RateLimit::kIn) > 0;
+    const bool writes = !sender_.empty() && allowance(RateLimit::kOut) > 0;
+    return (reads ? static_cast<std::uint32_t>(EPOLLIN) : 0u) | (writes ? static_cast<std::uint32_t>(EPOLLOUT) : 0u);
 }
 
 std::optional<LinkFault> SocketLink::move(std::size_t budget, Traffic& moved) {
@@ -16,16 +25,29 @@ std::optional<LinkFault> SocketLink::move(std::size_t budget, Traffic& moved) {
     return send_some(budget, moved.out);
 }
 
+std::size_t SocketLink::allowance(RateLimit::Way way) const {
+    return limit_ == nullptr ? kUnlimited : limit_->allowance(way);
+}
+
+// Returns the bytes of frames that have moved.
+std::size_t SocketLink::count(RateLimit::Way way, const Connection::Moved& step, std::uint64_t& bytes) {
+    bytes += step.wire;
+    if (limit_ != nullptr) limit_->moved(way, step.wire);
+    return step.bytes;
+}
+
 std::optional<LinkFault> SocketLink::send_some(std::size_t budget, std::uint64_t& bytes) {
     std::size_t moved = 0;
     while (!sender_.empty() && moved < budget) {
+        const std::size_t most = allowance(RateLimit::kOut);
+        if (most == 0) break;
         const auto [header, payload] = sender_.rest();
-        const auto step = connection_.send(header, payload);
-        bytes += step.wire;
+        const auto step = connection_.send(header, payload.first(std::min(most, payload.size())));
+        const std::size_t sent = count(RateLimit::kOut, step, bytes);
         if (step.over) return fault(step);
-        if (step.bytes == 0) break;
-        moved += step.bytes;
-        sender_.wrote(step.bytes);
+        if (sent == 0) break;
+        moved += sent;
+        sender_.wrote(sent);
     }
     return std::nullopt;
 }
@@ -33,13 +55,15 @@ std::optional<LinkFault> SocketLink::send_some(std::size_t budget, std::uint64_t
 std::optional<LinkFault> SocketLink::receive_some(std::size_t budget, std::uint64_t& bytes) {
     std::size_t moved = 0;
     while (!receiver_.empty() && moved < budget) {
+        const std::size_t most = allowance(RateLimit::kIn);
+        if (most == 0) break;
         const auto [header, payload] = receiver_.rest();
-        const auto step = connection_.receive(header, payload);
-        bytes += step.wire;
+        const auto step = connection_.receive(header, payload.first(std::min(most, payload.size())));
+        const std::size_t received = count(RateLimit::kIn, step, bytes);
         if (step.over) return fault(step);
-        if (step.bytes == 0) break;
-        moved += step.bytes;
-        if (auto wrong = receiver_.read(step.bytes)) return wrong;
+        if (received == 0) break;
+        moved += received;
+        if (auto wrong = receiver_.read(received)) return wrong;
     }
     return std::nullopt;
 }
