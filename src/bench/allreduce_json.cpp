@@ -67,7 +67,7 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
                 {"warmup_iters", options.warm_up},
                 {"check", options.checks},
                 {"transport", kTransports[static_cast<std::size_t>(options.reducer.transport)]},
-                {"encryption", comm::kEncryptionNames[static_cast<std::size_t>(options.reducer.encryption)]},
+                {"encryption", to_string(options.reducer.encryption)},
                 {"wire", comm::kWireTypeNames[static_cast<std::size_t>(options.reducer.wire)]},
                 {"average", kRankTimes[static_cast<std::size_t>(options.time)]}}},
               {"network", network_json(report, options.predict)},

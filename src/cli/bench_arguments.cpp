@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "cli/inspection.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
@@ -62,23 +63,16 @@ std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerR
     return chosen;
 }
 
-comm::TransportKind parse_transport(const std::string& word) {
-    if (word == "auto") return comm::TransportKind::automatic;
-    if (word == "tcp") return comm::TransportKind::tcp;
-    if (word == "shared_memory") return comm::TransportKind::shared_memory;
-    throw UsageError("--transport ", word, ": there is none of this name; use auto, tcp or shared_memory");
-}
+constexpr const char* kTransportNames[] = {"auto", "tcp", "shared_memory"};  // by TransportKind
 
-comm::Encryption parse_encryption(const std::string& word) {
-    for (std::size_t i = 0; i < std::size(comm::kEncryptionNames); ++i)
-        if (word == comm::kEncryptionNames[i]) return static_cast<comm::Encryption>(i);
-    throw UsageError("--encryption ", word, ": there is none of this name; use none or tls");
-}
-
-comm::WireType parse_wire(const std::string& word) {
-    for (std::size_t i = 0; i < std::size(comm::kWireTypeNames); ++i)
-        if (word == comm::kWireTypeNames[i]) return static_cast<comm::WireType>(i);
-    throw UsageError("--wire ", word, ": there is none of this name; use same, bfloat16 or float16");
+/// The value of an enumeration whose names these are. Throws UsageError.
+template <class Enum>
+Enum parse(const char* option, const std::string& word, std::span<const char* const> names) {
+    const auto found = std::ranges::find(names, word);
+    if (found == names.end())
+        throw UsageError(option, " ", word, ": there is none of this name; use ",
+                         fmt::format("{}", fmt::join(names.first(names.size() - 1), ", ")), " or ", names.back());
+    return static_cast<Enum>(found - names.begin());
 }
 
 }  // namespace
@@ -106,9 +100,9 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
 }
 
 void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, int workers) {
-    a.reducer.transport = parse_transport(a.transport);
-    a.reducer.encryption = parse_encryption(a.encryption);
-    a.reducer.wire = parse_wire(a.wire);
+    a.reducer.transport = parse<comm::TransportKind>("--transport", a.transport, kTransportNames);
+    a.reducer.encryption = parse<comm::Encryption>("--encryption", a.encryption, comm::kEncryptionNames);
+    a.reducer.wire = parse<comm::WireType>("--wire", a.wire, comm::kWireTypeNames);
     a.reducers = choose_reducers(a, registry, workers);
 }
 

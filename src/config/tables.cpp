@@ -268,8 +268,9 @@ void describe(Visitor& visit, ReducerOptions& options) {
         kTransports, options.transport);
     visit.choice_of(Field("encryption",
                           "Of what workers send each other over TCP. none: who sits on the path can read and change "
-                          "it; tls: TLS 1.3, "
-                          "keyed by the secret of the job. Shared memory does not leave its machine. Not with MPI."),
+                          "it; tls: TLS 1.3, keyed by the secret of the job, which must not travel in clear itself, as "
+                          "it does in the file of a file:// rendezvous on a network file system. Shared memory does "
+                          "not leave its machine. Not with MPI."),
                     kEncryptions, options.encryption);
     visit.field(Field("deadline_seconds", "A peer that is silent for this long is lost.").positive(),
                 options.deadline_seconds);

@@ -65,6 +65,16 @@ TEST_CASE("a hello survives the wire, and nothing else passes for one") {
     CHECK(!decode_hello(std::array<std::byte, kHelloBytes>{}));
 }
 
+TEST_CASE("of a hello of another version only the version is read") {
+    auto bytes = encode(example_hello());
+    bytes[8] = std::byte{kProtocolVersion + 1};
+    bytes[10] = bytes[48] = std::byte{0x40};
+    const auto hello = decode_hello(bytes);
+    REQUIRE(hello);
+    CHECK(hello->version == kProtocolVersion + 1);
+    CHECK(hello->rank == Hello{}.rank);
+}
+
 TEST_CASE("both sides accept each other with the same token only") {
     const Digest key = authentication_key(test_token());
     ServerHandshake server(key);

@@ -2,7 +2,6 @@
 // Two ranks over socket pairs, with the test in the middle of their data connection.
 #pragma once
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -47,14 +46,8 @@ inline void pass_on(int from, int to, const Proxy& proxy) {
 inline Connection connection_of(UniqueFd fd, TlsStream::Side side, const std::optional<Digest>& key) {
     if (!key) return fd;
     Connection connection(std::move(fd), side, *key);
-    std::string why = "no answer";
-    for (auto state = Connection::Handshake::waits; state != Connection::Handshake::done;) {
-        state = connection.shake_hands(why);
-        if (state == Connection::Handshake::failed) throw UnavailableError(why);
-        if (state == Connection::Handshake::waits &&
-            !wait_for(connection.fd(), POLLIN, Clock::now() + std::chrono::seconds(5)))
-            throw UnavailableError(why);
-    }
+    std::string why;
+    if (!complete_handshake(connection, Clock::now() + std::chrono::seconds(5), why)) throw UnavailableError(why);
     return connection;
 }
 

@@ -182,6 +182,16 @@ TEST_CASE("ranks meet through a file, which is gone afterwards") {
     SECTION("with a token of its own") {
         for (const Outcome& outcome : run_ranks(all, nothing)) CHECK(outcome.text == "");
     }
+    SECTION("with a token of its own, in TLS on loopback") {
+        for (auto& options : all) options.encryption = Encryption::tls;
+        for (const Outcome& outcome : run_ranks(all, nothing)) CHECK(outcome.text == "");
+    }
+    SECTION("not with a token of its own in TLS between machines, where it would be read on the way") {
+        all.resize(1);
+        all[0].encryption = Encryption::tls;
+        all[0].bind_host = "192.0.2.1";  // an address reserved for documents
+        check_all(run_ranks(all, nothing), Kind::usage, {"192.0.2.1", "'tls'", "FIRECAFFE_TOKEN_FILE"}, 2);
+    }
     SECTION("with the caller's token, over a file left behind") {
         for (auto& options : all) options.token = test_token();
         auto old = all;

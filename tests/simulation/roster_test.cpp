@@ -85,14 +85,21 @@ TEST_CASE("the roster is complete, or says who is wrong and why, in whatever ord
                 }
                 Hello hello{.role = ConnectionRole::data, .rank = odd, .incarnation = info_of(odd, size).incarnation};
                 CHECK(roster.expects_data(hello));
+                hello.encryption = Encryption::tls;
+                CHECK_FALSE(roster.expects_data(hello));
+                hello.encryption = Encryption::none;
+                hello.role = ConnectionRole::local;  // but it is not on rank 0's host
+                CHECK_FALSE(roster.expects_data(hello));
+                hello.role = ConnectionRole::data;
                 ++hello.incarnation;  // of an earlier life of this rank
                 CHECK_FALSE(roster.expects_data(hello));
                 break;
             }
             case Wrong::missing:
                 REQUIRE_FALSE(roster.all_met());
-                CHECK(contains(roster.missing("here", 3).text, "rank " + std::to_string(odd) + " of "));
-                CHECK(contains(roster.missing("here", 3).text, "(3 connections could not prove the token)"));
+                CHECK(contains(roster.missing("here", {3, 2}).text, "rank " + std::to_string(odd) + " of "));
+                CHECK(contains(roster.missing("here", {3, 2}).text, "(3 connections could not prove the token)"));
+                CHECK(contains(roster.missing("here", {3, 2}).text, "(2 connections proved it, but TLS did not "));
                 break;
             case Wrong::twice:
                 CHECK(contains(refusal->text, "two processes joined as rank " + std::to_string(odd)));
@@ -118,4 +125,29 @@ TEST_CASE("the roster is complete, or says who is wrong and why, in whatever ord
                 break;
         }
     }
+}
+
+TEST_CASE("a connection for data is in TLS where the job is, and plain through shared memory") {
+    JoinOptions options;
+    options.size = 3;
+    options.encryption = Encryption::tls;
+    Roster roster(options, {{0, "host0", 100}, 0, {}, "machine 0", {}});
+    Info near = info_of(1, 3), far = info_of(2, 3);
+    near.local_host = "machine 0";
+    far.local_host = "machine 1";
+    for (Info* info : {&near, &far}) {
+        info->encryption = Encryption::tls;
+        info->build = info->config = "";
+        REQUIRE_FALSE(roster.enter(*info));
+    }
+    for (const ConnectionRole role : {ConnectionRole::control, ConnectionRole::data, ConnectionRole::local})
+        for (const Encryption encryption : {Encryption::none, Encryption::tls}) {
+            CAPTURE(static_cast<int>(role), to_string(encryption));
+            const bool plain = encryption == Encryption::none;
+            Hello hello{.role = role, .encryption = encryption, .rank = 1, .incarnation = near.incarnation};
+            CHECK(roster.expects_data(hello) == (role == ConnectionRole::local && plain));
+            hello.rank = 2;
+            hello.incarnation = far.incarnation;
+            CHECK(roster.expects_data(hello) == (role == ConnectionRole::data && !plain));
+        }
 }

@@ -145,7 +145,7 @@ std::shared_ptr<Transport> join_mpi(const JoinOptions& options, std::optional<in
                          "; give positive numbers");
     if (options.encryption != Encryption::none)
         throw ConfigError("MPI's own connections cannot be encrypted here, but the encryption '",
-                          kEncryptionNames[static_cast<std::size_t>(options.encryption)],
+                          to_string(options.encryption),
                           "' is asked for; meet at a tcp:// address, or take 'none' on a network of your own");
     return make_mpi_transport(Joining(options, running_communicator(communicator)).join());
 }

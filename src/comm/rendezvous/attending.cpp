@@ -49,8 +49,10 @@ class Attending {
         const Info info{self_,      options_.size, incarnation_,   to_string(local_address(listener.get())),
                         door_.host, door_.name,    options_.build, options_.config};
         std::list<Lobby> lobbies;
-        lobbies.emplace_back(std::move(listener), keys_, job_id(options_.job), options_.rank);
-        if (door_.listener) lobbies.emplace_back(std::move(door_.listener), keys_, job_id(options_.job), options_.rank);
+        const JobId job = job_id(options_.job);
+        lobbies.emplace_back(std::move(listener), keys_, job, options_.rank, options_.encryption);
+        if (door_.listener)
+            lobbies.emplace_back(std::move(door_.listener), keys_, job, options_.rank, Encryption::none);
         control_.send(MessageType::info, write(info));
         const auto table = await_table();
         deadline_ = Clock::now() + mesh_time(options_);
@@ -78,7 +80,8 @@ class Attending {
     void find_rank_0() {
         const bool by_file = options_.address.starts_with(kFile);
         const std::string path = by_file ? options_.address.substr(kFile.size()) : std::string();
-        std::string where = options_.address, why = "nobody is there";
+        std::string where = options_.address;
+        Dialled failure{.why = "nobody is there"};
         auto pause = kShortestPause;
         for (;;) {
             std::optional<SocketAddress> address;
@@ -88,27 +91,31 @@ class Attending {
                     address = resolve(split_host_port(where, where)).front();
                     if (options_.token.empty()) token_ = std::move(content->token);
                 } else {
-                    why = "the file is not there";
+                    failure = {.why = "the file is not there"};
                 }
-                if (try_rank_0(address, by_file, why)) return;
+                if (try_rank_0(address, by_file, failure)) return;
             } else {
                 const auto place = split_host_port(where.substr(kTcp.size()), where);
                 if (place.port == 0)
                     throw UsageError("'", where, "' has no port, so rank ", options_.rank,
                                      " cannot find rank 0; write tcp://host:port");
                 for (const SocketAddress& candidate : resolve(place))
-                    if (try_rank_0(candidate, by_file, why)) return;
+                    if (try_rank_0(candidate, by_file, failure)) return;
             }
             if (Clock::now() + pause >= deadline_)
                 throw UnavailableError("rank ", options_.rank, " could not join the job at ", where, " within ",
-                                       options_.rendezvous_seconds, " s: ", why,
-                                       "; check that rank 0 runs, and the address");
+                                       options_.rendezvous_seconds, " s: ", failure.why, "; ",
+                                       cure_of(failure, "check that rank 0 runs, and the address"));
             std::this_thread::sleep_for(pause);
             pause = std::min(pause * 2, by_file ? kLongestPause / 5 : kLongestPause);
         }
     }
 
-    bool try_rank_0(const std::optional<SocketAddress>& address, bool by_file, std::string& why) {
+    static std::string cure_of(const Dialled& failure, const char* otherwise) {
+        return failure.cure.empty() ? otherwise : failure.cure;
+    }
+
+    bool try_rank_0(const std::optional<SocketAddress>& address, bool by_file, Dialled& failure) {
         if (!address) return false;
         if (token_.empty())
             throw UnavailableError("rank ", options_.rank, " has no job token to show to rank 0 at ", *address,
@@ -123,10 +130,11 @@ class Attending {
         hello.job = job_id(options_.job);
         Dialled dialled = dial(*address, keys_, hello, std::min(deadline_, Clock::now() + kOneTry));
         if (!dialled.connection) {
-            why = dialled.why;
+            failure = std::move(dialled);
             // A file may be left over from an earlier run, until rank 0 replaces it.
-            if (dialled.final && !by_file)
-                throw UnavailableError("rank ", options_.rank, " was not let in at ", *address, ": ", dialled.why);
+            if (failure.final && !by_file)
+                throw UnavailableError("rank ", options_.rank, " was not let in at ", *address, ": ", failure.why, "; ",
+                                       failure.cure);
             return false;
         }
         tune(dialled.connection.fd(), true, system_limit(options_));
@@ -202,18 +210,19 @@ class Attending {
         } while (!dialled.connection && !dialled.final && Clock::now() < deadline_);
         if (!dialled.connection)
             throw UnavailableError(self_, " cannot connect to ", entry.who, " at ", address, ": ", dialled.why, "; ",
-                                   cure);
+                                   cure_of(dialled, cure));
         return std::move(dialled.connection);
     }
 
     void accept_from_above(const std::vector<TableEntry>& table, Mesh& mesh, std::list<Lobby>& lobbies) {
-        int missing = options_.size - 1 - options_.rank;
+        int missing = count_missing(mesh);
         while (missing > 0) {
             std::vector<pollfd> entries{{control_.fd(), control_.events(), 0}};
             for (const Lobby& lobby : lobbies) entries.push_back({lobby.poll_fd(), POLLIN, 0});
             ::poll(entries.data(), entries.size(), milliseconds_until(deadline_, Clock::now(), 250));
-            for (Lobby& lobby : lobbies) missing -= accept_guests(table, mesh, lobby);
+            for (Lobby& lobby : lobbies) accept_guests(table, mesh, lobby);
             hear();
+            missing = count_missing(mesh);
             if (missing > 0 && Clock::now() >= deadline_)
                 throw UnavailableError(missing, " ranks above ", self_,
                                        " did not connect to it; check that a firewall ",
@@ -221,16 +230,24 @@ class Attending {
         }
     }
 
-    int accept_guests(const std::vector<TableEntry>& table, Mesh& mesh, Lobby& lobby) {
-        auto guests = lobby.serve([&](const Hello& hello) {
-            if (hello.rank <= options_.rank || hello.rank >= options_.size) return false;
-            const auto at = static_cast<std::size_t>(hello.rank);
-            const bool shares = shares_memory_with(table[at]);
-            return hello.role == (shares ? ConnectionRole::local : ConnectionRole::data) &&
-                   hello.encryption == (shares ? Encryption::none : options_.encryption) &&
-                   hello.incarnation == table[at].incarnation && !mesh.data[at] && !mesh.shared[at].socket;
-        });
-        for (Lobby::Guest& guest : guests) {
+    static bool connected(const Mesh& mesh, Rank rank) {
+        const auto at = static_cast<std::size_t>(rank);
+        return mesh.data[at] || mesh.shared[at].socket;
+    }
+
+    int count_missing(const Mesh& mesh) const {
+        int missing = 0;
+        for (Rank rank = options_.rank + 1; rank < options_.size; ++rank) missing += connected(mesh, rank) ? 0 : 1;
+        return missing;
+    }
+
+    void accept_guests(const std::vector<TableEntry>& table, Mesh& mesh, Lobby& lobby) {
+        const auto expected = [&](const Hello& hello) {
+            if (hello.rank <= options_.rank || hello.rank >= options_.size || connected(mesh, hello.rank)) return false;
+            const TableEntry& entry = table[static_cast<std::size_t>(hello.rank)];
+            return opens_data(hello, entry.incarnation, shares_memory_with(entry), options_.encryption);
+        };
+        lobby.serve(expected, [&](Lobby::Guest guest) {
             const auto at = static_cast<std::size_t>(guest.hello.rank);
             if (guest.hello.role == ConnectionRole::local) {
                 mesh.shared[at] = accept_memory(guest.connection.take_socket(), deadline_);
@@ -238,8 +255,7 @@ class Attending {
                 tune(guest.connection.fd(), false, system_limit(options_));
                 mesh.data[at] = std::move(guest.connection);
             }
-        }
-        return static_cast<int>(guests.size());
+        });
     }
 
     const JoinOptions& options_;

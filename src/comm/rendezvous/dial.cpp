@@ -3,21 +3,83 @@
 
 #include <poll.h>
 
+#include <optional>
+
 namespace firecaffe::comm {
 
 namespace {
 
-Connection begin_tls(UniqueFd fd, const Digest& key, Time deadline, std::string& why) {
-    Connection connection(std::move(fd), TlsStream::Side::client, key);
+// The server's last word, once it is through with TLS; empty, and `why` says why, if it does not come.
+std::optional<Answer> hear_last_word(Connection& connection, Time deadline, std::string& why) {
     for (;;) {
-        const auto state = connection.shake_hands(why);
-        if (state == Connection::Handshake::done) return connection;
-        if (state == Connection::Handshake::failed) return {};
+        std::byte word{};
+        const auto moved = connection.receive(std::span(&word, 1));
+        if (moved.bytes > 0) return static_cast<Answer>(word);
+        if (moved.over) {
+            why = connection.damaged() ? "its last word in TLS was changed"
+                                       : connection.describe_end("the connection", moved);
+            return std::nullopt;
+        }
         if (!wait_for(connection.fd(), POLLIN, deadline)) {
-            why = "no answer in TLS";
-            return {};
+            why = "no last word in TLS";
+            return std::nullopt;
         }
     }
+}
+
+void explain(Answer answer, Dialled& failure) {
+    failure.final = true;
+    switch (answer) {
+        case Answer::other_job:
+            failure.why = "it belongs to another job";
+            failure.cure = "check the job's name and the address";
+            break;
+        case Answer::other_version:
+            failure.why = "it speaks another version of the protocol";
+            failure.cure = "use the same build on all ranks";
+            break;
+        default:
+            failure.why = "it does not expect this rank (any more)";
+            failure.cure = "check that each rank was started once";
+    }
+}
+
+// Empty, and `failure` says why, unless the server says welcome to the last.
+Connection introduce(UniqueFd fd, const JobKeys& keys, const Hello& hello, Time deadline, Dialled& failure) {
+    ClientHandshake handshake(keys.authentication, hello);
+    Nonce challenge;
+    std::array<std::byte, kAnswerBytes> bytes;
+    if (!read_exactly(fd.get(), challenge, deadline, failure.why) ||
+        !write_exactly(fd.get(), handshake.prove(challenge), deadline, failure.why) ||
+        !read_exactly(fd.get(), std::span(bytes).first(1), deadline, failure.why))
+        return {};
+    if (bytes[0] == kRefused) {
+        failure.final = true;
+        failure.why = "it refused our proof, so the job tokens differ";
+        failure.cure = "give all ranks the same one";
+        return {};
+    }
+    if (!read_exactly(fd.get(), std::span(bytes).subspan(1), deadline, failure.why)) return {};
+    auto answer = handshake.verify(bytes);
+    if (!answer) {
+        failure.final = true;
+        failure.why = "what listens there is no rank of this job (its proof is wrong)";
+        failure.cure = "check address and port";
+        return {};
+    }
+    Connection connection(std::move(fd));
+    if (answer == Answer::welcome && hello.encryption == Encryption::tls) {
+        connection = begin_tls(connection.take_socket(), TlsStream::Side::client,
+                               connection_key(keys.encryption, handshake.transcript()), hello.rank, hello.target);
+        answer.reset();
+        if (complete_handshake(connection, deadline, failure.why))
+            answer = hear_last_word(connection, deadline, failure.why);
+        if (connection.damaged()) failure.cure = "check the network between the two for what changes bytes";
+        if (!answer) return {};
+    }
+    if (answer == Answer::welcome) return connection;
+    explain(*answer, failure);
+    return {};
 }
 
 }  // namespace
@@ -25,46 +87,7 @@ Connection begin_tls(UniqueFd fd, const Digest& key, Time deadline, std::string&
 Dialled dial(const SocketAddress& address, const JobKeys& keys, const Hello& hello, Time deadline) {
     Dialled result;
     UniqueFd fd = connect_to(address, deadline, result.why);
-    if (!fd) return result;
-    ClientHandshake handshake(keys.authentication, hello);
-    Nonce challenge;
-    std::array<std::byte, kAnswerBytes> answer;
-    if (!read_exactly(fd.get(), challenge, deadline, result.why) ||
-        !write_exactly(fd.get(), handshake.prove(challenge), deadline, result.why) ||
-        !read_exactly(fd.get(), std::span(answer).first(1), deadline, result.why))
-        return result;
-    result.final = true;
-    if (answer[0] == kRefused) {
-        result.why = "it refused our proof; the job tokens differ, give all ranks the same one";
-        return result;
-    }
-    if (!read_exactly(fd.get(), std::span(answer).subspan(1), deadline, result.why)) {
-        result.final = false;
-        return result;
-    }
-    const auto verdict = handshake.verify(answer);
-    if (!verdict) {
-        result.why = "what listens there is no rank of this job (its proof is wrong); check address and port";
-        return result;
-    }
-    switch (*verdict) {
-        case Answer::welcome:
-            result.final = false;
-            if (hello.encryption == Encryption::none)
-                result.connection = std::move(fd);
-            else
-                result.connection = begin_tls(std::move(fd), connection_key(keys.encryption, handshake.transcript()),
-                                              deadline, result.why);
-            break;
-        case Answer::other_job:
-            result.why = "it belongs to another job; check the job's name and the address";
-            break;
-        case Answer::other_version:
-            result.why = "it speaks another version of the protocol; use the same build on all ranks";
-            break;
-        default:
-            result.why = "it does not expect this rank (any more); check that each rank was started once";
-    }
+    if (fd) result.connection = introduce(std::move(fd), keys, hello, deadline, result);
     return result;
 }
 

@@ -16,6 +16,12 @@
 
 namespace firecaffe::comm {
 
+/// Connections that came to a listening socket and did not become one of the job.
+struct Failures {
+    std::uint64_t proofs = 0;  ///< could not prove the token
+    std::uint64_t tls = 0;     ///< did, but did not get through TLS
+};
+
 class Doorkeeper {
   public:
     static constexpr std::size_t kLargest = 256;

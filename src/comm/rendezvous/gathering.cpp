@@ -28,21 +28,22 @@ class Gathering {
           address_(std::move(address)),
           deadline_(deadline),
           self_(describe_self(0)),
-          lobby_(std::move(listener), keys, job_id(options.job), 0),
+          lobby_(std::move(listener), keys, job_id(options.job), 0, options.encryption),
           door_(open_local_door(options.transport)),
           roster_(options, {self_, 0, {}, door_.host, door_.name}),
           members_(static_cast<std::size_t>(options.size)),
           data_(static_cast<std::size_t>(options.size)),
           shared_(static_cast<std::size_t>(options.size)) {
-        if (door_.listener) local_lobby_.emplace(std::move(door_.listener), keys, job_id(options.job), 0);
+        if (door_.listener)
+            local_lobby_.emplace(std::move(door_.listener), keys, job_id(options.job), 0, Encryption::none);
     }
 
     Mesh run() {
         while (!roster_.all_met()) {
-            if (Clock::now() >= deadline_) refuse(roster_.missing(address_, lobby_.strangers()));
+            if (Clock::now() >= deadline_) refuse(roster_.missing(address_, lobby_.failures()));
             if (roster_.differs() && Clock::now() >= differing_until_) break;
             sleep(roster_.differs() ? differing_until_ : deadline_);
-            welcome_controls();
+            or_refuse([this] { welcome_controls(); });
             hear_arrivals();
             hear_members();
         }
@@ -54,8 +55,10 @@ class Gathering {
         while (!mesh_is_up()) {
             if (Clock::now() >= deadline_) refuse(roster_.unconnected(unconnected()));
             sleep(deadline_);
-            welcome_data(lobby_);
-            if (local_lobby_) welcome_data(*local_lobby_);
+            or_refuse([this] {
+                welcome_data(lobby_);
+                if (local_lobby_) welcome_data(*local_lobby_);
+            });
             hear_members();
         }
         return finish();
@@ -92,12 +95,22 @@ class Gathering {
         ::poll(entries.data(), entries.size(), milliseconds_until(until, Clock::now(), 250));
     }
 
+    // What this rank cannot do the others hear too.
+    template <class Step>
+    void or_refuse(Step step) {
+        try {
+            step();
+        } catch (const UnavailableError& error) {
+            refuse({false, error.what(), std::nullopt, self_});
+        }
+    }
+
     void welcome_controls() {
-        auto guests = lobby_.serve([](const Hello& hello) { return hello.role == ConnectionRole::control; });
-        for (Lobby::Guest& guest : guests) {
+        const auto expected = [](const Hello& hello) { return hello.role == ConnectionRole::control; };
+        lobby_.serve(expected, [&](Lobby::Guest guest) {
             tune(guest.connection.fd(), true, system_limit(options_));
             arrivals_.emplace_back(std::move(guest.connection));
-        }
+        });
     }
 
     void hear_arrivals() {
@@ -136,24 +149,15 @@ class Gathering {
     }
 
     void welcome_data(Lobby& lobby) {
-        auto guests =
-            lobby.serve([&](const Hello& hello) { return roster_.expects_data(hello) && !connected(hello.rank); });
-        for (Lobby::Guest& guest : guests) {
+        const auto expected = [&](const Hello& hello) { return roster_.expects_data(hello) && !connected(hello.rank); };
+        lobby.serve(expected, [&](Lobby::Guest guest) {
             if (guest.hello.role == ConnectionRole::local) {
-                take_memory(guest);
+                shared_[at(guest.hello.rank)] = accept_memory(guest.connection.take_socket(), deadline_);
             } else {
                 tune(guest.connection.fd(), false, system_limit(options_));
                 data_[at(guest.hello.rank)] = std::move(guest.connection);
             }
-        }
-    }
-
-    void take_memory(Lobby::Guest& guest) {
-        try {
-            shared_[at(guest.hello.rank)] = accept_memory(guest.connection.take_socket(), deadline_);
-        } catch (const UnavailableError& error) {
-            refuse({false, error.what(), std::nullopt, self_});
-        }
+        });
     }
 
     void send_table() {
@@ -191,7 +195,10 @@ class Gathering {
         const Time end = Clock::now() + kGrace;
         while (Clock::now() < end) {
             const std::size_t before = arrivals_.size();
-            welcome_controls();
+            try {
+                welcome_controls();
+            } catch (const UnavailableError&) {  // the first cause is the one to tell
+            }
             for (auto entry = std::next(arrivals_.begin(), static_cast<std::ptrdiff_t>(before));
                  entry != arrivals_.end(); ++entry)
                 tell(*entry, refusal);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/comm/rendezvous/handshake.hpp"
 
+#include <string.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -71,10 +73,11 @@ std::array<std::byte, kHelloBytes> encode(const Hello& hello) {
 
 std::optional<Hello> decode_hello(std::span<const std::byte, kHelloBytes> bytes) {
     if (!std::equal(bytes.begin(), bytes.begin() + 8, bytes_of(kMagic).begin())) return std::nullopt;
-    if (!all_zero(bytes.subspan(11, 1)) || !all_zero(bytes.subspan(20, 4)) || !all_zero(bytes.subspan(48, 16)))
-        return std::nullopt;
     Hello hello;
     hello.version = std::to_integer<std::uint8_t>(bytes[8]);
+    if (hello.version != kProtocolVersion) return hello;
+    if (!all_zero(bytes.subspan(11, 1)) || !all_zero(bytes.subspan(20, 4)) || !all_zero(bytes.subspan(48, 16)))
+        return std::nullopt;
     hello.role = static_cast<ConnectionRole>(bytes[9]);
     if (hello.role != ConnectionRole::control && hello.role != ConnectionRole::data &&
         hello.role != ConnectionRole::local)
@@ -101,6 +104,10 @@ Digest connection_key(const Digest& encryption_key, const Digest& transcript) {
     std::vector<std::byte> message(bytes_of(kTlsLabel).begin(), bytes_of(kTlsLabel).end());
     message.insert(message.end(), transcript.begin(), transcript.end());
     return hmac_sha256(encryption_key, message);
+}
+
+JobKeys::~JobKeys() {
+    for (Digest* key : {&authentication, &encryption}) ::explicit_bzero(key->data(), key->size());
 }
 
 JobKeys job_keys(std::span<const std::byte> token) {

@@ -51,8 +51,21 @@ UniqueFd take_over(int fd) {
     return owned;
 }
 
+// The token in the file would cross the network in clear, and with it all that TLS is to hide from who sits there.
+void check_way_of_token(const JoinOptions& options) {
+    if (options.encryption == Encryption::none || !options.token.empty()) return;
+    const SocketAddress place =
+        options.listen_fd >= 0 ? local_address(options.listen_fd) : resolve({options.bind_host, 0}).front();
+    if (place.is_loopback()) return;
+    throw UsageError("rank 0 at ", place, " would pass the token on in '", options.address,
+                     "', which ranks of other machines read over a network, and the encryption '",
+                     to_string(options.encryption), "' is worth no more than the token; give all ranks one by ",
+                     "another way, for example with FIRECAFFE_TOKEN_FILE");
+}
+
 Mesh join_as_rank_0(const JoinOptions& options, Time deadline) {
     const bool by_file = options.address.starts_with(kFile);
+    if (by_file) check_way_of_token(options);
     UniqueFd listener;
     if (options.listen_fd >= 0)
         listener = take_over(options.listen_fd);

@@ -29,11 +29,12 @@ bool send_now(int fd, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Lobby::Lobby(UniqueFd listener, const JobKeys& keys, const JobId& job, Rank self)
+Lobby::Lobby(UniqueFd listener, const JobKeys& keys, const JobId& job, Rank self, Encryption encryption)
     : listener_(std::move(listener)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       self_(self),
-      encryption_key_(keys.encryption),
+      encryption_(encryption),
+      keys_(keys),
       doorkeeper_(keys.authentication, job, self) {
     if (!epoll_ || !watch_input(epoll_.get(), listener_.get(), kListener))
         throw UnavailableError("cannot make the descriptors of the rendezvous: ", error_text(errno),
@@ -47,11 +48,10 @@ void Lobby::accept_all(Time now) {
         if (!fd) {
             const bool out_of_descriptors = errno == EMFILE || errno == ENFILE;
             if (!out_of_descriptors) return;  // none waiting, or one that left again
-            if (doorkeeper_.empty())
-                throw UnavailableError("rank ", self_, " cannot accept connections: ", error_text(errno),
-                                       "; raise the limit of open files (ulimit -n)");
-            connections_.erase(doorkeeper_.drop_oldest());
-            continue;
+            const int number = errno;
+            if (drop_one()) continue;
+            throw UnavailableError("rank ", self_, " cannot accept connections: ", error_text(number),
+                                   "; raise the limit of open files (ulimit -n)");
         }
         if (doorkeeper_.full()) connections_.erase(doorkeeper_.drop_oldest());
         const Doorkeeper::Id id = next_id_++;
@@ -62,12 +62,21 @@ void Lobby::accept_all(Time now) {
     }
 }
 
-void Lobby::hear(Doorkeeper::Id id, const Doorkeeper::Expected& expected, std::vector<Guest>& guests) {
+bool Lobby::drop_one() {
+    if (!doorkeeper_.empty())
+        connections_.erase(doorkeeper_.drop_oldest());
+    else if (!beginners_.empty())
+        give_up(beginners_.begin());
+    else
+        return false;
+    return true;
+}
+
+void Lobby::hear(Doorkeeper::Id id, const Doorkeeper::Expected& expected, const Welcome& welcome) {
     const auto entry = connections_.find(id);
     if (entry == connections_.end()) return;
-    UniqueFd& fd = entry->second;
     const std::span<std::byte> room = doorkeeper_.room(id);
-    const ssize_t n = ::recv(fd.get(), room.data(), room.size(), MSG_DONTWAIT);
+    const ssize_t n = ::recv(entry->second.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (n < 0 && (would_block(errno) || errno == EINTR)) return;
     if (n <= 0) {
         doorkeeper_.left(id);
@@ -76,33 +85,56 @@ void Lobby::hear(Doorkeeper::Id id, const Doorkeeper::Expected& expected, std::v
     }
     const Doorkeeper::Word word = doorkeeper_.hear(id, static_cast<std::size_t>(n), expected);
     if (!word.last) return;
-    const bool sent = send_now(fd.get(), word.reply);
-    if (sent && word.guest) {
-        const bool plain = word.guest->encryption == Encryption::none;
-        Connection connection = plain ? Connection(std::move(fd))
-                                      : Connection(std::move(fd), TlsStream::Side::server,
-                                                   connection_key(encryption_key_, word.transcript));
-        const Time deadline = Clock::now() + seconds(Doorkeeper::kProofSeconds);
-        beginners_.emplace(id, Beginner{{std::move(connection), *word.guest}, deadline});
-        shake_hands(id, guests);
-    }
+    UniqueFd fd = std::move(entry->second);
     connections_.erase(entry);
+    if (!send_now(fd.get(), word.reply) || !word.guest) return;
+    if (word.guest->encryption == Encryption::none) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);
+        welcome({std::move(fd), *word.guest});
+        return;
+    }
+    auto connection = open(std::move(fd), word);
+    if (!connection) {
+        ++failed_;
+        return;
+    }
+    if (beginners_.size() >= Doorkeeper::kLargest) give_up(beginners_.begin());
+    const Time deadline = Clock::now() + seconds(Doorkeeper::kProofSeconds);
+    const auto begun = beginners_.emplace(id, Beginner{{std::move(*connection), *word.guest}, deadline}).first;
+    shake_hands(begun, expected, welcome);
 }
 
-void Lobby::shake_hands(Doorkeeper::Id id, std::vector<Guest>& guests) {
-    const auto entry = beginners_.find(id);
-    if (entry == beginners_.end()) return;
-    Connection& connection = entry->second.guest.connection;
-    std::string why;  // the guest says it, and tries again
-    const auto state = connection.shake_hands(why);
+std::optional<Connection> Lobby::open(UniqueFd fd, const Doorkeeper::Word& word) const {
+    try {
+        return begin_tls(std::move(fd), TlsStream::Side::server, connection_key(keys_.encryption, word.transcript),
+                         self_, word.guest->rank);
+    } catch (const UnavailableError&) {
+        if (encryption_ == Encryption::tls) throw;
+        return std::nullopt;
+    }
+}
+
+void Lobby::shake_hands(Beginners::iterator entry, const Doorkeeper::Expected& expected, const Welcome& welcome) {
+    std::string why;  // the guest finds out at its own end, and tries again
+    const auto state = entry->second.guest.connection.shake_hands(why);
     if (state == Connection::Handshake::waits) return;
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd(), nullptr);
-    if (state == Connection::Handshake::done) guests.push_back(std::move(entry->second.guest));
+    if (state == Connection::Handshake::failed) return give_up(entry);
+    Guest guest = std::move(entry->second.guest);
     beginners_.erase(entry);
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, guest.connection.fd(), nullptr);
+    // What was expected when it came need not be any more.
+    const bool is_welcome = expected(guest.hello);
+    const auto word = static_cast<std::byte>(is_welcome ? Answer::welcome : Answer::unexpected);
+    const bool sent = guest.connection.send(std::span(&word, 1)).bytes == 1;
+    if (sent && is_welcome) welcome(std::move(guest));
 }
 
-std::vector<Lobby::Guest> Lobby::serve(const Doorkeeper::Expected& expected) {
-    std::vector<Guest> guests;
+void Lobby::give_up(Beginners::iterator entry) {
+    beginners_.erase(entry);
+    ++failed_;
+}
+
+void Lobby::serve(const Doorkeeper::Expected& expected, const Welcome& welcome) {
     const Time now = Clock::now();
     std::array<epoll_event, Doorkeeper::kLargest + 1> events;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
@@ -111,15 +143,17 @@ std::vector<Lobby::Guest> Lobby::serve(const Doorkeeper::Expected& expected) {
         const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
         if (id == kListener)
             knocking = true;
-        else if (beginners_.contains(id))
-            shake_hands(id, guests);
+        else if (const auto begun = beginners_.find(id); begun != beginners_.end())
+            shake_hands(begun, expected, welcome);
         else
-            hear(id, expected, guests);
+            hear(id, expected, welcome);
     }
     if (knocking) accept_all(now);
     for (const Doorkeeper::Id id : doorkeeper_.drop_late(now)) connections_.erase(id);
-    std::erase_if(beginners_, [now](const auto& entry) { return entry.second.deadline <= now; });
-    return guests;
+    for (auto entry = beginners_.begin(); entry != beginners_.end();) {
+        const auto begun = entry++;
+        if (begun->second.deadline <= now) give_up(begun);
+    }
 }
 
 }  // namespace firecaffe::comm

@@ -100,6 +100,11 @@ std::optional<std::vector<TableEntry>> read_table(const Message& message) {
     return table;
 }
 
+bool opens_data(const Hello& hello, std::uint64_t incarnation, bool shares_memory, Encryption encryption) {
+    return hello.role == (shares_memory ? ConnectionRole::local : ConnectionRole::data) &&
+           hello.encryption == (shares_memory ? Encryption::none : encryption) && hello.incarnation == incarnation;
+}
+
 std::string explain_difference(const JoinOptions& options, std::string_view mine, std::string_view theirs) {
     if (options.explain_difference) return options.explain_difference(mine, theirs);
     const auto differ = std::mismatch(mine.begin(), mine.end(), theirs.begin(), theirs.end());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "comm/transport/channel.hpp"
+#include "firecaffe/comm/rendezvous/handshake.hpp"
 #include "firecaffe/comm/rendezvous/join.hpp"
 
 namespace firecaffe::comm {
@@ -47,6 +48,10 @@ WireWriter write(const std::vector<TableEntry>& table);
 std::optional<Info> read_info(const Message& message);
 std::optional<Refusal> read_refusal(const Message& message);
 std::optional<std::vector<TableEntry>> read_table(const Message& message);
+
+/// Whether this hello opens the connection for data that a rank of this incarnation is to open, which shares memory
+/// with the one that it asks for, or does not.
+bool opens_data(const Hello& hello, std::uint64_t incarnation, bool shares_memory, Encryption encryption);
 
 /// The difference of two configurations in words: the caller's own, or the first place that differs.
 std::string explain_difference(const JoinOptions& options, std::string_view mine, std::string_view theirs);

@@ -13,13 +13,11 @@ std::optional<Refusal> Roster::enter(Info info) {
         return refusal(text("the ranks disagree about their number: ", who, " was started as one of ", info.size, ", ",
                             self_.who, " as one of ", options_.size,
                             "; start all ranks with the same number of workers"));
-    if (info.encryption != options_.encryption) {
-        const auto name = [](Encryption encryption) { return kEncryptionNames[static_cast<std::size_t>(encryption)]; };
+    if (info.encryption != options_.encryption)
         return refusal(
-            text("the ranks disagree about encryption: ", who, " was started with '", name(info.encryption), "', ",
-                 self_.who, " with '", name(options_.encryption), "'; start all ranks with the same encryption"),
+            text("the ranks disagree about encryption: ", who, " was started with '", to_string(info.encryption), "', ",
+                 self_.who, " with '", to_string(options_.encryption), "'; start all ranks with the same encryption"),
             true);
-    }
     if (who.rank <= 0 || who.rank >= options_.size)
         return refusal(text(who, " joined, but the ranks that may join are 1 to ", options_.size - 1,
                             "; give each worker its own rank"));
@@ -39,10 +37,7 @@ bool Roster::all_met() const {
 
 bool Roster::expects_data(const Hello& hello) const {
     if (hello.rank <= 0 || hello.rank >= options_.size || !has(hello.rank)) return false;
-    const bool shares = shares_memory_with_rank_0(hello.rank);
-    return hello.role == (shares ? ConnectionRole::local : ConnectionRole::data) &&
-           hello.encryption == (shares ? Encryption::none : options_.encryption) &&
-           hello.incarnation == of(hello.rank).incarnation;
+    return opens_data(hello, of(hello.rank).incarnation, shares_memory_with_rank_0(hello.rank), options_.encryption);
 }
 
 std::vector<TableEntry> Roster::table() const {
@@ -65,7 +60,7 @@ std::optional<Refusal> Roster::apart() const {
     return std::nullopt;
 }
 
-Refusal Roster::missing(const std::string& address, std::uint64_t strangers) const {
+Refusal Roster::missing(const std::string& address, const Failures& failures) const {
     std::string ranks;
     int count = 0;
     for (Rank rank = 1; rank < options_.size; ++rank) {
@@ -73,8 +68,9 @@ Refusal Roster::missing(const std::string& address, std::uint64_t strangers) con
         ranks += text(ranks.empty() ? "" : ", ", rank);
         ++count;
     }
-    const std::string knocked =
-        strangers == 0 ? std::string() : text(" (", strangers, " connections could not prove the token)");
+    std::string knocked;
+    if (failures.proofs > 0) knocked += text(" (", failures.proofs, " connections could not prove the token)");
+    if (failures.tls > 0) knocked += text(" (", failures.tls, " connections proved it, but TLS did not begin)");
     return refusal(text(count == 1 ? "rank " : "ranks ", ranks, " of ", options_.size, " did not join the job at ",
                         address, " within ", options_.rendezvous_seconds, " s", knocked,
                         "; see the logs of the missing ranks, or raise the rendezvous deadline"));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/rendezvous/doorkeeper.hpp"
 #include "comm/rendezvous/local_door.hpp"
 #include "comm/rendezvous/messages.hpp"
 #include "firecaffe/comm/rendezvous/handshake.hpp"
@@ -33,7 +34,7 @@ class Roster {
     std::vector<TableEntry> table() const;
 
     // Why there will be no mesh, for everybody.
-    Refusal missing(const std::string& address, std::uint64_t strangers) const;
+    Refusal missing(const std::string& address, const Failures& failures) const;
     Refusal difference() const;
     /// If a rank cannot share memory with rank 0.
     std::optional<Refusal> apart() const;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/transport/connection.hpp"
 
+#include <poll.h>
 #include <sys/uio.h>
 
 #include <cerrno>
 
-#include "firecaffe/core/text.hpp"
+#include "firecaffe/core/error.hpp"
 
 namespace firecaffe::comm {
 
 namespace {
+
+constexpr int kFills = 4;  // from the socket in one receive(): a peer that sends no bytes may not keep us
 
 // sendmsg() or recvmsg() of two parts.
 template <class Byte>
@@ -55,9 +58,11 @@ bool Connection::flush(Moved& moved) {
     return true;
 }
 
-// True if bytes came.
+// True if bytes came. Asked for none, the socket would seem to have ended.
 bool Connection::fill(Moved& moved) {
-    const Moved step = read_socket(fd_.get(), tls_->room());
+    const auto room = tls_->room();
+    if (room.empty()) return false;
+    const Moved step = read_socket(fd_.get(), room);
     moved.wire += step.bytes;
     moved.over = step.over;
     moved.number = step.number;
@@ -72,9 +77,10 @@ Connection::Handshake Connection::shake_hands(std::string& why) {
         const bool through = tls_->shake_hands();
         const bool out = flush(moved);  // of a failure too: its alert spares the other end a wait
         if (through && out) return Handshake::done;
-        if (damaged()) why = text("TLS could not begin (", tls_->damage(), "); check what lies between the two");
-        // The few bytes of a handshake fit into any socket buffer; where they do not, the peer is no rank.
-        if (!out && !damaged()) why = comm::describe_end("the connection", moved.number);
+        if (damaged())
+            why = text("TLS could not begin (", tls_->damage(), ")");
+        else if (!out)  // a few bytes, which fit into any socket buffer; where they do not, the peer is no rank
+            why = moved.over ? comm::describe_end("the connection", moved.number) : "the connection takes no bytes";
         if (!out || damaged()) return Handshake::failed;
     } while (fill(moved));
     if (!moved.over) return Handshake::waits;
@@ -102,11 +108,11 @@ Connection::Moved Connection::send(std::span<const std::byte> first, std::span<c
 Connection::Moved Connection::receive(std::span<std::byte> first, std::span<std::byte> second) {
     if (tls_ == nullptr) return read_socket(fd_.get(), first, second);
     Moved moved;
-    do {
+    for (int fills = 0;; ++fills) {
         moved.bytes = tls_->read(first.empty() ? second : first);
         moved.over = tls_->ended() || damaged();
-    } while (moved.bytes == 0 && !moved.over && fill(moved));
-    return moved;
+        if (moved.bytes > 0 || moved.over || fills == kFills || !fill(moved)) return moved;
+    }
 }
 
 void Connection::finish() {
@@ -123,6 +129,24 @@ std::string Connection::describe_end(const char* what, const Moved& last) const 
         return text("what came over ", what, " is not what it encrypted (", tls_->damage(),
                     "); check the network between the two for what changes bytes");
     return comm::describe_end(what, last.number);
+}
+
+Connection begin_tls(UniqueFd fd, TlsStream::Side side, const Digest& key, Rank self, Rank peer) {
+    try {
+        return {std::move(fd), side, key};
+    } catch (const UnavailableError& error) {
+        throw UnavailableError("rank ", self, " cannot begin TLS with rank ", peer, ": ", error.what());
+    }
+}
+
+bool complete_handshake(Connection& connection, Time deadline, std::string& why) {
+    for (;;) {
+        const auto state = connection.shake_hands(why);
+        if (state != Connection::Handshake::waits) return state == Connection::Handshake::done;
+        if (wait_for(connection.fd(), POLLIN, deadline)) continue;
+        why = "no answer in TLS";
+        return false;
+    }
 }
 
 }  // namespace firecaffe::comm

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connection: a TCP connection between two ranks that have proved each other, plain or in TLS (tls_stream.hpp). Never
-// blocks.
+// Connection: a TCP connection between two ranks that have proved each other, plain or in TLS (tls_stream.hpp). None of
+// its functions blocks.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 
 #include "comm/transport/socket.hpp"
 #include "comm/transport/tls_stream.hpp"
+#include "firecaffe/comm/plan.hpp"
 #include "firecaffe/comm/transport/encryption.hpp"
 
 namespace firecaffe::comm {
@@ -19,7 +20,7 @@ class Connection {
     Connection() = default;
     /// A plain one. Not explicit: a socket is a connection as it is.
     Connection(UniqueFd fd) : fd_(std::move(fd)) {}
-    /// In TLS, after shake_hands().
+    /// In TLS, after shake_hands(). Throws what TlsStream throws.
     Connection(UniqueFd fd, TlsStream::Side side, const Digest& key)
         : fd_(std::move(fd)), tls_(std::make_unique<TlsStream>(side, key)) {}
 
@@ -64,5 +65,11 @@ class Connection {
     std::unique_ptr<TlsStream> tls_;
     std::size_t wrapped_ = 0;  // bytes of the caller in what is outgoing: taken when all of that is out
 };
+
+/// A connection in TLS, after its handshake. Throws UnavailableError, naming both ranks, if OpenSSL cannot do it.
+Connection begin_tls(UniqueFd fd, TlsStream::Side side, const Digest& key, Rank self, Rank peer);
+
+/// Blocks until the handshake of TLS is through; false if it fails, or at the deadline; then `why` says why.
+bool complete_handshake(Connection& connection, Time deadline, std::string& why);
 
 }  // namespace firecaffe::comm

@@ -148,7 +148,8 @@ void ControlPlane::deliver() {
 void ControlPlane::sleep(Time now) {
     std::vector<pollfd> entries{{wake_.get(), POLLIN, 0}};
     for_each_channel([&](Rank, Channel& channel) { entries.push_back({channel.fd(), channel.events(), 0}); });
-    const bool drives = data_.prepare_to_drive();
+    const auto driving = data_.prepare_to_drive();
+    const bool drives = driving != DataPlane::Driving::no;
     if (drives) entries.push_back({data_.poll_fd(), POLLIN, 0});
     const bool verdict = verdict_.is_set();
     // While the caller waits it drives, and nobody tells this thread when it stops to: hence a look now and then.
@@ -160,6 +161,7 @@ void ControlPlane::sleep(Time now) {
         dozing_ = true;
         if (data_.has_work()) until = std::min(until, now + kLook);  // posted before it saw us dozing
     }
+    if (driving == DataPlane::Driving::at_once) until = now;
     ::poll(entries.data(), entries.size(), milliseconds_until(until, Clock::now()));
     dozing_ = false;
     if ((entries[0].revents & POLLIN) != 0) {

@@ -262,16 +262,16 @@ void DataPlane::forget(DataTransfer& transfer) noexcept {
     if (dropped) hooks_.dropped("a transfer was given up before it was complete");
 }
 
-bool DataPlane::prepare_to_drive() {
-    if (!has_work()) return false;
+DataPlane::Driving DataPlane::prepare_to_drive() {
+    if (!has_work() || caller_drives_) return Driving::no;
     const std::lock_guard lock(mutex_);
-    if (caller_drives_ || closed_ || verdict_.is_set()) return false;
-    if (!prepare_to_sleep()) advance_in_memory();
-    return true;
+    if (caller_drives_ || closed_ || verdict_.is_set()) return Driving::no;
+    return prepare_to_sleep() ? Driving::waits : Driving::at_once;
 }
 
 void DataPlane::drive() {
-    std::unique_lock lock(mutex_);
+    if (caller_drives_) return;
+    const std::lock_guard lock(mutex_);
     if (caller_drives_ || closed_ || verdict_.is_set()) return;
     // As handle_events(0), but without giving up the lock: the caller may not start to wait in between, because it
     // would sleep through what is moved here.

@@ -62,8 +62,12 @@ class DataPlane {
     /// For the background thread: readable when drive() has something to do.
     int poll_fd() const { return epoll_.get(); }
     bool has_work() const { return outstanding_.load() > 0; }
-    /// False if the caller of wait() drives, or nothing is under way; then poll_fd() need not be watched.
-    bool prepare_to_drive();
+    enum class Driving {
+        no,       ///< the caller of wait() drives, or nothing is under way: poll_fd() need not be watched
+        waits,    ///< drive() when poll_fd() is readable
+        at_once,  ///< drive() now: there is something to do of which no event tells
+    };
+    Driving prepare_to_drive();
     void drive();
 
     /// There is a verdict: ends a wait under way.
@@ -99,9 +103,10 @@ class DataPlane {
     UniqueFd epoll_, interrupt_, nudge_;
     const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(DataTransfer));
 
-    std::mutex mutex_;  // links_, transfers, and the flags below
+    std::mutex mutex_;  // links_, transfers, closed_, and to write caller_drives_
     std::vector<std::unique_ptr<Link>> links_;
-    bool caller_drives_ = false, closed_ = false;
+    std::atomic<bool> caller_drives_{false};  // read without the mutex first, which the caller holds for long
+    bool closed_ = false;
     bool nudged_ = false;  // and no wait_any() has ended for it yet
 
     std::atomic<int> outstanding_{0};

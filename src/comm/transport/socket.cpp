@@ -94,6 +94,11 @@ bool SocketAddress::is_any() const {
     return storage.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6(storage).sin6_addr);
 }
 
+bool SocketAddress::is_loopback() const {
+    if (storage.ss_family == AF_INET) return ntohl(v4(storage).sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return storage.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6(storage).sin6_addr);
+}
+
 int SocketAddress::port() const {
     return ntohs(storage.ss_family == AF_INET6 ? v6(storage).sin6_port : v4(storage).sin_port);
 }

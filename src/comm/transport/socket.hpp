@@ -54,6 +54,8 @@ struct SocketAddress {
     socklen_t length = 0;
 
     bool is_any() const;
+    /// Only this machine can reach it.
+    bool is_loopback() const;
     int port() const;
     const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };

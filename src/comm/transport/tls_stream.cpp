@@ -37,8 +37,8 @@ std::string reason() {
 
 void require(bool ok, const char* what) {
     if (!ok)
-        throw InternalError("OpenSSL refused ", what, " (", reason(),
-                            "); is libssl 3 installed and not restricted by policy?");
+        throw UnavailableError("OpenSSL refused ", what, " (", reason(),
+                               "); check that libssl 3 is installed and that no policy of this machine restricts it");
 }
 
 }  // namespace
@@ -90,7 +90,9 @@ struct TlsStream::State {
     void judge(int result) {
         switch (SSL_get_error(tls.get(), result)) {
             case SSL_ERROR_WANT_READ:
-            case SSL_ERROR_WANT_WRITE:
+                return;
+            case SSL_ERROR_WANT_WRITE:  // a record is made only where there is room, so these are answers
+                damage = "it asks for more answers than it takes";
                 return;
             case SSL_ERROR_ZERO_RETURN:
                 ended = true;
@@ -110,6 +112,7 @@ TlsStream::TlsStream(Side side, const Digest& key, std::uint64_t records_per_key
     state_->context.reset(SSL_CTX_new(client ? TLS_client_method() : TLS_server_method()));
     SSL_CTX* const context = state_->context.get();
     require(context != nullptr && SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
+                SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
                 SSL_CTX_set_ciphersuites(context, kSuite) == 1 && SSL_CTX_set1_groups_list(context, "X25519") == 1 &&
                 SSL_CTX_set_num_tickets(context, 0) == 1,
             "TLS 1.3");
@@ -184,7 +187,10 @@ std::size_t TlsStream::write(std::span<const std::byte> bytes) {
            BIO_ctrl_get_write_guarantee(SSL_get_wbio(s.tls.get())) >= kRecordRoom) {
         ERR_clear_error();
         if (s.records++ == s.records_per_key) {
-            SSL_key_update(s.tls.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+            if (SSL_key_update(s.tls.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1) {
+                s.damage = text("no new keys: ", reason());
+                return done;
+            }
             s.records = 1;
         }
         const auto part = bytes.subspan(done, std::min(kRecord, bytes.size() - done));

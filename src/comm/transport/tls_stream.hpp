@@ -27,7 +27,7 @@ class TlsStream {
     /// After so many records a direction gets new keys. RFC 8446, 5.5 allows 2^24.5 records of AES-GCM.
     static constexpr std::uint64_t kRecordsPerKey = 1u << 23;
 
-    /// Throws InternalError if OpenSSL does not do what is asked of it.
+    /// Throws UnavailableError if OpenSSL does not do what is asked of it.
     TlsStream(Side side, const Digest& key, std::uint64_t records_per_key = kRecordsPerKey);
     ~TlsStream();
     TlsStream(const TlsStream&) = delete;
@@ -45,7 +45,8 @@ class TlsStream {
     bool shake_hands();
 
     // After the handshake.
-    /// Wraps bytes, as many as there is room for, and returns how many: none, unless outgoing() is nearly empty.
+    /// Wraps bytes, as many as there is room for, and returns how many: none if outgoing() is nearly full, or after
+    /// damage.
     std::size_t write(std::span<const std::byte> bytes);
     /// Unwraps bytes. 0: none without more from the other end, or none any more.
     std::size_t read(std::span<std::byte> bytes);

@@ -5,6 +5,7 @@
 //   client -> server: hello[96] | HMAC(K, "fc1 client" | nonce_s | hello)
 //   server -> client: version | answer | HMAC(K, "fc1 server" | nonce_s | hello | version | answer)
 //                     or the single byte kRefused, when the client's proof is wrong
+//   server -> client: answer, in TLS: if TLS follows, once the server is through with it
 //
 // K is derived from the job token (HKDF-SHA256, RFC 5869). The client proves first, so a server is no oracle; the
 // labels stop reflection; the nonces of both sides stop replay; tags are compared in constant time. It proves who opens
@@ -13,8 +14,9 @@
 //
 // TLS comes after the handshake and not before: a stranger costs a server no more than this, ranks that disagree about
 // encryption find out in words that they trust, and so do workers of another job. It is bound to the handshake: its key
-// is made of the token and of all that both sides have said. So it ends in failure unless both are those who spoke
-// here, and heard the same.
+// is made of the token, the challenge and the hello, of which the client's proof and the server's answer say that both
+// heard them alike. So it ends in failure unless both are those who spoke here. The client speaks last in TLS's own
+// handshake, so it could take a connection for established that the server has given up; hence the last word above.
 //
 // Everything here is a function of bytes; sockets and deadlines are the caller's.
 #pragma once
@@ -36,7 +38,7 @@ inline constexpr std::size_t kNonceBytes = 32;
 inline constexpr std::size_t kHelloBytes = 96;
 inline constexpr std::size_t kProofBytes = kHelloBytes + 32;
 inline constexpr std::size_t kAnswerBytes = 2 + 32;
-inline constexpr std::uint8_t kProtocolVersion = 3;
+inline constexpr std::uint8_t kProtocolVersion = 4;
 inline constexpr std::byte kRefused{0xff};
 
 using Nonce = std::array<std::byte, kNonceBytes>;
@@ -63,7 +65,8 @@ struct Hello {
 };
 
 std::array<std::byte, kHelloBytes> encode(const Hello& hello);
-/// Empty if magic, role, encryption or the zero bytes are not as they must be. Called on proved bytes only.
+/// Empty if magic, role, encryption or the zero bytes are not as they must be. Of another version only the version is
+/// read, because what follows may mean something else there. Called on proved bytes only.
 std::optional<Hello> decode_hello(std::span<const std::byte, kHelloBytes> bytes);
 
 /// K, from the job token. The job's name is not part of it: it stands in the hello, so that a worker of another job
@@ -73,9 +76,10 @@ Digest authentication_key(std::span<const std::byte> token);
 Digest encryption_key(std::span<const std::byte> token);
 /// The key of TLS on one connection; `transcript` is that of its handshake.
 Digest connection_key(const Digest& encryption_key, const Digest& transcript);
-/// All keys of a job.
+/// All keys of a job; wiped when they go.
 struct JobKeys {
     Digest authentication{}, encryption{};
+    ~JobKeys();
 };
 JobKeys job_keys(std::span<const std::byte> token);
 /// The first 16 bytes of SHA-256 of the job's name.

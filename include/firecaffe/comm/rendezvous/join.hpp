@@ -11,12 +11,12 @@
 // Ranks share memory if they run on one machine, in one network namespace and as one user.
 //
 // Errors (thrown on every rank that can be reached, with the same text):
-//   ConfigError       configurations, encryption or builds differ; names the ranks and, through explain_difference, the
-//   fields UnavailableError  port in use, nobody there, ranks missing at the deadline (listed), sizes differ, a rank
-//   that
-//                     joined twice, another job, a token that is refused or missing, ranks that cannot share memory
-//                     where the options demand it
-//   UsageError        options that cannot be meant
+//   * ConfigError: configurations, encryption or builds differ; names the ranks and, through explain_difference, the
+//     fields.
+//   * UnavailableError: a port in use, nobody there, ranks missing at the deadline (listed), sizes that differ, a rank
+//     that joined twice, another job, a token that is refused or missing, ranks that cannot share memory where the
+//     options demand it, an OpenSSL that cannot do TLS 1.3 where they demand that.
+//   * UsageError: options that cannot be meant.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +40,8 @@ struct JoinOptions {
     /// "tcp://host:port": rank 0 binds to that one address ("tcp://[::1]:4000" for IPv6).
     /// "file:///path": rank 0 binds to a free port of `bind_host` and writes address and, if `token` is empty, a fresh
     /// token into the file (mode 0600, put in place atomically, removed when the mesh is up); the others wait for it.
+    /// Where that file lies on a network file system, who sits on the path may read the token: with `encryption` and
+    /// an interface that is not loopback, rank 0 demands a `token` instead.
     std::string address;
     std::string bind_host = "127.0.0.1";  ///< rank 0 with file://: the interface to listen on
 

@@ -13,4 +13,8 @@ enum class Encryption : std::uint8_t {
 
 inline constexpr const char* kEncryptionNames[] = {"none", "tls"};
 
+inline const char* to_string(Encryption encryption) {
+    return kEncryptionNames[static_cast<std::uint8_t>(encryption)];
+}
+
 }  // namespace firecaffe::comm
