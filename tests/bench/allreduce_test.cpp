@@ -72,10 +72,11 @@ class Spoiled final : public Reducer {
     std::unique_ptr<Reducer> inner_;
 };
 
-/// The reducers that can be with so many ranks.
+/// The reducers that can be with so many ranks, and sum with a scheme of their own.
 std::vector<std::string> possible_reducers(const ReducerRegistry& registry, int ranks) {
     std::vector<std::string> names;
     for (const std::string& name : registry.names()) {
+        if (name == kStaleServer) continue;
         ReducerOptions options;
         options.type = name;
         try {
