@@ -68,6 +68,7 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
                 {"check", options.checks},
                 {"transport", kTransports[static_cast<std::size_t>(options.reducer.transport)]},
                 {"encryption", to_string(options.reducer.encryption)},
+                {"link_mbit", options.reducer.link_mbit},
                 {"wire", comm::kWireTypeNames[static_cast<std::size_t>(options.reducer.wire)]},
                 {"average", kRankTimes[static_cast<std::size_t>(options.time)]}}},
               {"network", network_json(report, options.predict)},

@@ -87,6 +87,11 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
         ->capture_default_str();
     command.add_option("--encryption", a.encryption, "Over TCP: none or tls, as in reducer.encryption")
         ->capture_default_str();
+    command
+        .add_option("--link-mbit", a.reducer.link_mbit,
+                    "As if each worker's link carried so many megabits a second, as in reducer.link_mbit")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     command.add_option("--wire", a.wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")
         ->capture_default_str();
     command.add_option("--workers", a.workers, "Start this many worker processes on this machine")
@@ -107,8 +112,9 @@ void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, in
 }
 
 std::string bench_terms(const BenchArguments& a) {
-    return fmt::format("--reducer {} --transport {} --encryption {} --wire {} --deadline {}",
-                       fmt::join(a.reducers, ","), a.transport, a.encryption, a.wire, a.reducer.deadline_seconds);
+    return fmt::format("--reducer {} --transport {} --encryption {} --link-mbit {} --wire {} --deadline {}",
+                       fmt::join(a.reducers, ","), a.transport, a.encryption, a.reducer.link_mbit, a.wire,
+                       a.reducer.deadline_seconds);
 }
 
 int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
@@ -135,6 +141,7 @@ int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
         terms.stall_seconds = a.reducer.stall_seconds;
         terms.transport = a.reducer.transport;
         terms.encryption = a.reducer.encryption;
+        terms.link_mbit = a.reducer.link_mbit;
         transport = join_job(*launch, terms);
     }
     if (rank == 0) {

@@ -127,6 +127,7 @@ std::shared_ptr<comm::Transport> join_job(const LaunchInfo& launch, const JobTer
     join.rendezvous_seconds = launch.rendezvous_seconds;
     join.transport = terms.transport;
     join.encryption = terms.encryption;
+    join.bytes_per_second = terms.link_mbit * 1e6 / 8;
     join.deadline_seconds = terms.deadline_seconds;
     join.stall_seconds = terms.stall_seconds;
     join.explain_difference = terms.explain_difference;

@@ -49,6 +49,7 @@ struct JobTerms {
     double deadline_seconds = 10.0, stall_seconds = 120.0;  ///< as in comm::JoinOptions
     comm::TransportKind transport = comm::TransportKind::automatic;
     comm::Encryption encryption = comm::Encryption::none;
+    double link_mbit = 0.0;  ///< as in ReducerOptions
 };
 
 /// Joins the job that `launch` describes; null for a job of one. Throws what join_tcp, join_mpi and token reading

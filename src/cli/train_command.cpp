@@ -103,7 +103,8 @@ JobTerms training_terms(const TrainOptions& options, int size) {
             options.reducer.deadline_seconds,
             options.reducer.stall_seconds,
             options.reducer.transport,
-            options.reducer.encryption};
+            options.reducer.encryption,
+            options.reducer.link_mbit};
 }
 
 int work(const TrainArguments& a, const TrainOptions& options, const std::optional<LaunchInfo>& launch) {

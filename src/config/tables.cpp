@@ -272,6 +272,11 @@ void describe(Visitor& visit, ReducerOptions& options) {
                           "it does in the file of a file:// rendezvous on a network file system. Shared memory does "
                           "not leave its machine. Not with MPI."),
                     kEncryptions, options.encryption);
+    visit.field(Field("link_mbit",
+                      "To try what a slower network would do: each worker's data go over TCP, as if its link carried so "
+                      "many megabits a second each way; 0: no such limit. Latency stays what it is. Not with MPI.")
+                    .nonnegative(),
+                options.link_mbit);
     visit.field(Field("deadline_seconds", "A peer that is silent for this long is lost.").positive(),
                 options.deadline_seconds);
     visit.field(Field("stall_seconds", "A peer that is alive but makes no progress for this long is lost.").positive(),

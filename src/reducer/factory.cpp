@@ -67,6 +67,9 @@ std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointe
         throw ConfigError(
             "/reducer/encryption: MPI moves gradients over connections of its own, which are not encrypted; leave "
             "'none', or use a scheme of ours");
+    if (options.link_mbit > 0)
+        throw ConfigError("/reducer/link_mbit: MPI moves gradients over connections of its own, which cannot be slowed "
+                          "down; leave 0, or use a scheme of ours");
     return make_mpi_reducer(std::move(transport), shards, options);
 }
 

@@ -43,6 +43,7 @@ struct ReducerOptions {
     bool overlap = true;     ///< submit buckets during the backward pass
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes
     comm::Encryption encryption = comm::Encryption::none;            ///< of what goes over TCP
+    double link_mbit = 0.0;  ///< megabits a second that each worker's link carries, each way; 0: what there is
     double deadline_seconds = 10.0;                                  ///< a peer that is silent for this long is lost
     double stall_seconds = 120.0;  ///< a peer that is alive but makes no progress for this long is lost
 };

@@ -34,7 +34,7 @@ class Attending {
           self_(describe_self(options.rank)),
           incarnation_(draw_incarnation()),
           token_(options.token),
-          door_(open_local_door(options.transport)) {}
+          door_(open_local_door(data_transport(options))) {}
 
     ~Attending() { wipe(token_); }
     Attending(const Attending&) = delete;

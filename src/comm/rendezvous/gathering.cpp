@@ -29,7 +29,7 @@ class Gathering {
           deadline_(deadline),
           self_(describe_self(0)),
           lobby_(std::move(listener), keys, job_id(options.job), 0, options.encryption),
-          door_(open_local_door(options.transport)),
+          door_(open_local_door(data_transport(options))),
           roster_(options, {self_, 0, {}, door_.host, door_.name}),
           members_(static_cast<std::size_t>(options.size)),
           data_(static_cast<std::size_t>(options.size)),

@@ -22,6 +22,11 @@ void check(const JoinOptions& options) {
     if (!(options.rendezvous_seconds > 0) || !(options.deadline_seconds > 0) || !(options.stall_seconds > 0))
         throw UsageError("the deadlines of a job must be positive: rendezvous ", options.rendezvous_seconds,
                          " s, deadline ", options.deadline_seconds, " s, stall ", options.stall_seconds, " s");
+    if (options.bytes_per_second < 0 ||
+        (options.bytes_per_second > 0 && options.transport == TransportKind::shared_memory))
+        throw ConfigError("a link of ", options.bytes_per_second, " bytes a second, with the transport ",
+                          options.transport == TransportKind::shared_memory ? "shared_memory, which has no link" : "tcp",
+                          "; give a rate of 0 or more, and the transport tcp or auto");
     if (options.size == 1) return;
     if (!options.token.empty()) check_token(options.token, "the options");
     const bool file = options.address.starts_with(kFile) && options.address.size() > kFile.size();
@@ -107,6 +112,7 @@ std::shared_ptr<Transport> join_tcp(const JoinOptions& options) {
         mesh = options.rank == 0 ? join_as_rank_0(options, deadline) : attend(options, deadline);
     }
     mesh.rank = options.rank;
+    mesh.bytes_per_second = options.bytes_per_second;
     mesh.deadline_seconds = options.deadline_seconds;
     mesh.stall_seconds = options.stall_seconds;
     return make_mesh_transport(std::move(mesh));

@@ -21,6 +21,11 @@ inline Clock::duration system_limit(const JoinOptions& options) {
     return seconds(std::max(1.0, options.deadline_seconds / 2));
 }
 
+/// A slowed link is a matter of TCP.
+inline TransportKind data_transport(const JoinOptions& options) {
+    return options.bytes_per_second > 0 ? TransportKind::tcp : options.transport;
+}
+
 /// Rank 0. `address` is for messages.
 Mesh gather(const JoinOptions& options, UniqueFd listener, const JobKeys& keys, const std::string& address,
             Time deadline);
