@@ -34,8 +34,8 @@ def log2_up(p):
 
 
 # What the busiest link carries in one direction, in units of the gradients: the "busiest rank" of docs/algorithms.md, but
-# for tree, which runs step by step.
-LEAST = {"star": lambda p: p - 1, "tree": lambda p: 2 * log2_up(p), "pipelined_tree": log2_up,
+# for tree, which runs step by step, one way after the other.
+LEAST = {"star": lambda p: p - 1, "tree": lambda p: 2 * log2_up(p), "pipelined_tree": lambda p: 2 - 2 / 2**log2_up(p),
          "double_tree": lambda p: 2 if p > 2 else p - 1, "ring": lambda p: 2 * (p - 1) / p,
          "halving_doubling": lambda p: 2 * (p - 1) / p}
 

@@ -7,6 +7,7 @@ target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/engine.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/executor.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/halving_doubling.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/pipelined_tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/measure_network.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/partial_sums.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/planning.cpp

@@ -62,6 +62,39 @@ SchemeCosts tree(const Case& c) {
     return costs;
 }
 
+// A part of a sum, in units of 1/2^ceil_log2(p), and the rank that has it.
+struct Held {
+    int low, high, rank;
+};
+
+// One partial sum each. Two subtrees meet in each part of the more finely cut one: of what the two ranks there have, each
+// sends half on the way up and the other half on the way down.
+std::vector<Held> meet(const Case& c, int first, int size, std::vector<std::uint64_t>& sent) {
+    const int all = 1 << ceil_log2(c.p), half = size / 2;
+    if (size == 1) return {{0, all, first}};
+    const std::vector<Held> left = meet(c, first, half, sent);
+    if (first + half >= c.p) return left;
+    const std::vector<Held> right = meet(c, first + half, half, sent);
+    std::vector<Held> both;
+    for (const Held& l : left) {
+        for (const Held& r : right) {
+            const int low = std::max(l.low, r.low), high = std::min(l.high, r.high), middle = (low + high) / 2;
+            if (low >= high) continue;
+            for (const int rank : {l.rank, r.rank}) sent[at(rank)] += c.edge(high, all) - c.edge(low, all);
+            both.push_back({low, middle, l.rank});
+            both.push_back({middle, high, r.rank});
+        }
+    }
+    return both;
+}
+
+SchemeCosts pipelined_tree(const Case& c) {
+    SchemeCosts costs{.rounds = 2 * ceil_log2(c.p)};
+    costs.elements_sent.resize(at(c.p));
+    meet(c, 0, 1 << ceil_log2(c.p), costs.elements_sent);
+    return costs;
+}
+
 // Counts the neighbours of each position of the symmetric tree over [first, first + size).
 void count_neighbours(int first, int size, std::vector<int>& neighbours) {
     if (size == 0) return;
@@ -183,7 +216,8 @@ SchemeCosts costs_of(const std::string& scheme, int ranks, int shards, const fir
         c.inputs.push_back(static_cast<int>(maximal_nodes(shard_block(r, ranks, shards), shards).size()));
     if (scheme == "star") return servers(c, 1);
     if (scheme == "sharded_server") return servers(c, options.servers == 0 ? ranks : options.servers);
-    if (scheme == "tree" || scheme == "pipelined_tree") return tree(c);
+    if (scheme == "tree") return tree(c);
+    if (scheme == "pipelined_tree") return pipelined_tree(c);
     if (scheme == "double_tree") return double_tree(c);
     if (scheme == "ring") return ring(c);
     if (scheme == "halving_doubling") return halving_doubling(c);

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "firecaffe/comm/collective/pipelined_tree.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/comm/collective/servers.hpp"
 #include "firecaffe/comm/collective/simulate.hpp"
@@ -77,6 +78,20 @@ TEST_CASE("which schemes keep the canonical order") {
     CHECK(halving(4, 16));
     CHECK_FALSE(halving(4, 12));
     CHECK_FALSE(halving(4, 3));
+}
+
+TEST_CASE("no rank carries twice the request in a pipelined tree, however many there are, and no more by far with uneven blocks") {
+    for (int p = 2; p <= 64; ++p) {
+        int levels = 0;
+        while (1 << levels < p) ++levels;
+        const std::size_t count = 1 << 12;
+        const PlanReport even = simulate(plan_pipelined_tree(p, p), p, count, DType::float32);
+        CHECK(std::ranges::max(even.bytes_sent) == 4 * 2 * (count - (count >> levels)));
+        if (p % 5 != 0) continue;
+        const PlanReport uneven = simulate(plan_pipelined_tree(p, 3 * p + 1), 3 * p + 1, count, DType::float32);
+        CHECK(std::ranges::max(uneven.bytes_sent) <= 4 * 5 * count);
+        CHECK(plan_pipelined_tree(p, 3 * p + 1).parts <= 1 << levels);
+    }
 }
 
 TEST_CASE("serving ranks hold few sums at a time") {

@@ -3,6 +3,7 @@
 
 #include "firecaffe/comm/collective/double_tree.hpp"
 #include "firecaffe/comm/collective/halving_doubling.hpp"
+#include "firecaffe/comm/collective/pipelined_tree.hpp"
 #include "firecaffe/comm/collective/ring.hpp"
 #include "firecaffe/comm/collective/servers.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
@@ -13,12 +14,6 @@ namespace {
 
 using Options = SchemeOptions;
 
-Plan pipelined_tree(int ranks, int shards, const Options&) {
-    Plan plan = plan_tree(ranks, shards);
-    plan.scheme = "pipelined_tree";
-    return plan;
-}
-
 Plan sharded_server(int ranks, int shards, const Options& options) {
     return plan_sharded_server(ranks, shards, options.servers == 0 ? ranks : options.servers);
 }
@@ -27,7 +22,7 @@ constexpr Scheme kSchemes[] = {
     {"star", true, [](int p, int v, const Options&) { return plan_star(p, v); }},
     {"sharded_server", true, sharded_server},
     {"tree", false, [](int p, int v, const Options&) { return plan_tree(p, v); }},
-    {"pipelined_tree", true, pipelined_tree},
+    {"pipelined_tree", true, [](int p, int v, const Options&) { return plan_pipelined_tree(p, v); }},
     {"double_tree", true, [](int p, int v, const Options&) { return plan_double_tree(p, v); }},
     {"ring", true, [](int p, int v, const Options&) { return plan_ring(p, v); }},
     {"halving_doubling", true, [](int p, int v, const Options&) { return plan_halving_doubling(p, v); }},

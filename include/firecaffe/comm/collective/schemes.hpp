@@ -17,7 +17,6 @@ struct SchemeOptions {
 struct Scheme {
     const char* name;
     /// Whether it is meant to run in chunks (ExecutorOptions::chunk_bytes) or, as textbooks count it, step by step.
-    /// This is all that tells "tree" from "pipelined_tree": one plan, two ways to run it.
     bool pipelined;
     /// Throws UsageError for ranks, shards or options out of range.
     Plan (*plan)(int ranks, int shards, const SchemeOptions& options);

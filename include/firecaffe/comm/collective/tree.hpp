@@ -10,7 +10,8 @@
 // the same holds for any power of two of shards per rank. Otherwise blocks cut through nodes, and the way up takes one
 // round per level at which that happens: at most ceil(log2 V).
 //
-// Run step by step this is the scheme "tree", run in chunks "pipelined_tree" (schemes.hpp): one plan.
+// It is run step by step. In chunks rank 0's link would hold it up, to which up to ceil(log2 p) children come: what is
+// run in chunks is the plan of pipelined_tree.hpp.
 #pragma once
 
 #include "firecaffe/comm/plan.hpp"
