@@ -93,6 +93,15 @@ class Runs(ProcessTest):
         self.assertEqual(wire["tcp", "none"], wire["shared_memory", "none"], "frames are of one length on both")
         self.assertGreater(wire["tcp", "tls"], wire["tcp", "none"])
 
+    def test_a_slow_link(self):
+        """1 MB each way over 80 Mbit/s takes two workers 0.1 s, whatever else this machine does meanwhile."""
+        figures, rows, _ = self.figures("--workers", "2", "--link-mbit", "80", "--reducer", "ring", "-b", "1M", "-e", "1M",
+                                        "-n", "2", "-w", "1", "--no-predict")
+        result = figures["reducers"][0]["results"][0]
+        self.assertEqual((figures["config"]["link_mbit"], rows[0][8]), (80, "0"))
+        self.assertGreater(result["in_place"]["p50_us"], 0.8 * 1048576 / 10)
+        self.assertLess(result["in_place"]["p50_us"], 3 * 1048576 / 10)
+
     def test_narrow_types_on_the_wire(self):
         wire = {}
         for name in ("same", "bfloat16", "float16"):
@@ -131,6 +140,7 @@ class Flags(ProcessTest):
                                  (("--wire", "float16", "-d", "double"), ("only float is narrowed",)),
                                  (("--transport", "shm"), ("--transport shm", "auto, tcp or shared_memory")),
                                  (("--encryption", "ssl"), ("--encryption ssl", "none or tls")),
+                                 (("--link-mbit", "-1"), ("--link-mbit",)),
                                  (("--reducer", "treee"), ("--reducer treee", "tree")),
                                  (("--reducer", "tree,rign"), ("--reducer rign", "tree")),
                                  (("--reducer", "local", "--workers", "2"), ("--reducer local", "2"))):
