@@ -60,25 +60,27 @@ Connection introduce(UniqueFd fd, const JobKeys& keys, const Hello& hello, Time 
         return {};
     }
     if (!read_exactly(fd.get(), std::span(bytes).subspan(1), deadline, failure.why)) return {};
-    auto answer = handshake.verify(bytes);
-    if (!answer) {
+    const auto proved = handshake.verify(bytes);
+    if (!proved) {
         failure.final = true;
         failure.why = "what listens there is no rank of this job (its proof is wrong)";
         failure.cure = "check address and port";
         return {};
     }
+    Answer answer = *proved;
     Connection connection(std::move(fd));
     if (answer == Answer::welcome && hello.encryption == Encryption::tls) {
         connection = begin_tls(connection.take_socket(), TlsStream::Side::client,
                                connection_key(keys.encryption, handshake.transcript()), hello.rank, hello.target);
-        answer.reset();
+        std::optional<Answer> last;
         if (complete_handshake(connection, deadline, failure.why))
-            answer = hear_last_word(connection, deadline, failure.why);
+            last = hear_last_word(connection, deadline, failure.why);
         if (connection.damaged()) failure.cure = "check the network between the two for what changes bytes";
-        if (!answer) return {};
+        if (!last) return {};
+        answer = *last;
     }
     if (answer == Answer::welcome) return connection;
-    explain(*answer, failure);
+    explain(answer, failure);
     return {};
 }
 
