@@ -22,6 +22,8 @@ std::string to_string(const OperationTag& tag) {
             return "a message that measures the network" + number;
         case kAverageBucket:
             return "the average of the workers' parameters" + number;
+        case kNcclBucket:
+            return "the exchange of NCCL's id" + number;
         case kStaleBucket:
             return text("message #", tag.sequence, " of the stale server");
         default:
