@@ -104,14 +104,20 @@ class Ends(ProcessTest):
                             r"rank 1 \(host \S+, pid \d+\) gave up: .*\(all-reduce #9\)",
                             "ncclCommAbort has not returned within .* end this process")
 
-    def test_a_rank_that_is_killed_in_a_sum(self):
-        """The two others wait for NCCL, not for the transport, when it happens."""
-        running = self.train("never:call=9")
+    def check_killed(self, faults, in_the_sum):
+        running = self.train(faults)
         pids = running.workers(self.WORKERS)
-        wait_until(lambda: running.err.count("call 9: never") == self.WORKERS, PATIENCE, "all ranks in a sum", running)
+        wait_until(lambda: running.err.count("call 9: never") == in_the_sum, PATIENCE, "ranks in a sum", running)
         os.kill(pids[1], signal.SIGKILL)
         for line in self.failed(running, DEADLINE, (0, 2)):
             self.assertRegex(line, rf"lost rank 1 \(host \S+, pid {pids[1]}\)")
+
+    def test_a_rank_that_is_killed_while_the_others_wait_for_nccl(self):
+        self.check_killed("never:call=9", self.WORKERS)
+
+    def test_a_rank_that_is_killed_and_that_nccl_misses_first(self):
+        """What NCCL says is only the echo of what the transport knows."""
+        self.check_killed("never:rank=1:call=9", 1)
 
 
 class Without(ProcessTest):
