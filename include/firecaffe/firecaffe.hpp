@@ -96,6 +96,7 @@
 #include "firecaffe/reducer/factory.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/mpi.hpp"
+#include "firecaffe/reducer/nccl.hpp"
 #include "firecaffe/reducer/options.hpp"
 #include "firecaffe/reducer/power_reducer.hpp"
 #include "firecaffe/reducer/reducer.hpp"

@@ -22,6 +22,8 @@ std::string to_string(const OperationTag& tag) {
             return "a message that measures the network" + number;
         case kAverageBucket:
             return "what the workers average where they meet" + number;
+        case kNcclBucket:
+            return "the exchange of NCCL's id" + number;
         case kStaleBucket:
             return text("message #", tag.sequence, " of the stale server");
         default:

@@ -10,6 +10,7 @@
 #include "firecaffe/reducer/codec.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/mpi.hpp"
+#include "firecaffe/reducer/nccl.hpp"
 #include "firecaffe/reducer/power_reducer.hpp"
 #include "firecaffe/reducer/scheme.hpp"
 #include "firecaffe/reducer/tree.hpp"
@@ -54,23 +55,35 @@ std::unique_ptr<Reducer> make_scheme(const ReducerOptions& options, TransportPoi
     return make_planned_reducer(std::move(transport), std::move(run.plan), run.executor, options.wire);
 }
 
+/// Another library's collectives sum what they are given, and send it as they like.
+void require_plain(const ReducerOptions& options, std::string_view library) {
+    if (options.wire != comm::WireType::same)
+        throw ConfigError("/reducer/wire: ", library,
+                          " sums in the type that gradients have; leave 'same', or use a scheme of ours, which can "
+                          "narrow them");
+    if (options.codec.type != CodecOptions::Type::none)
+        throw ConfigError("/reducer/codec: ", library,
+                          "'s own all-reduce knows no codecs; leave 'none', or use a scheme of ours");
+    if (options.encryption != comm::Encryption::none)
+        throw ConfigError("/reducer/encryption: ", library,
+                          " moves gradients over connections of its own, which are not encrypted; leave 'none', or use "
+                          "a scheme of ours");
+    if (options.link_mbit > 0)
+        throw ConfigError("/reducer/link_mbit: ", library,
+                          " moves gradients over connections of its own, which cannot be slowed down; leave 0, or use a "
+                          "scheme of ours");
+}
+
 std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointer transport, int shards) {
     if (size_of_group(transport) == 1) return make_local_reducer();
-    if (options.wire != comm::WireType::same)
-        throw ConfigError(
-            "/reducer/wire: 'mpi' sums in the type that gradients have; leave 'same', or use a scheme of "
-            "ours, which can narrow them");
-    if (options.codec.type != CodecOptions::Type::none)
-        throw ConfigError(
-            "/reducer/codec: MPI's own all-reduce knows no codecs; leave 'none', or use a scheme of ours");
-    if (options.encryption != comm::Encryption::none)
-        throw ConfigError(
-            "/reducer/encryption: MPI moves gradients over connections of its own, which are not encrypted; leave "
-            "'none', or use a scheme of ours");
-    if (options.link_mbit > 0)
-        throw ConfigError("/reducer/link_mbit: MPI moves gradients over connections of its own, which cannot be slowed "
-                          "down; leave 0, or use a scheme of ours");
+    require_plain(options, "MPI");
     return make_mpi_reducer(std::move(transport), shards, options);
+}
+
+std::unique_ptr<Reducer> make_nccl(const ReducerOptions& options, TransportPointer transport, int shards) {
+    if (size_of_group(transport) == 1) return make_local_reducer();
+    require_plain(options, "NCCL");
+    return make_nccl_reducer(std::move(transport), shards, options);
 }
 
 // The parameters go through a StaleExchange (sync); this is for what still is summed, as figures of evaluations are.
@@ -100,6 +113,7 @@ std::unique_ptr<Reducer> make_auto(const ReducerOptions& options, TransportPoint
 ReducerRegistry::ReducerRegistry() {
     add("local", make_local);
     add("mpi", make_mpi);
+    add("nccl", make_nccl);
     for (const comm::Scheme& scheme : comm::schemes()) add(scheme.name, make_scheme);
     add("auto", make_auto);
     add(kStaleServer, make_beside_stale_server);

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reducer/mpi.hpp"
 
-#include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <string>
 #include <utility>
 
 #include "comm/mpi/digest.hpp"
 #include "comm/mpi/poll.hpp"
-#include "firecaffe/comm/collective/add.hpp"
-#include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/mpi.hpp"
 #include "firecaffe/core/error.hpp"
+#include "reducer/of_others.hpp"
 #include "reducer/on_transport.hpp"
 
 namespace firecaffe {
@@ -22,14 +19,14 @@ class MpiReducer final : public OnTransport {
   public:
     MpiReducer(std::shared_ptr<comm::Transport> transport, int shards, double stall_seconds,
                std::unique_ptr<comm::MpiGroup> group)
-        : OnTransport(std::move(transport)), group_(std::move(group)), stall_(stall_seconds) {
-        const ShardBlock block = shard_block(rank(), size(), shards);
-        nodes_ = block.empty() ? 0 : static_cast<int>(maximal_nodes(block, shards).size());
-    }
+        : OnTransport(std::move(transport)),
+          group_(std::move(group)),
+          stall_(stall_seconds),
+          own_(rank(), size(), shards) {}
 
     std::string_view name() const override { return "mpi"; }
     bool canonical() const override { return false; }
-    int partials() const override { return std::max(nodes_, 1); }
+    int partials() const override { return own_.partials(); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
         const comm::OperationTag tag{.sequence = sequence,
@@ -37,10 +34,7 @@ class MpiReducer final : public OnTransport {
                                      .step = request.step,
                                      .dtype = request.dtype,
                                      .count = request.count};
-        std::byte* const sum = request.partials[0];
-        if (nodes_ == 0 && request.count > 0) std::memset(sum, 0, request.count * size_of(request.dtype));
-        for (int i = 1; i < nodes_; ++i)
-            comm::add_elements(request.dtype, sum, request.partials[static_cast<std::size_t>(i)], request.count);
+        std::byte* const sum = own_.add_up(request);
         if (!group_ready_) await(tag);
         group_ready_ = true;
         group_->start_sum(sum, request.count, request.dtype, comm::digest_of(tag));
@@ -80,7 +74,7 @@ class MpiReducer final : public OnTransport {
 
     std::unique_ptr<comm::MpiGroup> group_;
     const std::chrono::duration<double> stall_;
-    int nodes_ = 0;  // of the canonical tree, that this rank brings
+    const OwnSum own_;
     bool group_ready_ = false;
 };
 
@@ -90,9 +84,7 @@ std::unique_ptr<Reducer> make_group_reducer(std::shared_ptr<comm::Transport> tra
                                             const ReducerOptions& options, std::unique_ptr<comm::MpiGroup> group) {
     if (transport == nullptr)
         throw UsageError("the reducer 'mpi' needs a transport beside MPI; pass one, or use 'local'");
-    if (!(options.stall_seconds > 0 && options.stall_seconds < 1e9))
-        throw UsageError("reducer.stall_seconds is ", options.stall_seconds,
-                         "; give a positive number of seconds below 1e9");
+    require_seconds("reducer.stall_seconds", options.stall_seconds);
     if (group->size() != transport->size())
         throw UnavailableError("there are ", transport->size(), " workers, but ", group->size(),
                                " in MPI's communicator (", comm::mpi_version(),

@@ -68,7 +68,7 @@ class Runs(ProcessTest):
                 self.assertEqual((figures["ranks"], figures["complete"], figures["nwrong"]), (workers, True, 0))
                 self.check_rows(figures, rows, [4, 2048, 1048576], 4)
                 measured = [table["reducer"] for table in figures["reducers"]]
-                left_out = {"auto", "mpi"} | ({"local"} if workers > 1 else set())
+                left_out = {"auto", "mpi", "nccl"} | ({"local"} if workers > 1 else set())
                 self.assertEqual(set(known) - set(measured) - left_out, set(), "a reducer is not measured")
                 self.assertEqual(done.out.count("# Out of bounds values : 0 OK"), len(measured))
                 for table in figures["reducers"]:

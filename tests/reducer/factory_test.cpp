@@ -46,7 +46,7 @@ TEST_CASE("local: bad calls are refused") {
 TEST_CASE("the registry makes what the configuration names") {
     const ReducerRegistry registry;
     CHECK(registry.names() == std::vector<std::string>{"auto", "direct", "double_tree", "halving_doubling", "local",
-                                                       "mpi", "pipelined_tree", "ring", "sharded_server",
+                                                       "mpi", "nccl", "pipelined_tree", "ring", "sharded_server",
                                                        "stale_server", "star", "tree", "two_level"});
     const auto make = [&](const char* type, std::shared_ptr<comm::Transport> transport) {
         return registry.make({.type = type}, std::move(transport), 8);
@@ -68,7 +68,7 @@ TEST_CASE("the registry's errors name the cure") {
     CHECK_THROWS_AS(registry.make({.type = "trea"}, nullptr, 1), ConfigError);
     CHECK_THROWS_WITH(registry.make({.type = "trea"}, nullptr, 1),
                       "/reducer/type: unknown reducer 'trea'; use one of auto, direct, double_tree, halving_doubling, "
-                      "local, mpi, pipelined_tree, ring, sharded_server, stale_server, star, tree, two_level");
+                      "local, mpi, nccl, pipelined_tree, ring, sharded_server, stale_server, star, tree, two_level");
     CHECK_THROWS_WITH(registry.make({.type = "local"}, two[0], 1),
                       "/reducer/type: 'local' sums within one worker, but there are 2; use 'auto' or 'tree', or start "
                       "one worker");
@@ -80,7 +80,7 @@ TEST_CASE("the registry's errors name the cure") {
     registry.add("mine",
                  [](const ReducerOptions&, std::shared_ptr<comm::Transport>, int) { return make_local_reducer(); });
     CHECK(registry.make({.type = "mine"}, two[1], 4)->name() == "local");
-    CHECK(ReducerRegistry().names().size() == 13);  // no registry knows of another
+    CHECK(ReducerRegistry().names().size() == 14);  // no registry knows of another
     CHECK_THROWS_AS(make_tree_reducer(nullptr, 1), UsageError);
     CHECK_THROWS_AS(make_tree_reducer(two[0], 0), UsageError);
     CHECK_THROWS_AS(make_planned_reducer(two[0], comm::Plan{}), UsageError);

@@ -49,6 +49,7 @@ enum ServiceBucket : std::uint32_t {
     kProbeBucket = 0xE0000003u,  ///< how fast the network is
     kStaleBucket = 0xE0000004u,  ///< updates and values of a stale server
     kAverageBucket = 0xE0000005u,  ///< means of what workers have updated by themselves
+    kNcclBucket = 0xE0000006u,     ///< by which NCCL's ranks find each other
 };
 
 /// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".

@@ -27,8 +27,9 @@ class ReducerRegistry {
     using Factory =
         std::function<std::unique_ptr<Reducer>(const ReducerOptions&, std::shared_ptr<comm::Transport>, int shards)>;
 
-    /// Knows "local", each of comm::schemes() by its name, "mpi" (whether or not this build has MPI), and "auto": local
-    /// for one worker, else the canonical scheme that should be quickest for each length, by what messages take here.
+    /// Knows "local", each of comm::schemes() by its name, "mpi" (whether or not this build has MPI), "nccl" (whether
+    /// or not this machine has NCCL), and "auto": local for one worker, else the canonical scheme that should be
+    /// quickest for each length, by what messages take here.
     /// Also "stale_server": what a run with a StaleExchange (sync) sums beside it goes through pipelined_tree.
     ReducerRegistry();
 
@@ -40,8 +41,9 @@ class ReducerRegistry {
 
     /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
     /// unknown name, for "local" with several workers, for more servers than workers, and for two_level where the
-    /// hosts' names do not tell how many ranks a host has; for "mpi" with several workers with options.wire or
-    /// options.codec, and what make_mpi_reducer throws; for both of these at once; UsageError for shards < 1.
+    /// hosts' names do not tell how many ranks a host has; for "mpi" and "nccl" with several workers with options.wire,
+    /// options.codec or options.encryption, and what make_mpi_reducer and make_nccl_reducer throw; for options.wire and
+    /// options.codec at once; UsageError for shards < 1.
     std::unique_ptr<Reducer> make(const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
                                   int shards) const;
 

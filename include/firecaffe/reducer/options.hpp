@@ -27,7 +27,7 @@ enum class StaleUpdates { mean, sum };
 inline constexpr const char* kStaleServer = "stale_server";
 
 struct ReducerOptions {
-    /// auto, local, a scheme (docs/algorithms.md), stale_server, mpi, or the name of a registered reducer
+    /// auto, local, a scheme (docs/algorithms.md), stale_server, mpi, nccl, or the name of a registered one
     std::string type = "auto";
     std::int64_t servers = 0;    ///< of sharded_server and stale_server: workers that also serve; 0: every worker
     std::int64_t staleness = 0;  ///< of stale_server: steps that a worker may be ahead of the slowest; -1: any number

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firecaffe/reducer/nccl.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "comm/collective/barrier.hpp"
+#include "comm/nccl/group.hpp"
+#include "firecaffe/core/error.hpp"
+#include "reducer/of_others.hpp"
+#include "reducer/on_transport.hpp"
+
+namespace firecaffe {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
+
+constexpr Seconds kLook{0.02};  // between two looks at what the transport knows
+
+// How long a rank waits for the words of another before it speaks for itself. Where NCCL fails on one rank, it soon
+// fails on the others for that reason, and where it hangs, it does so on all at once: then rank 0 speaks.
+constexpr Seconds kSettle{1.0};
+
+class NcclReducer final : public OnTransport {
+  public:
+    NcclReducer(std::shared_ptr<comm::Transport> transport, int shards, const ReducerOptions& options,
+                comm::NcclLibrary library)
+        : OnTransport(std::move(transport)),
+          own_(rank(), size(), shards),
+          stall_(options.stall_seconds),
+          deadline_(options.deadline_seconds),
+          group_(std::move(library)) {}
+
+    std::string_view name() const override { return "nccl"; }
+    bool canonical() const override { return false; }
+    int partials() const override { return own_.partials(); }
+    // NCCL gains nothing by the transport's memory.
+    Memory<Cpu> allocate(std::size_t bytes) override { return Memory<Cpu>(bytes); }
+
+    void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
+        const comm::OperationTag tag{.sequence = sequence,
+                                     .bucket = request.bucket,
+                                     .step = request.step,
+                                     .dtype = request.dtype,
+                                     .count = request.count};
+        std::byte* const sum = own_.add_up(request);
+        try {
+            comm::barrier(transport(), tag);  // whoever does not come is the transport's matter, and not NCCL's
+            if (!joined_) join(tag);
+            joined_ = true;
+            group_.begin_sum(sum, request.count, request.dtype);
+            await(tag, "complete the sum of ");
+        } catch (const std::exception& error) {
+            give_up(error);
+            throw;
+        }
+        note_progress();
+    }
+
+    void close() noexcept override {
+        if (joined_) leave();
+        OnTransport::close();
+    }
+
+  private:
+    /// Makes the communicator.
+    void join(const comm::OperationTag& tag) {
+        if (rank() == 0) {
+            group_.begin_id();
+            await(tag, "make an id before ");
+        }
+        comm::nccl::UniqueId id = group_.id();
+        share(id, tag.sequence);
+        group_.begin_joining(id, rank(), size());
+        await(tag, "connect the ranks before ");
+    }
+
+    /// What rank 0 has, to all.
+    void share(comm::nccl::UniqueId& id, std::uint64_t sequence) {
+        const comm::OperationTag tag{.sequence = sequence, .bucket = comm::kNcclBucket, .count = sizeof id.bytes};
+        const auto bytes = std::as_writable_bytes(std::span(id.bytes));
+        std::vector<std::unique_ptr<comm::Transfer>> transfers;
+        if (rank() != 0) transfers.push_back(transport().post_receive(0, tag, bytes));
+        for (int to = 1; rank() == 0 && to < size(); ++to) transfers.push_back(transport().post_send(to, tag, bytes));
+        for (const auto& transfer : transfers) transport().wait(*transfer);
+    }
+
+    /// Until what the group has begun is complete, or somebody gives up: another rank, NCCL, or this one for lack of
+    /// time.
+    void await(const comm::OperationTag& tag, const char* task) {
+        const auto end =
+            Clock::now() + std::chrono::duration_cast<Clock::duration>(rank() == 0 ? stall_ : stall_ + kSettle);
+        try {
+            while (!group_.wait(kLook)) {
+                transport().check(tag);
+                if (Clock::now() > end)
+                    end_all(tag,
+                            text(group_.library_name(), " did not ", task, tag, " within ", stall_.count(),
+                                 " s, although all ranks take part; see what it says with NCCL_DEBUG=INFO, look for "
+                                 "a host or link that is down, or raise reducer.stall_seconds"));
+            }
+        } catch (const comm::NcclError& error) {
+            if (error.of_another_rank()) settle(tag);
+            end_all(tag, text(error.what(), "; it was to ", task, tag, "; see what it says with NCCL_DEBUG=INFO"));
+        }
+    }
+
+    /// Whose fault it is, the transport knows soon, if anybody does.
+    void settle(const comm::OperationTag& tag) {
+        for (const auto end = Clock::now() + kSettle; Clock::now() < end; std::this_thread::sleep_for(kLook))
+            transport().check(tag);
+    }
+
+    /// Tells all ranks, and throws as they will.
+    [[noreturn]] void end_all(const comm::OperationTag& tag, const std::string& cause) {
+        abort(cause);
+        transport().check(tag);
+        throw PeerLostError(cause, "; noticed by rank ", rank());  // a transport that cannot tell
+    }
+
+    /// First the other ranks hear of it, for NCCL may end on no rank before it is aborted on all.
+    void give_up(const std::exception& error) {
+        abort(error.what());
+        joined_ = false;
+        if (group_.abort(deadline_)) return;
+        throw PeerLostError(error.what(), " (and rank ", rank(), "'s ncclCommAbort has not returned within ",
+                            deadline_.count(), " s, so NCCL may still write to this bucket: end this process)");
+    }
+
+    void leave() noexcept {
+        try {
+            group_.begin_leaving();
+            for (const auto since = Clock::now(); !group_.wait(kLook) && Clock::now() - since < deadline_;)
+                transport().check({});
+        } catch (const std::exception&) {  // the sums are there; the group's end is aborted with the group
+        }
+        group_.abort(deadline_);
+    }
+
+    const OwnSum own_;
+    const Seconds stall_, deadline_;
+    comm::NcclGroup group_;
+    bool joined_ = false;
+};
+
+}  // namespace
+
+std::string nccl_library() {
+    const char* const path = std::getenv("FIRECAFFE_NCCL_LIBRARY");
+    return path == nullptr || *path == '\0' ? "libnccl.so.2" : path;
+}
+
+std::unique_ptr<Reducer> make_nccl_reducer(std::shared_ptr<comm::Transport> transport, int shards,
+                                           const ReducerOptions& options, const std::string& library) {
+    if (transport == nullptr)
+        throw UsageError("the reducer 'nccl' needs a transport beside NCCL; pass one, or use 'local'");
+    require_seconds("reducer.stall_seconds", options.stall_seconds);
+    require_seconds("reducer.deadline_seconds", options.deadline_seconds);
+    comm::NcclLibrary loaded = comm::load_nccl(library);
+    if (!loaded.sums_host_memory)
+        throw ConfigError(
+            "/reducer/type: 'nccl' (", loaded.name, ", ", library,
+            ") sums the memory of NVIDIA GPUs, and gradients are in the memory of the host here; use 'auto', "
+            "or another scheme that sums on the CPU");
+    return std::make_unique<BackgroundReducer>(
+        std::make_unique<NcclReducer>(std::move(transport), shards, options, std::move(loaded)));
+}
+
+}  // namespace firecaffe

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever NCCL does, all ranks end in time and say why.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <ostream>
+
+#include "catch.hpp"
+#include "fake_nccl.hpp"
+#include "firecaffe/core/error.hpp"
+
+using namespace firecaffe;
+using comm::Transport;
+
+namespace {
+
+constexpr int kRanks = 3;
+// For a busy machine; what is measured is that there is an end.
+constexpr double kSoon = 10;
+
+/// Short ones, so that tests are; a transport has deadlines of its own.
+ReducerOptions impatient() {
+    return {.deadline_seconds = 0.3, .stall_seconds = 0.4};
+}
+
+using Values = std::array<float, 5>;
+
+// Of sums that have failed. After an abort that hangs the library may still use them, so they are never freed.
+void leave_to_nccl(std::unique_ptr<Values> values) {
+    static std::mutex mutex;
+    static auto& all = *new std::vector<std::unique_ptr<Values>>;
+    const std::scoped_lock lock(mutex);
+    all.push_back(std::move(values));
+}
+
+void sum(Reducer& reducer, std::uint32_t bucket) {
+    auto values = std::make_unique<Values>();
+    auto* const data = reinterpret_cast<std::byte*>(values->data());
+    try {
+        reducer.sum({.bucket = bucket, .step = 7, .count = values->size(), .partials = {&data, 1}});
+    } catch (...) {
+        leave_to_nccl(std::move(values));
+        throw;
+    }
+}
+
+struct Ends {
+    std::vector<std::string> said;  // by rank; empty: no error
+    double seconds = 0;             // until all had ended
+
+    bool all_say(const std::string& words) const {
+        return std::ranges::all_of(said, [&](const std::string& one) { return contains(one, words); });
+    }
+};
+
+std::ostream& operator<<(std::ostream& out, const Ends& ends) {
+    for (const std::string& one : ends.said) out << "| " << one << '\n';
+    return out << ends.seconds << " s";
+}
+
+/// Ranks that run `body`, with transports that have that much patience.
+Ends run(double patience, const std::function<void(int rank, std::shared_ptr<Transport>)>& body) {
+    const auto since = std::chrono::steady_clock::now();
+    Ends ends;
+    ends.said = run_ranks(kRanks, patience, body);
+    ends.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+    return ends;
+}
+
+/// Two sums, of bucket 2 and of bucket 3, under these faults.
+Ends two_sums(const std::string& script) {
+    const PlannedFaults faults(script);
+    return run(60, [](int, std::shared_ptr<Transport> transport) {
+        const auto reducer = make_fake_nccl(std::move(transport), kRanks, impatient());
+        sum(*reducer, 2);
+        sum(*reducer, 3);
+        reducer->close();
+    });
+}
+
+}  // namespace
+
+TEST_CASE("nccl: a communicator that is never made ends all ranks") {
+    const Ends ends = two_sums("never:rank=1:call=0");
+    INFO(ends);
+    CHECK(ends.all_say("rank 0 (host "));
+    CHECK(ends.all_say("NCCL 2.14.0 did not connect the ranks before bucket 2 of step 7 (all-reduce #1) within 0.4 s"));
+    CHECK(ends.all_say("NCCL_DEBUG=INFO"));
+    CHECK(ends.all_say("raise reducer.stall_seconds"));
+    CHECK(ends.seconds < kSoon);
+}
+
+TEST_CASE("nccl: a sum that never completes ends all ranks") {
+    for (const std::string rank : {"0", "1", "2"}) {
+        const Ends ends = two_sums("never:call=2:rank=" + rank);
+        INFO(ends);
+        CHECK(ends.all_say("rank 0 (host "));
+        CHECK(
+            ends.all_say("did not complete the sum of bucket 3 of step 7 (all-reduce #2) within 0.4 s, although all"));
+        CHECK(ends.all_say("raise reducer.stall_seconds"));
+        CHECK_FALSE(contains(ends.said[0], "ncclCommAbort"));
+        CHECK(ends.seconds < kSoon);
+    }
+}
+
+TEST_CASE("nccl: a library that is slow for too long ends all ranks") {
+    const Ends ends = two_sums("slow:rank=2:call=2:seconds=30");
+    INFO(ends);
+    CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
+    CHECK(ends.seconds < kSoon);
+}
+
+TEST_CASE("nccl: an asynchronous error of one rank is what all ranks say") {
+    for (const int call : {0, 1, 2}) {
+        const Ends ends = two_sums(text("error:rank=1:call=", call));
+        INFO(ends);
+        CHECK(ends.all_say("rank 1 (host "));
+        CHECK(ends.all_say(call == 0
+                               ? "NCCL 2.14.0: ncclCommInitRankConfig: a fault that was planned (this is the fake NCCL)"
+                               : "NCCL 2.14.0: ncclAllReduce: a fault that was planned (this is the fake NCCL)"));
+        CHECK(ends.all_say(call == 0   ? "it was to connect the ranks before bucket 2 of step 7 (all-reduce #1)"
+                           : call == 1 ? "it was to complete the sum of bucket 2 of step 7 (all-reduce #1)"
+                                       : "it was to complete the sum of bucket 3 of step 7 (all-reduce #2)"));
+        CHECK(ends.all_say("see what it says with NCCL_DEBUG=INFO"));
+        CHECK(ends.seconds < kSoon);
+    }
+}
+
+TEST_CASE("nccl: an abort that hangs is left behind, and the message says what that means") {
+    const Ends ends = two_sums("never:rank=1:call=2,hang");
+    INFO(ends);
+    CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
+    CHECK(ends.all_say("ncclCommAbort has not returned within 0.3 s"));
+    CHECK(ends.all_say("end this process"));
+    CHECK(ends.seconds < kSoon);
+}
+
+TEST_CASE("nccl: a call that does not return is aborted from a second thread") {
+    for (const std::string hang : {"", ",hang"}) {
+        const Ends ends = two_sums("stuck:rank=0:call=2" + hang);
+        INFO(ends);
+        CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
+        CHECK(contains(ends.said[0], "has not returned") == !hang.empty());
+        CHECK(ends.seconds < kSoon);
+    }
+}
+
+TEST_CASE("nccl: a rank that gives up, or is gone, ends the waits of the others") {
+    for (const bool gone : {false, true}) {
+        const PlannedFaults faults("never:call=2");
+        std::atomic<int> at_bucket_3 = 0;
+        const Ends ends = run(60, [&](int rank, std::shared_ptr<Transport> transport) {
+            const auto reducer = make_fake_nccl(transport, kRanks);  // with a patience of two minutes
+            sum(*reducer, 2);
+            for (++at_bucket_3; rank == 1 && at_bucket_3 < kRanks;) std::this_thread::yield();
+            if (rank == 1 && gone) return;
+            if (rank == 1) return reducer->abort("the disk is full");
+            sum(*reducer, 3);
+        });
+        INFO(ends);
+        for (const int rank : {0, 2}) {
+            const std::string& said = ends.said[static_cast<std::size_t>(rank)];
+            CHECK(contains(said, "rank 1 (host "));
+            CHECK(contains(said, gone ? "went away" : "the disk is full"));
+            CHECK(contains(said, "bucket 3 of step 7"));
+        }
+        CHECK(ends.seconds < kSoon);
+    }
+}
+
+TEST_CASE("nccl: a rank that is late is named by the transport, and NCCL does not wait for it") {
+    std::atomic<int> ended = 0;
+    const Ends ends = run(0.5, [&](int rank, std::shared_ptr<Transport> transport) {
+        const auto reducer = make_fake_nccl(transport, kRanks);
+        sum(*reducer, 2);
+        while (rank == 1 && ended < kRanks - 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        try {
+            sum(*reducer, 3);
+        } catch (...) {
+            ++ended;
+            throw;
+        }
+    });
+    INFO(ends);
+    CHECK(ends.all_say("rank 1 (host "));
+    CHECK(ends.all_say("no sign of it for 0.5 s"));
+    CHECK(ends.seconds < kSoon);
+}
+
+TEST_CASE("nccl: ranks that sum different buckets are told") {
+    const Ends ends = run(60, [&](int rank, std::shared_ptr<Transport> transport) {
+        const auto reducer = make_fake_nccl(transport, kRanks);
+        sum(*reducer, rank == 1 ? 5 : 4);
+    });
+    INFO(ends);
+    CHECK(ends.all_say("bucket 4 of step 7"));
+    CHECK(ends.all_say("bucket 5 of step 7"));
+    CHECK(ends.all_say("all ranks must submit the same buckets in the same order"));
+}
+
+TEST_CASE("nccl: a reducer that goes away with requests under way ends them") {
+    const PlannedFaults faults("never:call=1");
+    const Ends ends = run(60, [&](int rank, std::shared_ptr<Transport> transport) {
+        float value = 1;
+        auto* const data = reinterpret_cast<std::byte*>(&value);
+        const auto reducer = make_fake_nccl(transport, kRanks);
+        const Ticket ticket = reducer->submit({.bucket = 2, .step = 7, .count = 1, .partials = {&data, 1}});
+        if (rank != 2) reducer->wait(ticket);
+    });
+    INFO(ends);
+    for (const std::size_t rank : {0u, 1u}) CHECK(contains(ends.said[rank], "went away with requests under way"));
+    CHECK(ends.seconds < kSoon);
+}
+
+TEST_CASE("nccl: a communicator whose end does not come holds nobody up") {
+    const PlannedFaults faults("hang");
+    const Ends ends = run(60, [&](int rank, std::shared_ptr<Transport> transport) {
+        const auto reducer = make_fake_nccl(transport, kRanks, impatient());
+        sum(*reducer, 2);
+        if (rank == 0) reducer->close();  // the others leave without
+    });
+    INFO(ends);
+    CHECK(ends.said[0].empty());
+    CHECK(ends.seconds < kSoon);
+}
