@@ -20,6 +20,7 @@
 #include "firecaffe/comm/collective/servers.hpp"
 #include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/comm/collective/simulate.hpp"
+#include "firecaffe/comm/collective/traffic.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/comm/collective/two_level.hpp"
 #include "firecaffe/comm/collective/wire_type.hpp"
