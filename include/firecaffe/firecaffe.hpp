@@ -106,6 +106,7 @@
 #include "firecaffe/sync/gradient_exchange.hpp"
 #include "firecaffe/sync/stale_exchange.hpp"
 #include "firecaffe/tensor/arena.hpp"
+#include "firecaffe/tensor/gradient_factors.hpp"
 #include "firecaffe/tensor/gradient_listener.hpp"
 #include "firecaffe/tensor/layout.hpp"
 #include "firecaffe/tensor/tensor.hpp"
