@@ -103,6 +103,7 @@
 #include "firecaffe/reducer/scheme.hpp"
 #include "firecaffe/reducer/tree.hpp"
 #include "firecaffe/sync/buckets.hpp"
+#include "firecaffe/sync/factor_choice.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
 #include "firecaffe/sync/stale_exchange.hpp"
 #include "firecaffe/tensor/arena.hpp"
