@@ -53,6 +53,11 @@ std::string result_text(const TrainSummary& s) {
         out +=
             fmt::format("codec:     {:.1f} MB sent by rank 0; {:.1f} % of a gradient was kept back for the next one\n",
                         1e-6 * static_cast<double>(s.communication_bytes), 100 * s.kept_back);
+    for (const FactorChoice& f : s.factors)
+        out += fmt::format("{:<11}{} ({} x {}) goes as {}: {:.2f} MB a step as factors, {:.2f} MB as sums\n",
+                           &f == s.factors.data() ? "factors:" : "", f.parameter, f.rows, f.columns,
+                           f.as_factors ? "factors" : "sums", 1e-6 * static_cast<double>(f.factor_bytes),
+                           1e-6 * static_cast<double>(f.sum_bytes));
     if (!s.lags.empty())
         out +=
             fmt::format("staleness: the parameters of a step lacked at most {} updates of the slowest other worker\n",

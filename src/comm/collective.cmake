@@ -19,6 +19,7 @@ target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/servers.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/shard_tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/simulate.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/traffic.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/two_level.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/wire_type.cpp

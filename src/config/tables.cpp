@@ -10,6 +10,7 @@ constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
 constexpr Choice kWireTypes[] = {{comm::kWireTypeNames[0]}, {comm::kWireTypeNames[1]}, {comm::kWireTypeNames[2]}};
 constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
+constexpr Choice kFactorUses[] = {{"never"}, {"always"}, {"auto"}};
 constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kEncryptions[] = {{comm::kEncryptionNames[0]}, {comm::kEncryptionNames[1]}};
 constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
@@ -259,6 +260,12 @@ void describe(Visitor& visit, ReducerOptions& options) {
     visit.object(
         Field("codec", "How much less than the gradients is sent; what is kept back is added to the next ones."),
         group("codec", options.codec));
+    visit.choice_of(
+        Field("factors",
+              "Whether weights of inner products travel as the factors of their gradients, which are gathered "
+              "instead of summed (sufficient factor broadcasting): never; always; auto, where the busiest "
+              "worker then moves no more bytes. The bits are those of a canonical sum."),
+        kFactorUses, options.factors);
     visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
                 options.bucket_mb);
     visit.field(Field("overlap", "Submit buckets during the backward pass."), options.overlap);

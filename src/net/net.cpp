@@ -134,7 +134,8 @@ double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
 }
 
 template <class T, class Device>
-void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener) {
+void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener,
+                              std::span<const FactorPlace<T>> factors) {
     if (state_->options.phase != Phase::train)
         throw UsageError("backward() of a net that was built for testing; build it with Phase::train");
     for (auto node = state_->nodes.rbegin(); node != state_->nodes.rend(); ++node) {
@@ -145,8 +146,18 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
                                                : gradients.of(node->parameters[i]).data();
             for (const TensorView<T, Device>& diff : node->cleared_diffs) ops::clear<T, Device>(diff.storage());
             with_layer_name(node->spec, node->name, [&] {
-                node->layer->backward({node->bottom_data, node->top_data_read, node->top_diffs, node->bottom_diffs,
-                                       node->parameter_data, node->parameter_diffs, key, node->number});
+                const BackwardPass<T, Device> pass{node->bottom_data,
+                                                   node->top_data_read,
+                                                   node->top_diffs,
+                                                   node->bottom_diffs,
+                                                   node->parameter_data,
+                                                   node->parameter_diffs,
+                                                   key,
+                                                   node->number};
+                for (std::size_t i = 0; !factors.empty() && i < node->parameters.size(); ++i)
+                    if (const auto& place = factors[node->parameter_numbers[i]]; place.left != nullptr)
+                        node->layer->write_factors(pass, i, place);
+                node->layer->backward(pass);
             });
             for (const auto& addition : node->additions)
                 ops::accumulate<T, Device>(addition.part.storage(), addition.sum.storage());
@@ -161,6 +172,25 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
                 listener->gradients_ready(node->ready_prefix);
         }
     }
+}
+
+template <class T, class Device>
+std::vector<GradientFactors<T>> Net<T, Device>::gradient_factors() const {
+    std::vector<int> uses(state_->layout.parameters().size());
+    for (const NetNode<T, Device>& node : state_->nodes)
+        for (const std::size_t number : node.parameter_numbers) ++uses[number];
+    std::vector<GradientFactors<T>> all;
+    for (auto node = state_->nodes.rbegin(); node != state_->nodes.rend(); ++node)
+        for (std::size_t i = 0; node->runs_backward && i < node->parameters.size(); ++i) {
+            const std::size_t number = node->parameter_numbers[i];
+            if (uses[number] > 1) continue;
+            if (auto factors = node->layer->factors(i)) {
+                factors->parameter = number;
+                all.push_back(std::move(*factors));
+            }
+        }
+    std::ranges::sort(all, {}, &GradientFactors<T>::parameter);  // a layout of another net may have another order
+    return all;
 }
 
 template <class T, class Device>

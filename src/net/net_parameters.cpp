@@ -28,7 +28,11 @@ class ParameterPlacer {
         else
             state_.layout = *shared;
         for (Node& node : state_.nodes)
-            for (std::size_t i = 0; i < node.requests.size(); ++i) node.parameters.push_back(place(node, i));
+            for (std::size_t i = 0; i < node.requests.size(); ++i) {
+                const ParameterInfo& info = place(node, i);
+                node.parameters.push_back(info);
+                node.parameter_numbers.push_back(static_cast<std::size_t>(&info - state_.layout.parameters().data()));
+            }
         mark_ready_prefixes();
     }
 

@@ -40,6 +40,7 @@ struct NetNode {
     std::vector<int> bottoms, tops;
     std::vector<ParameterRequest> requests;
     std::vector<ParameterInfo> parameters;
+    std::vector<std::size_t> parameter_numbers;  ///< in the layout
     std::vector<char> is_first_use;  ///< per parameter: no layer before has it too
     bool absorbed = false;  ///< the layer before computes this one's forward pass
     bool runs_backward = false;

@@ -13,6 +13,7 @@
 #include "firecaffe/comm/collective/price.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/reducer/scheme.hpp"
+#include "reducer/gatherer.hpp"
 #include "reducer/on_transport.hpp"
 
 namespace firecaffe {
@@ -33,7 +34,7 @@ struct Candidate {
 class AutoReducer final : public OnTransport {
   public:
     AutoReducer(std::shared_ptr<comm::Transport> transport, int shards, const ReducerOptions& options)
-        : OnTransport(std::move(transport)) {
+        : OnTransport(std::move(transport)), gatherer_(this->transport()) {
         ReducerOptions scheme = options;
         for (const comm::Scheme& known : comm::schemes()) {
             scheme.type = known.name;
@@ -50,9 +51,11 @@ class AutoReducer final : public OnTransport {
 
     std::string_view name() const override { return "auto"; }
     bool canonical() const override { return true; }
+    bool gathers() const override { return true; }
     int partials() const override { return candidates_.front().run.plan.slots(rank()); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
+        if (request.gathered_shards != 0) return gatherer_.run(request, sequence);
         const comm::OperationTag tag{.sequence = sequence, .bucket = request.bucket, .step = request.step};
         Candidate& best = choose(request.count, request.dtype);
         best.executor.run(best.run.plan, request.partials, request.count, request.dtype, tag);
@@ -98,6 +101,7 @@ class AutoReducer final : public OnTransport {
     }
 
     std::deque<Candidate> candidates_;
+    Gatherer gatherer_;
     bool measured_ = false;
     comm::NetworkModel network_;
     mutable std::mutex mutex_;  // guards writing choices_, which one thread does, against schemes()

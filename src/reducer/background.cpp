@@ -114,7 +114,9 @@ class BackgroundReducer::Worker {
         if (request.dtype != DType::float32 && request.dtype != DType::float64) {
             throw UsageError("bucket ", request.bucket, ": cannot sum ", request.dtype, "; use float32 or float64");
         }
-        if (request.partials.size() != static_cast<std::size_t>(work_->partials())) {
+        if (request.gathered_shards != 0) {
+            check_gathering(request);
+        } else if (request.partials.size() != static_cast<std::size_t>(work_->partials())) {
             throw UsageError("bucket ", request.bucket, ": ", request.partials.size(), " partial sums, but rank ",
                              work_->rank(), " of ", work_->size(), " brings ", work_->partials(),
                              "; see maximal_nodes() in comm/collective/shard_tree.hpp");
@@ -123,6 +125,15 @@ class BackgroundReducer::Worker {
             throw UsageError("bucket ", request.bucket, ": a partial sum is a null pointer; pass ", request.count,
                              " elements of memory");
         }
+    }
+
+    void check_gathering(const ReduceRequest& request) const {
+        if (!work_->gathers())
+            throw UsageError("bucket ", request.bucket, ": reducer '", work_->name(),
+                             "' sums and cannot gather; ask gathers() first");
+        if (request.gathered_shards < 0 || request.partials.size() != 1)
+            throw UsageError("bucket ", request.bucket, ": ", request.partials.size(), " buffers for the parts of ",
+                             request.gathered_shards, " shards; give one buffer, and at least one shard");
     }
 
     void record(std::exception_ptr error) {
@@ -214,6 +225,9 @@ bool BackgroundReducer::canonical() const {
 }
 bool BackgroundReducer::exact() const {
     return worker_->work().exact();
+}
+bool BackgroundReducer::gathers() const {
+    return worker_->work().gathers();
 }
 Ticket BackgroundReducer::submit(const ReduceRequest& request) {
     return worker_->submit(request);

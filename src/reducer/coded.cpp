@@ -28,7 +28,7 @@ class CodedReducer final : public OnTransport {
                  comm::ExecutorOptions options)
         : OnTransport(std::move(transport)),
           plan_(std::move(plan)),
-          gather_(comm::plan_all_gather(size())),
+          gather_(comm::plan_all_gather(size(), size())),
           codec_(std::move(codec)),
           executor_(this->transport(), options),
           name_(text(plan_.scheme, " with ", codec_->name())) {}

@@ -19,6 +19,7 @@ class LocalReducer final : public Reducer {
     int rank() const override { return 0; }
     int size() const override { return 1; }
     bool canonical() const override { return true; }
+    bool gathers() const override { return true; }  // its only rank has all there is
 
     Ticket submit(const ReduceRequest& request) override {
         check(request);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "firecaffe/comm/collective/tree.hpp"
+#include "reducer/gatherer.hpp"
 #include "reducer/on_transport.hpp"
 
 namespace firecaffe {
@@ -16,14 +17,17 @@ class PlannedReducer final : public OnTransport {
         : OnTransport(std::move(transport)),
           plan_(std::move(plan)),
           executor_(this->transport(), options),
+          gatherer_(this->transport()),
           wire_(wire) {}
 
     std::string_view name() const override { return plan_.scheme; }
     bool canonical() const override { return plan_.canonical && exact(); }
     bool exact() const override { return wire_ == comm::WireType::same; }
+    bool gathers() const override { return true; }
     int partials() const override { return plan_.slots(rank()); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
+        if (request.gathered_shards != 0) return gatherer_.run(request, sequence);
         const comm::WireType wire = request.exact ? comm::WireType::same : wire_;
         executor_.run(plan_, request.partials, request.count, comm::types_on_wire(request.dtype, wire),
                       {.sequence = sequence, .bucket = request.bucket, .step = request.step});
@@ -32,6 +36,7 @@ class PlannedReducer final : public OnTransport {
   private:
     const comm::Plan plan_;
     comm::Executor executor_;
+    Gatherer gatherer_;
     const comm::WireType wire_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/ops.hpp"
+#include "sync/factor_sums.hpp"
 
 namespace firecaffe {
 
@@ -42,11 +43,14 @@ struct GradientExchange<T, Device>::State {
         Ticket ticket = 0;
     };
 
-    State(const ArenaLayout& arena_layout, const ExchangeOptions& exchange_options, Reducer& exchange_reducer);
+    State(const ArenaLayout& arena_layout, const ExchangeOptions& exchange_options, Reducer& exchange_reducer,
+          std::vector<GradientFactors<T>> factors);
 
     void complete(std::size_t bucket, int shard);
     void clear_gaps(const Bucket& bucket, T* gradients) const;
     void submit_ready(bool everything);
+    void submit(std::size_t bucket);
+    void finish(std::size_t bucket);
     std::size_t node_number(const ShardNode& node) const {
         return level_offsets[static_cast<std::size_t>(node.level)] + static_cast<std::size_t>(node.index);
     }
@@ -58,6 +62,7 @@ struct GradientExchange<T, Device>::State {
     Reducer& reducer;
     const ShardBlock block;
     const std::vector<ShardNode> roots;
+    FactorSums<T, Device> factor_sums;
     const std::vector<Bucket> buckets;
     std::size_t arena_count = 0;
     std::vector<Arena<T, Device>> arenas;  // empty until the first step
@@ -76,19 +81,25 @@ struct GradientExchange<T, Device>::State {
     std::uint32_t step = 0;
     std::exception_ptr failure;
 
-    std::size_t waited = 0;  // buckets that wait() has returned for in this step
+    std::size_t waited = 0;      // buckets whose sums are there in this step
+    std::vector<T*> own_values;  // scratch of finish()
     double exposed_seconds = 0.0;
 };
 
 template <class T, class Device>
 GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const ExchangeOptions& exchange_options,
-                                          Reducer& exchange_reducer)
+                                          Reducer& exchange_reducer, std::vector<GradientFactors<T>> factors)
     : layout(arena_layout),
       options(exchange_options),
       reducer(exchange_reducer),
       block(shard_block(reducer.rank(), reducer.size(), options.shards)),
       roots(maximal_nodes(block, options.shards)),
-      buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes, !reducer.exact())) {
+      factor_sums(layout, options.shards, block, std::move(factors)),
+      buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes, !reducer.exact(),
+                           factor_sums.parameters())) {
+    if (!factor_sums.parameters().empty() && !(reducer.gathers() && reducer.exact()))
+        throw UsageError("reducer '", reducer.name(), "' ", reducer.gathers() ? "rounds sums" : "cannot gather",
+                         ", so gradients cannot travel as factors; give none, or another reducer");
     arena_count = std::min(static_cast<std::size_t>(std::max(block.size(), 1)),
                            most_subtrees(block, options.shards) + static_cast<std::size_t>(options.threads));
     std::size_t nodes = 0;
@@ -102,6 +113,7 @@ GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const
     pending.resize(buckets.size());
     for (Pending& p : pending) p.ready.resize(nodes);
     partials.resize(std::max<std::size_t>(roots.size(), 1));
+    own_values.resize(roots.size());
     arenas.reserve(arena_count);
     free.reserve(arena_count);
 }
@@ -155,28 +167,50 @@ void GradientExchange<T, Device>::State::clear_gaps(const Bucket& bucket, T* gra
 template <class T, class Device>
 void GradientExchange<T, Device>::State::submit_ready(bool everything) {
     for (; next_submit < buckets.size(); ++next_submit) {
-        Pending& of_bucket = pending[next_submit];
-        if (of_bucket.roots_ready < static_cast<int>(roots.size())) {
+        if (pending[next_submit].roots_ready < static_cast<int>(roots.size())) {
             FIRECAFFE_INVARIANT(!everything);
             return;
         }
-        const Bucket& span = buckets[next_submit];
+        submit(next_submit);
+    }
+}
+
+template <class T, class Device>
+void GradientExchange<T, Device>::State::submit(std::size_t bucket) {
+    const Bucket& span = buckets[bucket];
+    ReduceRequest request;
+    request.bucket = static_cast<std::uint32_t>(bucket);
+    request.step = step;
+    request.dtype = dtype_of<T>;
+    if (span.alone) {
+        const std::span<T> gathered = factor_sums.gathered(*span.alone);
+        partials[0] = reinterpret_cast<std::byte*>(gathered.data());
+        request.count = gathered.size();
+        request.partials = {partials.data(), 1};
+        request.gathered_shards = options.shards;
+    } else {
         if (roots.empty()) partials[0] = reinterpret_cast<std::byte*>(result->data() + span.begin);
         for (std::size_t r = 0; r < roots.size(); ++r) {
             T* const gradients = arena_of(roots[r].begin()).data();
             clear_gaps(span, gradients);
             partials[r] = reinterpret_cast<std::byte*>(gradients + span.begin);
         }
-        ReduceRequest request;
-        request.bucket = static_cast<std::uint32_t>(next_submit);
-        request.step = step;
-        request.dtype = dtype_of<T>;
         request.count = span.count();
         request.exact = span.exact;
         request.partials = partials;
         request.matrices = span.matrices;
-        of_bucket.ticket = reducer.submit(request);
     }
+    pending[bucket].ticket = reducer.submit(request);
+}
+
+/// Blocks until the sums of a bucket are there.
+template <class T, class Device>
+void GradientExchange<T, Device>::State::finish(std::size_t bucket) {
+    reducer.wait(pending[bucket].ticket);
+    const Bucket& span = buckets[bucket];
+    if (!span.alone) return;
+    for (std::size_t r = 0; r < roots.size(); ++r) own_values[r] = arena_of(roots[r].begin()).data() + span.begin;
+    factor_sums.sum(*span.alone, own_values, result->data() + span.begin, reducer);
 }
 
 template <class T, class Device>
@@ -196,8 +230,8 @@ void GradientExchange<T, Device>::Lease::layer_done() {
 
 template <class T, class Device>
 GradientExchange<T, Device>::GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options,
-                                              Reducer& reducer)
-    : state_(std::make_unique<State>(layout, options, reducer)) {}
+                                              Reducer& reducer, std::vector<GradientFactors<T>> factors)
+    : state_(std::make_unique<State>(layout, options, reducer, std::move(factors))) {}
 
 template <class T, class Device>
 GradientExchange<T, Device>::~GradientExchange() {
@@ -235,6 +269,7 @@ void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
         const std::size_t bytes = Arena<T, Device>::bytes(s.layout, s.options.tail);
         s.arenas.emplace_back(s.layout, s.options.tail, s.reducer.allocate(bytes));
     }
+    s.factor_sums.allocate(s.reducer);
     s.step = step;
     s.next_submit = s.waited = 0;
     s.next_shard = s.block.begin;
@@ -265,7 +300,7 @@ typename GradientExchange<T, Device>::Lease GradientExchange<T, Device>::acquire
     if (!s.free.empty()) s.arena_free.notify_all();
     s.in_use[static_cast<std::size_t>(shard - s.block.begin)] = arena;
     if (shard == s.block.begin) s.result = arena;
-    return Lease(*this, shard, *arena);
+    return Lease(*this, shard, *arena, s.factor_sums.places(shard));
 }
 
 template <class T, class Device>
@@ -278,9 +313,8 @@ template <class T, class Device>
 std::span<const T> GradientExchange<T, Device>::wait(std::size_t bucket) {
     State& s = *state_;
     const auto start = std::chrono::steady_clock::now();
-    s.reducer.wait(s.pending[bucket].ticket);
+    for (; s.waited <= bucket; ++s.waited) s.finish(s.waited);
     s.exposed_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    s.waited = std::max(s.waited, bucket + 1);
     return {s.result->data(), s.result->extent()};
 }
 
@@ -303,7 +337,8 @@ double GradientExchange<T, Device>::exposed_seconds() const {
 
 template <class T, class Device>
 std::size_t GradientExchange<T, Device>::memory_bytes() const {
-    return state_->arena_count * (state_->layout.size() + state_->options.tail) * sizeof(T);
+    const State& s = *state_;
+    return s.arena_count * (s.layout.size() + s.options.tail) * sizeof(T) + s.factor_sums.bytes();
 }
 
 template class GradientExchange<float, Cpu>;

@@ -59,6 +59,14 @@ std::string summary_json(const TrainSummary& s) {
     json["exposed_communication_seconds"] = s.exposed_communication_seconds;
     json["communication_bytes"] = s.communication_bytes;
     json["kept_back"] = s.kept_back;
+    if (!s.factors.empty()) json["factors"] = Json::array();
+    for (const FactorChoice& f : s.factors)
+        json["factors"].push_back({{"parameter", f.parameter},
+                                   {"rows", f.rows},
+                                   {"columns", f.columns},
+                                   {"factor_bytes", f.factor_bytes},
+                                   {"sum_bytes", f.sum_bytes},
+                                   {"as_factors", f.as_factors}});
     if (!s.lags.empty()) json["lags"] = s.lags;
     json["drift"] = s.drift;
     json["data_wait_seconds"] = s.data_wait_seconds;

@@ -26,6 +26,7 @@ void check_options(const TrainOptions& o) {
     if (o.compute.threads < 1) throw ConfigError("compute.threads is ", o.compute.threads, "; give one or more");
     if (o.reducer.period < 1) throw ConfigError("reducer.period is ", o.reducer.period, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
+    check_factors(o.reducer);
 }
 
 /// Folders of classes are numbered in each set for itself, so that a folder that one of them lacks would shift all
@@ -157,8 +158,20 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
     exchange.tail = kTailSize;
     s.exchange = std::make_unique<GradientExchange<T, Device>>(
-        s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer);
+        s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer, s.chosen_factors());
     return state;
+}
+
+/// Notes what is decided for all gradients that may travel as factors, and returns those that will. For one worker
+/// nothing travels.
+template <class T, class Device>
+std::vector<GradientFactors<T>> Trainer<T, Device>::State::chosen_factors() {
+    if (options.reducer.factors == FactorUse::never || reducer->size() == 1) return {};
+    std::vector<GradientFactors<T>> all = nets.front()->gradient_factors(), chosen;
+    factors = choose_factors<T>(options.reducer, *reducer, *environment.transport, shards, layout(), all);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (factors[i].as_factors) chosen.push_back(std::move(all[i]));
+    return chosen;
 }
 
 template <class T, class Device>

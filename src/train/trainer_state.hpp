@@ -50,6 +50,7 @@ struct Trainer<T, Device>::State {
     /// Without the latter, parameters are averaged now and then.
     std::unique_ptr<Reducer> own_sums;
     std::unique_ptr<StaleExchange<T, Device>> stale;
+    std::vector<FactorChoice> factors;  ///< how gradients travel that may travel as factors
     std::unique_ptr<GradientExchange<T, Device>> exchange;
     std::unique_ptr<Evaluator<T, Device>> evaluator;
     std::unique_ptr<PrefetchLoader> loader;
@@ -90,6 +91,7 @@ struct Trainer<T, Device>::State {
         for (TrainListener* listener : environment.listeners) (listener->*event)(report);
     }
 
+    std::vector<GradientFactors<T>> chosen_factors();
     void start_loader();
     void step();
     void compute();

@@ -58,7 +58,7 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
         const std::span<T> tail = lease.gradients().tail();
         tail[kTailLoss] = static_cast<T>(loss);
         tail[kTailStop] = asked_to_stop ? T{1} : T{0};
-        net.backward(key, lease.gradients(), &lease);
+        net.backward(key, lease.gradients(), &lease, lease.factors());
     } catch (...) {
         exchange->fail(std::current_exception());
         throw;
@@ -291,6 +291,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.communication_bytes = exchanged.bytes_sent;
     s.kept_back = exchanged.kept_back;
     s.schemes = exchanged.schemes;
+    s.factors = factors;
     s.exposed_communication_seconds = exposed_seconds();
     if (stale != nullptr) s.lags = all_lags();
     if (averages > 0) s.drift = mean_drift();

@@ -53,6 +53,11 @@ class NetDigests(ProcessTest):
         dropouts = [layer for layer in net["layers"] if layer["type"] == "Dropout"]
         self.assertEqual((len(losses), len(dropouts)), (3, 3))
         digest = self.assert_one_digest(net)
+        for workers in (2, 3):
+            with self.subTest(workers=workers, factors="always"):
+                found = self.trained(net, "--workers", str(workers), "--set", "reducer.factors=always")
+                self.assertEqual(found["parameters_digest"], digest)
+                self.assertEqual([f["as_factors"] for f in found["factors"]], 5 * [True])
         dropouts[-1]["dropout_ratio"] = 0
         self.assertNotEqual(self.trained(net)["parameters_digest"], digest, "without the last dropout")
 

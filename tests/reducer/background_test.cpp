@@ -238,6 +238,8 @@ TEST_CASE("background: bad calls are refused by submit itself") {
     CHECK_THROWS_AS(reducer.submit({.count = 3, .partials = two}), UsageError);
     CHECK_THROWS_AS(reducer.submit({.count = 3, .partials = {}}), UsageError);
     CHECK_THROWS_AS(reducer.submit({.count = 3, .partials = {&null, 1}}), UsageError);
+    CHECK_FALSE(reducer.gathers());
+    CHECK_THROWS_AS(reducer.submit({.count = 3, .partials = {&pointer, 1}, .gathered_shards = 3}), UsageError);
     CHECK_THROWS_AS(reducer.wait(0), UsageError);
     CHECK_THROWS_AS(reducer.wait(1), UsageError);
     CHECK_NOTHROW(reducer.wait(reducer.submit({.count = 0, .partials = {&null, 1}})));

@@ -7,6 +7,7 @@
 #include "comm/partials.hpp"
 #include "comm/ranks.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
+#include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/reducer/factory.hpp"
 
@@ -81,6 +82,46 @@ std::string refusal(const ReducerOptions& options, std::vector<std::string> host
 }
 
 }  // namespace
+
+TEST_CASE("every scheme gathers, among the sums and in their order") {
+    for (const char* type : {"tree", "ring", "two_level", "auto"})
+        for (const int ranks : {2, 3, 5})
+            for (const int shards : {3, 6}) {
+                CAPTURE(type, ranks, shards);
+                constexpr std::size_t kEach = 40;
+                std::vector<float> all(kEach * static_cast<std::size_t>(shards));
+                for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<float>(i) + 0.5f;
+                const auto errors = run_ranks(ranks, 60, [&](int rank, std::shared_ptr<Transport> transport) {
+                    const auto reducer =
+                        ReducerRegistry().make({.type = type, .ranks_per_host = 2}, std::move(transport), shards);
+                    if (!reducer->gathers()) throw InternalError("it does not gather");
+                    std::byte* const two[] = {nullptr, nullptr};
+                    for (const int bad : {-1, shards}) {  // shards below zero, and a buffer too many
+                        try {
+                            reducer->submit({.partials = {two, bad < 0 ? 1u : 2u}, .gathered_shards = bad});
+                            throw InternalError("a request that cannot be meant was taken");
+                        } catch (const UsageError&) {
+                        }
+                    }
+                    const ShardBlock block = shard_block(rank, ranks, shards);
+                    std::vector<float> mine(all.size());
+                    for (std::size_t i = kEach * static_cast<std::size_t>(block.begin);
+                         i < kEach * static_cast<std::size_t>(block.end); ++i)
+                        mine[i] = all[i];
+                    std::vector<std::vector<float>> ones(std::max<std::size_t>(maximal_nodes(block, shards).size(), 1),
+                                                         std::vector<float>(100, 1.0f));
+                    auto* const slot = reinterpret_cast<std::byte*>(mine.data());
+                    const auto sum = reducer->submit({.bucket = 0, .count = 100, .partials = pointers(ones)});
+                    const auto gathered = reducer->submit(
+                        {.bucket = 1, .count = mine.size(), .partials = {&slot, 1}, .gathered_shards = shards});
+                    reducer->wait(sum);
+                    reducer->wait(gathered);
+                    reducer->close();
+                    if (mine != all) throw InternalError("something else was gathered");
+                });
+                for (const std::string& error : errors) CHECK(error == "");
+            }
+}
 
 TEST_CASE("every scheme sums buckets, and the canonical ones give the bits of the tree") {
     const Buckets buckets{make_shards<float>(4, 1000), make_shards<float>(4, 3), make_shards<float>(4, 70000)};

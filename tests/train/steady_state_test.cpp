@@ -57,4 +57,7 @@ TEST_CASE("no step after the first allocates") {
     TrainOptions whole_parameters = small_run();
     whole_parameters.solver.type = SolverOptions::Type::lamb;
     CHECK(allocations_of<float>(whole_parameters) == 0);
+    TrainOptions factors = small_run();
+    factors.reducer.factors = FactorUse::always;
+    for (const int workers : {2, 3}) CHECK(allocations_of<float>(factors, workers) == 0);
 }

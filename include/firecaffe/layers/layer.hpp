@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "firecaffe/layers/options.hpp"
+#include "firecaffe/tensor/gradient_factors.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe {
@@ -102,6 +103,18 @@ class Layer {
     virtual void forward(const ForwardPass<T, Device>& pass) = 0;
     /// Writes every wanted bottom gradient and every parameter gradient (no accumulation).
     virtual void backward(const BackwardPass<T, Device>& pass) = 0;
+
+    /// How the gradient of parameter `i` of setup() is made of factors, if it is; the net adds the parameter's number.
+    /// Called after setup(); may allocate, and what it returns may outlive the layer.
+    virtual std::optional<GradientFactors<T>> factors(std::size_t i) const {
+        (void)i;
+        return std::nullopt;
+    }
+    /// Writes the factors of the gradient that backward() is about to give parameter `i`, for which factors() has told
+    /// of some. May not allocate.
+    virtual void write_factors(const BackwardPass<T, Device>& pass, std::size_t i, const FactorPlace<T>& to) {
+        (void)pass, (void)i, (void)to;
+    }
 };
 
 }  // namespace firecaffe

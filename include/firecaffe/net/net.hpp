@@ -83,8 +83,15 @@ class Net {
     /// Runs all layers; returns the weighted sum of all losses (0 for a net without one).
     double forward(const PassKey& key, GradientListener* listener = nullptr);
     /// After forward with the same key: writes every parameter's gradient into `gradients`, whose layout must be
-    /// layout(). Calls the listener as the prefix grows.
-    void backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener = nullptr);
+    /// layout(). Calls the listener as the prefix grows. `factors`: one place per parameter of layout(), of which those
+    /// that are not null get the factors of a gradient beside it, before the prefix that holds it is ready; or none at
+    /// all.
+    void backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener = nullptr,
+                  std::span<const FactorPlace<T>> factors = {});
+    /// The gradients that backward() can also give as factors, in the order of layout(). That of a parameter which
+    /// several layers share is none of them: it is a sum over these layers. May allocate; what it returns may outlive
+    /// the net.
+    std::vector<GradientFactors<T>> gradient_factors() const;
 
     /// A retained blob in plain layout, valid until the next forward. Throws UsageError for a blob not retained.
     TensorView<const T, Device> blob(std::string_view name) const;

@@ -41,11 +41,13 @@ class BlockingReducer {
     virtual int size() const = 0;
     virtual bool canonical() const = 0;
     virtual bool exact() const { return true; }
+    /// False: submit() refuses requests with gathered_shards, and reduce() sees none.
+    virtual bool gathers() const { return false; }
     /// Partial sums that this rank brings per bucket; a request with another number is refused by submit().
     virtual int partials() const { return 1; }
 
-    /// Leaves the sum in partials[0]. `sequence` counts the requests from 1, alike on all ranks. Must end: by a
-    /// deadline of its own if need be. What it throws (PeerLostError for a lost rank) ends the reducer.
+    /// Leaves the sum, or what was gathered, in partials[0]. `sequence` counts the requests from 1, alike on all ranks.
+    /// Must end: by a deadline of its own if need be. What it throws (PeerLostError for a lost rank) ends the reducer.
     virtual void reduce(const ReduceRequest& request, std::uint64_t sequence) = 0;
 
     /// As Reducer::allocate.
@@ -78,9 +80,10 @@ class BackgroundReducer final : public Reducer {
     int size() const override;
     bool canonical() const override;
     bool exact() const override;
+    bool gathers() const override;
 
-    /// Throws UsageError for a request that cannot be meant (dtype, number of partials, null memory, after close()).
-    /// After a failure: throws what reduce() threw.
+    /// Throws UsageError for a request that cannot be meant (dtype, number of partials, null memory, a gathering one
+    /// where the work gathers nothing, after close()). After a failure: throws what reduce() threw.
     Ticket submit(const ReduceRequest& request) override;
     /// Throws what reduce() threw, for this request and for all after it; requests that were done before are done. When
     /// it has returned or thrown, nothing touches the request's memory any more. Throws UsageError for a ticket that

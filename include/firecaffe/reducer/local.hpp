@@ -11,9 +11,10 @@ namespace firecaffe {
 
 /// A Reducer named "local", of size 1. submit() adds the partial sums along the canonical tree over them, as if each
 /// were one shard, into partials[0], and is done; with one partial it has nothing to do. A worker may so bring the sum
-/// of its whole batch, or one partial per shard. The other partials hold scratch afterwards. submit() throws UsageError
-/// for no partials, null memory, a dtype other than float32 and float64, or after close(); wait() for an unknown
-/// ticket. `on_progress` is called by note_progress(), on its thread; it may not throw.
+/// of its whole batch, or one partial per shard. The other partials hold scratch afterwards. It gathers, too: a single
+/// rank has all parts. submit() throws UsageError for no partials, null memory, a dtype other than float32 and float64,
+/// or after close(); wait() for an unknown ticket. `on_progress` is called by note_progress(), on its thread; it may not
+/// throw.
 std::unique_ptr<Reducer> make_local_reducer(std::function<void()> on_progress = {});
 
 }  // namespace firecaffe

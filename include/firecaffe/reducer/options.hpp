@@ -23,6 +23,10 @@ struct CodecOptions {
 /// as PMLS-Caffe does, for which the rate must be smaller.
 enum class StaleUpdates { mean, sum };
 
+/// Whether the gradient of an inner product's weight travels as its factors, a row per sample, where it can: always, or
+/// where that is fewer bytes.
+enum class FactorUse { never, always, automatic };
+
 /// ReducerOptions::type of the parameter server that may lag behind (sync/stale_exchange.hpp).
 inline constexpr const char* kStaleServer = "stale_server";
 
@@ -39,6 +43,7 @@ struct ReducerOptions {
     std::int64_t ranks_per_host = 0;
     comm::WireType wire = comm::WireType::same;  ///< in which gradients travel
     CodecOptions codec{};                        ///< instead of gradients as they are; not with `wire`
+    FactorUse factors = FactorUse::never;        ///< not with `wire`, `codec`, `period` or a stale server
     double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
     bool overlap = true;     ///< submit buckets during the backward pass
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes

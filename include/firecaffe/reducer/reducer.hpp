@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reducer: sums buckets over all ranks, in place. Two verbs: submit, wait.
+// Reducer: sums buckets over all ranks, in place. Two verbs: submit, wait. Some can also gather.
 //
 // Every rank submits the same buckets in the same order. A rank brings one or several partial sums per bucket: the
 // maximal subtrees of the canonical tree over shards that it owns (comm/collective/shard_tree.hpp); with one shard per
@@ -44,6 +44,10 @@ struct ReduceRequest {
     /// Matrices that the bucket holds, ascending, for reducers that make use of it; what lies beside them is anything.
     /// Equal on all ranks. They stay the caller's as the memory does.
     std::span<const MatrixPlace> matrices{};
+    /// Not zero: nothing is summed, but gathered; for reducers with gathers(). The elements are then as many equal
+    /// parts as this says, one per shard. A rank brings those of its shard_block(), in their places in partials[0], its
+    /// only one, and ends with all of them.
+    int gathered_shards = 0;
 };
 
 using Ticket = std::uint64_t;
@@ -69,6 +73,8 @@ class Reducer {
     virtual bool canonical() const = 0;
     /// True if it treats all requests as exact ones; else it rounds those that allow it (ReduceRequest::exact).
     virtual bool exact() const { return true; }
+    /// True if it takes requests with gathered_shards.
+    virtual bool gathers() const { return false; }
 
     /// Starts the sum; returns at once. Throws PeerLostError if an earlier request already failed.
     virtual Ticket submit(const ReduceRequest& request) = 0;

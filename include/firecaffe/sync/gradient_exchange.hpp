@@ -7,8 +7,12 @@
 // order 0, 1, 2, ... on every rank, while the backward pass goes on.
 //
 // One step:   begin_step(step)
-//             per shard, any thread:  lease = acquire(shard); forward; backward(lease.gradients(), &lease)
+//             per shard, any thread:  lease = acquire(shard); forward;
+//                                     backward(lease.gradients(), &lease, lease.factors())
 //             finish_compute();  for each bucket b: sums = wait(b); update parameters in bucket b
+// A gradient may travel as its factors (GradientFactors), in a bucket of its own: they are gathered, and wait() makes
+// the gradients of other workers' shards of them and adds them along the same tree, so that the bits are the same.
+//
 // Shards get their memory in ascending order, whatever the order of the calls: then few arenas are enough, and the
 // shards that wait are always behind those that compute. So one thread must acquire in ascending order.
 // The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
@@ -20,9 +24,10 @@
 #include <vector>
 
 #include "firecaffe/comm/collective/shard_tree.hpp"
-#include "firecaffe/tensor/gradient_listener.hpp"
 #include "firecaffe/reducer/reducer.hpp"
 #include "firecaffe/sync/buckets.hpp"
+#include "firecaffe/tensor/gradient_factors.hpp"
+#include "firecaffe/tensor/gradient_listener.hpp"
 
 namespace firecaffe {
 
@@ -42,23 +47,30 @@ class GradientExchange {
       public:
         /// To be written by the backward pass; the tail must be written before the backward pass.
         Arena<T, Device>& gradients() { return gradients_; }
+        /// To be written by the backward pass, too, where not null; empty if no gradient travels as factors.
+        std::span<const FactorPlace<T>> factors() const { return factors_; }
         void gradients_ready(std::size_t prefix) override;
         void layer_done() override;
 
       private:
         friend class GradientExchange;
-        Lease(GradientExchange& exchange, int shard, Arena<T, Device>& gradients)
-            : exchange_(exchange), shard_(shard), gradients_(gradients) {}
+        Lease(GradientExchange& exchange, int shard, Arena<T, Device>& gradients,
+              std::span<const FactorPlace<T>> factors)
+            : exchange_(exchange), shard_(shard), gradients_(gradients), factors_(factors) {}
 
         GradientExchange& exchange_;
         int shard_;
         Arena<T, Device>& gradients_;
+        std::span<const FactorPlace<T>> factors_;
         std::size_t next_bucket_ = 0;
     };
 
     /// The reducer must outlive the exchange; its rank and size decide which shards are this worker's. Memory for
-    /// gradients is allocated by the first step.
-    GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options, Reducer& reducer);
+    /// gradients is allocated by the first step. `factors`: of the gradients that travel as such, in the order of the
+    /// layout. Throws UsageError for some that do not fit it, or if the reducer cannot gather them (Reducer::gathers)
+    /// or would round what travels beside them.
+    GradientExchange(const ArenaLayout& layout, const ExchangeOptions& options, Reducer& reducer,
+                     std::vector<GradientFactors<T>> factors = {});
     /// In the middle of a step, that is between a submission and its wait(): aborts the reducer and waits until it has
     /// let go of the gradients.
     ~GradientExchange();
@@ -76,8 +88,8 @@ class GradientExchange {
     Lease acquire(int shard);
     /// All shards have been computed. Submits what is left. One thread.
     void finish_compute();
-    /// Waits for bucket `b` and returns the sums of the whole arena, valid in that bucket (and those before). Throws
-    /// PeerLostError.
+    /// Waits for bucket `b` and returns the sums of the whole arena, valid in that bucket (and those before), which it
+    /// has made of factors where these have travelled. Throws PeerLostError.
     std::span<const T> wait(std::size_t bucket);
     /// The tail's sums, after wait() for the last bucket.
     std::span<const T> tail() const;
@@ -85,9 +97,9 @@ class GradientExchange {
     /// cannot be used any more.
     void fail(std::exception_ptr cause);
 
-    /// Seconds in wait(): the part of the exchange that nothing hides.
+    /// Seconds in wait(): the part of the exchange that nothing hides, with the products of factors.
     double exposed_seconds() const;
-    /// Bytes of all gradient arenas of this worker, from the first step on.
+    /// Bytes of all gradient arenas of this worker, and of factors and products, from the first step on.
     std::size_t memory_bytes() const;
 
   private:

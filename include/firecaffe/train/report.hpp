@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "firecaffe/sync/factor_choice.hpp"
+
 namespace firecaffe {
 
 /// The state of a run after some iterations. Rates and shares are over the time since the previous report.
@@ -71,6 +73,7 @@ struct TrainSummary {
     double exposed_communication_seconds = 0.0;
     std::uint64_t communication_bytes = 0;  ///< that this rank has sent for its reducer
     double kept_back = 0.0;                 ///< as ReducerStatistics; 0 without a codec
+    std::vector<FactorChoice> factors;      ///< how gradients travel that can as factors; empty if none was to
     /// With a stale server: [k] steps of all workers whose parameters lacked k updates of the slowest other worker.
     std::vector<std::int64_t> lags;
     /// With a period: how far the workers' parameters are from their mean when they are averaged, |difference| / |mean|,

@@ -19,6 +19,8 @@ class InnerProductLayer final : public Layer<T, Device> {
         if (options_.num_output <= 0)
             throw ConfigError("num_output is ", options_.num_output, "; state a positive number of outputs");
         op_ = ops::make_inner_product<T, Device>(options_.num_output, options_.bias_term, bottoms[0]);
+        plain_bottom_ = {bottoms[0].shape, Layout::plain()};
+        if (!bottoms[0].layout.is_plain()) to_plain_ = ops::make_reorder<T, Device>(bottoms[0], plain_bottom_);
         LayerPlan plan{{op_->output()}, {}};
         plan.parameters.push_back({"weight", Shape{options_.num_output, bottoms[0].shape.count_from(1)},
                                    options_.weight_filler});
@@ -38,9 +40,35 @@ class InnerProductLayer final : public Layer<T, Device> {
         if (pass.bottom_diffs[0].data() != nullptr) op_->backward_data(pass.top_diffs[0], pass.bottom_diffs[0]);
     }
 
+    /// Of the weight: the gradients of the tops, and the bottoms. They are multiplied by an op like that of this layer,
+    /// but for the layout of its input, so that the bits are the same.
+    std::optional<GradientFactors<T>> factors(std::size_t i) const override {
+        const Shape& bottom = plain_bottom_.shape;
+        if (i != 0 || bottom.count() == 0) return std::nullopt;
+        std::shared_ptr<ops::InnerProduct<T, Device>> op =
+            ops::make_inner_product<T, Device>(options_.num_output, options_.bias_term, plain_bottom_);
+        GradientFactors<T> factors{.samples = static_cast<std::size_t>(bottom[0]),
+                                   .rows = static_cast<std::size_t>(options_.num_output),
+                                   .columns = static_cast<std::size_t>(bottom.count_from(1))};
+        factors.multiply = [op, x = plain_bottom_, y = op->output(), right = factors.right()](const T* both,
+                                                                                              T* gradient) {
+            op->backward_parameters({both + right, x}, {both, y}, gradient, nullptr);
+        };
+        return factors;
+    }
+    void write_factors(const BackwardPass<T, Device>& pass, std::size_t, const FactorPlace<T>& to) override {
+        ops::copy<T, Device>(pass.top_diffs[0].storage(), {to.left, pass.top_diffs[0].storage().size()});
+        if (to_plain_ != nullptr)
+            to_plain_->run(pass.bottoms[0], {to.right, plain_bottom_});
+        else
+            ops::copy<T, Device>(pass.bottoms[0].storage(), {to.right, pass.bottoms[0].storage().size()});
+    }
+
   private:
     InnerProductOptions options_;
+    TensorSpec plain_bottom_;
     std::unique_ptr<ops::InnerProduct<T, Device>> op_;
+    std::unique_ptr<ops::Reorder<T, Device>> to_plain_;  ///< of the bottom, where it is not plain
 };
 
 }  // namespace firecaffe
