@@ -14,6 +14,7 @@
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/halving_doubling.hpp"
 #include "firecaffe/comm/collective/measure_network.hpp"
+#include "firecaffe/comm/collective/pipelined_tree.hpp"
 #include "firecaffe/comm/collective/price.hpp"
 #include "firecaffe/comm/collective/ring.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
