@@ -89,7 +89,7 @@ class Plans(UnderMpirun):
                 self.assertEqual(found["parameters_digest"], reference["parameters_digest"])
 
     def test_a_stale_server_serves(self):
-        """Without staleness as over our own messages; with it, each step is counted once."""
+        """Without staleness as over our own messages; a rank whose loss is not finite ends the run in order."""
         changes = {"reducer.type": "stale_server"}
         reference = self.trained("--workers", "3", changes=changes)
         found = self.train(3, self.directory / "exact", changes, THROUGH_MPI)
@@ -97,6 +97,10 @@ class Plans(UnderMpirun):
         found = self.train(3, self.directory / "stale", {**changes, "reducer.staleness": 2}, THROUGH_MPI)
         self.assertEqual(sum(found["lags"]), 3 * found["iterations"])
         self.assertLessEqual(len(found["lags"]), 3)
+        failed = mpirun(3, program(), "train", EXAMPLE, *settings({**changes, "solver.base_lr": 1e30}),
+                        environment=THROUGH_MPI).wait()
+        self.assertNotEqual(failed.status, 0, str(failed))
+        self.assertIn("diverged", failed.err)
 
     def test_every_reducer_sums_right(self):
         for ranks in (2, 3, 5):
