@@ -10,7 +10,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kTransports[] = {"auto", "tcp", "shared_memory"};            // by TransportKind
 constexpr const char* kRankTimes[] = {"rank 0", "average", "minimum", "maximum"};  // by RankTime
 
 Json times_json(const AllreduceTimes& times, std::size_t bytes, int ranks, bool checked) {
@@ -66,7 +65,7 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
                 {"seconds", options.seconds},
                 {"warmup_iters", options.warm_up},
                 {"check", options.checks},
-                {"transport", kTransports[static_cast<std::size_t>(options.reducer.transport)]},
+                {"transport", comm::kTransportNames[static_cast<std::size_t>(options.reducer.transport)]},
                 {"encryption", to_string(options.reducer.encryption)},
                 {"link_mbit", options.reducer.link_mbit},
                 {"wire", comm::kWireTypeNames[static_cast<std::size_t>(options.reducer.wire)]},

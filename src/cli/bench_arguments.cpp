@@ -63,8 +63,6 @@ std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerR
     return chosen;
 }
 
-constexpr const char* kTransportNames[] = {"auto", "tcp", "shared_memory"};  // by TransportKind
-
 /// The value of an enumeration whose names these are. Throws UsageError.
 template <class Enum>
 Enum parse(const char* option, const std::string& word, std::span<const char* const> names) {
@@ -105,7 +103,7 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
 }
 
 void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, int workers) {
-    a.reducer.transport = parse<comm::TransportKind>("--transport", a.transport, kTransportNames);
+    a.reducer.transport = parse<comm::TransportKind>("--transport", a.transport, comm::kTransportNames);
     a.reducer.encryption = parse<comm::Encryption>("--encryption", a.encryption, comm::kEncryptionNames);
     a.reducer.wire = parse<comm::WireType>("--wire", a.wire, comm::kWireTypeNames);
     a.reducers = choose_reducers(a, registry, workers);

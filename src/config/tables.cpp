@@ -13,7 +13,8 @@ constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
 constexpr Choice kFactorUses[] = {{"never"}, {"always"}, {"auto"}};
 constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kEncryptions[] = {{comm::kEncryptionNames[0]}, {comm::kEncryptionNames[1]}};
-constexpr Choice kTransports[] = {{"auto"}, {"tcp"}, {"shared_memory"}};
+constexpr Choice kTransports[] = {
+    {comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
 constexpr Choice kSolverTypes[] = {{"sgd", "SGD"},         {"nesterov", "Nesterov"}, {"adagrad", "AdaGrad"},

@@ -100,7 +100,8 @@ class Plans(UnderMpirun):
         failed = mpirun(3, program(), "train", EXAMPLE, *settings({**changes, "solver.base_lr": 1e30}),
                         environment=THROUGH_MPI).wait()
         self.assertNotEqual(failed.status, 0, str(failed))
-        self.assertIn("diverged", failed.err)
+        # mpirun may end the rank that diverged before it has said so itself; the others say why it gave up.
+        self.assertTrue("diverged" in failed.err or "gave up: its loss is" in failed.err, str(failed))
 
     def test_every_reducer_sums_right(self):
         for ranks in (2, 3, 5):

@@ -48,6 +48,8 @@ class Mailbox {
     /// The payload must stay as it is until all_sent(to).
     void send(Rank to, MailHeader header, std::span<const std::byte> payload);
     bool all_sent(Rank to) const { return outbox(to).empty(); }
+    /// No more messages come from this rank.
+    bool has_ended(Rank from) const { return !inboxes_[static_cast<std::size_t>(from)].open; }
     /// Every rank's last message has come, and everything is sent.
     bool is_done() const;
 

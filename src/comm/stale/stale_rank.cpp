@@ -42,7 +42,6 @@ StaleRank::StaleRank(Transport& transport, StaleTerms terms, std::span<std::byte
       clients_(static_cast<std::size_t>(transport.size())),
       clocks_(transport.size(), terms_.workers),
       answers_(static_cast<std::size_t>(terms_.servers)),
-      ended_(static_cast<std::size_t>(transport.size())),
       mailbox_(transport, *this) {
     if (values.size() != terms_.count * size_of(terms_.dtype) || updates < 1)
         throw UsageError("a stretch of ", updates, " updates of ", terms_.count, " values in ", values.size(),
@@ -58,7 +57,6 @@ StaleRank::StaleRank(Transport& transport, StaleTerms terms, std::span<std::byte
             client.answer = transport.allocate(mine.size());
         }
     }
-    ended_[static_cast<std::size_t>(self_)] = true;
     const auto workers = static_cast<std::int64_t>(terms_.workers.size());
     const auto me = std::ranges::find(terms_.workers, self_) - terms_.workers.begin();
     for (std::int64_t step = 0; step <= depth_; ++step) {
@@ -158,7 +156,7 @@ Rank StaleRank::awaited() const {
     for (Rank server = 0; works && server < terms_.servers; ++server)
         if (server != self_ && answers_[static_cast<std::size_t>(server)] < pushes_) return server;
     for (Rank rank = 0; rank < transport_.size(); ++rank)
-        if (!mailbox_.all_sent(rank) || (last_sent_ && !ended_[static_cast<std::size_t>(rank)])) return rank;
+        if (!mailbox_.all_sent(rank) || (last_sent_ && !mailbox_.has_ended(rank))) return rank;
     return -1;
 }
 
@@ -286,7 +284,6 @@ void StaleRank::count_lag(std::int64_t lag) {
 }
 
 bool StaleRank::take_last(Rank server, const MailHeader& header) {
-    ended_[static_cast<std::size_t>(server)] = true;
     if (server != 0) return false;
     updates_ = header.number;
     last_loss_ = header.value;

@@ -145,7 +145,6 @@ class StaleRank final : private MailReader {
     std::int64_t updates_ = 0;  // counted by rank 0, which tells the others at the end
     double last_loss_ = 0;
     bool stopped_ = false;
-    std::vector<bool> ended_;  // by rank: its last message has come
 
     Mailbox mailbox_;  // the last member: it ends before the memory that its transfers use
 };

@@ -107,7 +107,7 @@ class DataPlane {
     UniqueFd epoll_, interrupt_, nudge_;
     const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(DataTransfer));
 
-    std::mutex mutex_;  // links_, transfers, closed_, and to write caller_drives_
+    std::mutex mutex_;  // links_, transfers, nudged_, closed_, and to write caller_drives_
     std::vector<std::unique_ptr<Link>> links_;
     std::atomic<bool> caller_drives_{false};  // read without the mutex first, which the caller holds for long
     bool closed_ = false;

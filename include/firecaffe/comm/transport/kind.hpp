@@ -10,4 +10,7 @@ enum class TransportKind {
     shared_memory,  ///< through shared memory; an error if two ranks cannot share any
 };
 
+/// As users write them, by TransportKind.
+inline constexpr const char* kTransportNames[] = {"auto", "tcp", "shared_memory"};
+
 }  // namespace firecaffe::comm
