@@ -32,8 +32,8 @@ sys.path[:0] = [str(ROOT / "tests" / "process")]  # which has a cluster.py, too
 from harness import EXAMPLE, marked_processes, settings  # noqa: E402
 from lost_worker import DEADLINE, RUN, SLACK, lose  # noqa: E402
 
-REDUCERS = ("star", "sharded_server", "tree", "pipelined_tree", "double_tree", "ring", "halving_doubling", "direct",
-            "two_level", "auto", "stale_server")
+REDUCERS = ("star", "sharded_server", "tree", "pipelined_tree", "double_tree", "ring", "halving_doubling",
+            "recursive_doubling", "direct", "two_level", "auto", "stale_server")
 SILENCES = {"silent": (True, True), "unheard": (True, False), "deaf": (False, True)}
 TRANSPORTS = ("tcp", "shared_memory")
 

@@ -16,6 +16,7 @@
 #include "firecaffe/comm/collective/measure_network.hpp"
 #include "firecaffe/comm/collective/pipelined_tree.hpp"
 #include "firecaffe/comm/collective/price.hpp"
+#include "firecaffe/comm/collective/recursive_doubling.hpp"
 #include "firecaffe/comm/collective/ring.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/comm/collective/servers.hpp"

@@ -8,6 +8,8 @@ target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/engine.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/executor.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/halving_doubling.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/butterfly.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/recursive_doubling.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/pipelined_tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/measure_network.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/partial_sums.cpp

@@ -66,6 +66,7 @@ TEST_CASE("step by step, a plan costs what its formula says") {
         CAPTURE(k);
         const int p = 1 << k;
         CHECK(step_by_step("halving_doubling", p) == Approx(2 * k * kAlpha + 2.0 * (p - 1) / p * kBytes * kBeta));
+        CHECK(step_by_step("recursive_doubling", p) == Approx(k * message(kBytes)));
         CHECK(step_by_step("double_tree", p) <= (4 * k - 2) * message(kBytes / 2) * 1.001);
     }
 }
@@ -77,6 +78,7 @@ TEST_CASE("additions cost gamma where nothing hides them") {
         CHECK(step_by_step("tree", p, kGamma) == Approx(2 * k * message(kBytes) + k * kBytes * kGamma));
         CHECK(step_by_step("ring", p, kGamma) ==
               Approx(2.0 * (p - 1) * message(kBytes / p) + (p - 1.0) / p * kBytes * kGamma));
+        CHECK(step_by_step("recursive_doubling", p, kGamma) == Approx(k * (message(kBytes) + kBytes * kGamma)));
         CHECK(step_by_step("halving_doubling", p, kGamma) ==
               Approx(2 * k * kAlpha + (p - 1.0) / p * kBytes * (2 * kBeta + kGamma)));
     }
@@ -114,7 +116,7 @@ TEST_CASE("two levels: links between hosts and within them have prices of their 
 }
 
 TEST_CASE("a price counts messages, knows each rank, and is the same every time") {
-    const Plan plan = scheme("pipelined_tree").plan(6, 6, {});
+    const Plan plan = scheme("tree").plan(6, 6, {});  // each message is the whole request
     const NetworkModel network{.link = {kAlpha, kBeta}, .gamma = kGamma};
     const Price whole = price(plan, 1000, DType::float64, network, {.chunk_bytes = kWholeRequest});
     CHECK(whole.messages == simulate(plan, 6).messages);

@@ -67,8 +67,8 @@ struct Held {
     int low, high, rank;
 };
 
-// One partial sum each. Two subtrees meet in each part of the more finely cut one: of what the two ranks there have, each
-// sends half on the way up and the other half on the way down.
+// One partial sum each. Two subtrees meet in each part of the more finely cut one: of what the two ranks there have,
+// each sends half on the way up and the other half on the way down.
 std::vector<Held> meet(const Case& c, int first, int size, std::vector<std::uint64_t>& sent) {
     const int all = 1 << ceil_log2(c.p), half = size / 2;
     if (size == 1) return {{0, all, first}};
@@ -151,6 +151,18 @@ SchemeCosts halving_doubling(const Case& c) {
     return costs;
 }
 
+SchemeCosts recursive_doubling(const Case& c) {
+    int k = 0;
+    while ((2 << k) <= c.p) ++k;
+    const int folded = c.p - (1 << k);
+    SchemeCosts costs{.rounds = k + (folded > 0 ? 2 : 0)};
+    for (int r = 0; r < c.p; ++r) {
+        const bool gives = r < 2 * folded && r % 2 == 1, takes = r < 2 * folded && r % 2 == 0;
+        costs.elements_sent.push_back(gives ? c.n : static_cast<std::uint64_t>(k + (takes ? 1 : 0)) * c.n);
+    }
+    return costs;
+}
+
 // Hosts of g ranks, the last one of s; lane l of a host is the work of its local rank l mod s.
 SchemeCosts two_level(const Case& c, int ranks_per_host) {
     const int g = std::min(ranks_per_host, c.p), hosts = (c.p + g - 1) / g, s = c.p - (hosts - 1) * g;
@@ -221,6 +233,7 @@ SchemeCosts costs_of(const std::string& scheme, int ranks, int shards, const fir
     if (scheme == "double_tree") return double_tree(c);
     if (scheme == "ring") return ring(c);
     if (scheme == "halving_doubling") return halving_doubling(c);
+    if (scheme == "recursive_doubling") return recursive_doubling(c);
     if (scheme == "direct") return servers(c, ranks);
     if (scheme == "two_level") return two_level(c, options.ranks_per_host);
     throw std::invalid_argument("no formula for " + scheme);

@@ -72,6 +72,7 @@ TEST_CASE("which schemes keep the canonical order") {
     CHECK(canonical["ring"] == std::set<int>{2});
     CHECK(canonical["double_tree"] == std::set<int>{2});
     CHECK(canonical["halving_doubling"] == std::set<int>{2, 3, 4, 6, 7, 8, 12, 14, 15, 16});
+    CHECK(canonical["recursive_doubling"] == canonical["halving_doubling"]);
     const auto halving = [](int p, int v) {
         return std::ranges::find(schemes(), std::string("halving_doubling"), &Scheme::name)->plan(p, v, {}).canonical;
     };

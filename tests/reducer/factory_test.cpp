@@ -46,8 +46,8 @@ TEST_CASE("local: bad calls are refused") {
 TEST_CASE("the registry makes what the configuration names") {
     const ReducerRegistry registry;
     CHECK(registry.names() == std::vector<std::string>{"auto", "direct", "double_tree", "halving_doubling", "local",
-                                                       "mpi", "nccl", "pipelined_tree", "ring", "sharded_server",
-                                                       "stale_server", "star", "tree", "two_level"});
+                                                       "mpi", "nccl", "pipelined_tree", "recursive_doubling", "ring",
+                                                       "sharded_server", "stale_server", "star", "tree", "two_level"});
     const auto make = [&](const char* type, std::shared_ptr<comm::Transport> transport) {
         return registry.make({.type = type}, std::move(transport), 8);
     };
@@ -68,7 +68,8 @@ TEST_CASE("the registry's errors name the cure") {
     CHECK_THROWS_AS(registry.make({.type = "trea"}, nullptr, 1), ConfigError);
     CHECK_THROWS_WITH(registry.make({.type = "trea"}, nullptr, 1),
                       "/reducer/type: unknown reducer 'trea'; use one of auto, direct, double_tree, halving_doubling, "
-                      "local, mpi, nccl, pipelined_tree, ring, sharded_server, stale_server, star, tree, two_level");
+                      "local, mpi, nccl, pipelined_tree, recursive_doubling, ring, sharded_server, stale_server, star, "
+                      "tree, two_level");
     CHECK_THROWS_WITH(registry.make({.type = "local"}, two[0], 1),
                       "/reducer/type: 'local' sums within one worker, but there are 2; use 'auto' or 'tree', or start "
                       "one worker");

@@ -4,6 +4,7 @@
 #include "firecaffe/comm/collective/double_tree.hpp"
 #include "firecaffe/comm/collective/halving_doubling.hpp"
 #include "firecaffe/comm/collective/pipelined_tree.hpp"
+#include "firecaffe/comm/collective/recursive_doubling.hpp"
 #include "firecaffe/comm/collective/ring.hpp"
 #include "firecaffe/comm/collective/servers.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
@@ -26,6 +27,7 @@ constexpr Scheme kSchemes[] = {
     {"double_tree", true, [](int p, int v, const Options&) { return plan_double_tree(p, v); }},
     {"ring", true, [](int p, int v, const Options&) { return plan_ring(p, v); }},
     {"halving_doubling", true, [](int p, int v, const Options&) { return plan_halving_doubling(p, v); }},
+    {"recursive_doubling", true, [](int p, int v, const Options&) { return plan_recursive_doubling(p, v); }},
     {"direct", true, [](int p, int v, const Options&) { return plan_direct(p, v); }},
     {"two_level", true, [](int p, int v, const Options& o) { return plan_two_level(p, v, o.ranks_per_host); }},
 };

@@ -22,7 +22,8 @@ struct Scheme {
     Plan (*plan)(int ranks, int shards, const SchemeOptions& options);
 };
 
-/// star, sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, direct, two_level.
+/// star, sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, recursive_doubling, direct,
+/// two_level.
 std::span<const Scheme> schemes();
 
 }  // namespace firecaffe::comm
