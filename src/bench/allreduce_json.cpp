@@ -37,7 +37,9 @@ Json row_json(const AllreduceRow& row, const AllreduceOptions& options, int rank
 }
 
 Json link_json(const comm::LinkModel& link) {
-    return {{"alpha_us", 1e6 * link.alpha}, {"beta_ns_per_byte", 1e9 * link.beta}};
+    return {{"alpha_us", 1e6 * link.alpha},
+            {"beta_ns_per_byte", 1e9 * link.beta},
+            {"by_processors", link.by_processors}};
 }
 
 /// Null if nothing was measured.

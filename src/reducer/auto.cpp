@@ -8,10 +8,12 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "firecaffe/comm/collective/measure_network.hpp"
 #include "firecaffe/comm/collective/price.hpp"
 #include "firecaffe/comm/collective/schemes.hpp"
+#include "firecaffe/comm/collective/traffic.hpp"
 #include "firecaffe/reducer/scheme.hpp"
 #include "reducer/gatherer.hpp"
 #include "reducer/on_transport.hpp"
@@ -21,6 +23,7 @@ namespace {
 
 constexpr comm::ProbeOptions kQuickProbe{.long_enough = 0.003, .longest = std::size_t{4} << 20, .times = 3};
 constexpr int kGreatestSize = 24;  // 16 MB; of what is longer, the links' rates decide as they do there
+constexpr double kAlike = 1.1;     // prices that differ by less are the same, as far as the model can tell
 constexpr int kMostRanks = 256;    // among which each talks to each; such plans are long, and pricing them too
 
 struct Candidate {
@@ -85,18 +88,28 @@ class AutoReducer final : public OnTransport {
         if (const auto known = choices_.find(size); known != choices_.end()) return *known->second;
         if (!measured_) network_ = comm::measure_network(transport(), kQuickProbe);
         measured_ = true;
-        Candidate* best = &candidates_.front();
-        double least = 0;
-        for (Candidate& candidate : candidates_) {
-            const SchemeRun& run = candidate.run;
-            const double seconds =
-                comm::price(run.plan, (std::size_t{1} << size) / size_of(dtype), dtype, network_, run.executor).seconds;
-            if (&candidate != &candidates_.front() && seconds >= least) continue;
-            least = seconds;
-            best = &candidate;
-        }
+        Candidate& best = cheapest((std::size_t{1} << size) / size_of(dtype), dtype);
         const std::scoped_lock lock(mutex_);
-        choices_[size] = best;
+        choices_[size] = &best;
+        return best;
+    }
+
+    /// Of those that cost about the same, the one that leaves the processors the least to do: they have other work.
+    Candidate& cheapest(std::size_t count, DType dtype) {
+        std::vector<double> seconds;
+        for (const Candidate& candidate : candidates_) {
+            const SchemeRun& run = candidate.run;
+            seconds.push_back(comm::price(run.plan, count, dtype, network_, run.executor).seconds);
+        }
+        const double enough = kAlike * *std::ranges::min_element(seconds);
+        Candidate* best = nullptr;
+        std::uint64_t least = 0;
+        for (std::size_t i = 0; i < candidates_.size(); ++i) {
+            const std::uint64_t handled = comm::most_handled(candidates_[i].run.plan, count);
+            if (seconds[i] > enough || (best != nullptr && handled >= least)) continue;
+            least = handled;
+            best = &candidates_[i];
+        }
         return *best;
     }
 

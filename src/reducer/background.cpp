@@ -49,7 +49,7 @@ class BackgroundReducer::Worker {
         item.request = request;
         item.request.partials = item.partials;
         ++submitted_;
-        changed_.notify_all();
+        to_do_.notify_one();
         return submitted_;
     }
 
@@ -139,6 +139,7 @@ class BackgroundReducer::Worker {
     void record(std::exception_ptr error) {
         const std::scoped_lock lock(mutex_);
         if (!error_) error_ = std::move(error);
+        to_do_.notify_one();
         changed_.notify_all();
     }
 
@@ -146,6 +147,7 @@ class BackgroundReducer::Worker {
         {
             const std::scoped_lock lock(mutex_);
             stopping_ = true;
+            to_do_.notify_one();
             changed_.notify_all();
         }
         if (thread_.joinable()) thread_.join();
@@ -154,7 +156,7 @@ class BackgroundReducer::Worker {
     void serve() noexcept {
         std::unique_lock lock(mutex_);
         while (true) {
-            changed_.wait(lock, [&] { return !busy_ && (stopping_ || error_ || done_ < submitted_); });
+            to_do_.wait(lock, [&] { return !busy_ && (stopping_ || error_ || done_ < submitted_); });
             if (error_ || done_ == submitted_) return;
             work_on(item_of(done_).request, lock);
         }
@@ -178,6 +180,7 @@ class BackgroundReducer::Worker {
         } else if (!error_) {
             error_ = error;
         }
+        if (stopping_ || error_ || done_ < submitted_) to_do_.notify_one();
         changed_.notify_all();
     }
 
@@ -196,7 +199,8 @@ class BackgroundReducer::Worker {
 
     std::unique_ptr<BlockingReducer> work_;
     mutable std::mutex mutex_;
-    std::condition_variable changed_;
+    std::condition_variable to_do_;    // for the thread, which is not to wake up for a sum in the caller's
+    std::condition_variable changed_;  // for callers
     std::vector<Item> queue_;      // a ring: request n lies at n % size
     std::uint64_t submitted_ = 0;  // requests so far
     std::uint64_t done_ = 0;

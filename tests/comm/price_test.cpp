@@ -129,6 +129,24 @@ TEST_CASE("a price counts messages, knows each rank, and is the same every time"
     CHECK(price(scheme("ring").plan(1, 1, {}), 1000, DType::float32, network).seconds == 0);
 }
 
+TEST_CASE("where processors move the bytes, they do nothing else meanwhile") {
+    const auto both = [](const char* name) {
+        const auto with = [&](bool by_processors) {
+            const NetworkModel network{.link = {1e-9, kBeta, by_processors}, .gamma = kBeta};
+            return seconds_of(name, 2, network, 4 * 64) / (kBytes * kBeta);
+        };
+        return std::pair(with(false), with(true));
+    };
+    // Of two ranks, the star's first one and both of recursive doubling receive all, add it, and send all.
+    for (const char* name : {"star", "recursive_doubling"}) {
+        CAPTURE(name);
+        const auto [by_links, by_processors] = both(name);
+        CHECK(by_links < 1.1);
+        CHECK(by_processors == Approx(2.0));
+    }
+    CHECK(both("ring").second == Approx(1.5).epsilon(0.02));  // half is added here and half there
+}
+
 TEST_CASE("a network model must make sense") {
     const Plan plan = scheme("ring").plan(2, 2, {});
     CHECK_THROWS_AS(price(plan, 1, DType::float32, {.link = {-1, 0}}), UsageError);

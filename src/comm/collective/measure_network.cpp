@@ -135,12 +135,14 @@ NetworkModel measure_network(Transport& transport, const ProbeOptions& options) 
     network.gamma = probe.measure_adding();
     if (each == transport.size()) {  // one host: one kind of link
         network.link = probe.measure(1);
+        network.link.by_processors = true;
         return network;
     }
     network.link = probe.measure(each);
     if (each == 1) return network;
     network.ranks_per_host = each;
     network.host_link = probe.measure(1);
+    network.host_link.by_processors = true;
     return network;
 }
 

@@ -58,6 +58,21 @@ void check(const NetworkModel& network) {
         throw UsageError("a network model has ", network.ranks_per_host, " ranks per host; give at least 1");
 }
 
+/// Seconds in which the processor of `rank` is busy, whatever the order.
+double processor_seconds(const Plan& plan, Rank rank, std::size_t count, ElementTypes types,
+                         const NetworkModel& network) {
+    double seconds = 0;
+    for (const Step& step : plan.steps[static_cast<std::size_t>(rank)]) {
+        const auto elements = static_cast<double>(step.what().size(count));
+        if (step.kind == Step::Kind::receive_add || step.kind == Step::Kind::add)
+            seconds += elements * static_cast<double>(size_of(types.sum)) * network.gamma;
+        if (step.local()) continue;
+        const LinkModel& link = network.between(rank, step.peer);
+        if (link.by_processors) seconds += elements * static_cast<double>(size_of(types.wire)) * link.beta / 2;
+    }
+    return seconds;
+}
+
 }  // namespace
 
 Price price(const Plan& plan, std::size_t count, ElementTypes types, const NetworkModel& network,
@@ -75,9 +90,10 @@ Price price(const Plan& plan, std::size_t count, ElementTypes types, const Netwo
     while (time.step()) {
     }
     Price total;
-    for (const auto& rank : ranks) {
-        if (!rank->done()) throw UsageError("the plan '", plan.scheme, "' never ends; see simulate()");
-        total.rank_seconds.push_back(rank->seconds());
+    for (Rank rank = 0; rank < plan.ranks; ++rank) {
+        const Runner& runner = *ranks[static_cast<std::size_t>(rank)];
+        if (!runner.done()) throw UsageError("the plan '", plan.scheme, "' never ends; see simulate()");
+        total.rank_seconds.push_back(std::max(runner.seconds(), processor_seconds(plan, rank, count, types, network)));
     }
     total.seconds = *std::ranges::max_element(total.rank_seconds);
     total.messages = links.messages();

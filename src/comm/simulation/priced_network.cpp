@@ -110,8 +110,7 @@ void PricedNetwork::start_messages() {
 }
 
 Clock::duration PricedNetwork::time_of(Rank from, Rank to, std::size_t bytes) const {
-    const bool one_host = from / model_.ranks_per_host == to / model_.ranks_per_host;
-    const LinkModel& link = one_host ? model_.host_link : model_.link;
+    const LinkModel& link = model_.between(from, to);
     return seconds(link.alpha + static_cast<double>(bytes) * link.beta);
 }
 

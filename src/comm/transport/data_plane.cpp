@@ -174,11 +174,16 @@ void DataPlane::handle_events(int timeout_milliseconds, std::unique_lock<std::mu
     take_events(std::span(events).first(static_cast<std::size_t>(std::max(count, 0))));
 }
 
-void DataPlane::stay_awake(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock) {
+// To sleep and be woken up takes longer than a short message does. `in_memory`: what the transfer's link does is seen
+// without a system call.
+void DataPlane::stay_awake(const DataTransfer& transfer, bool in_memory, std::unique_lock<std::mutex>& lock) {
     const Time until = Clock::now() + kAwake;
     for (int glance = 0; !transfer.done && !verdict_.is_set(); ++glance) {
-        advance_in_memory();
-        if (glance < kGlances || transfer.done) continue;
+        if (in_memory)
+            advance_in_memory();
+        else
+            handle_events(0, lock);
+        if ((in_memory && glance < kGlances) || transfer.done) continue;
         if (Clock::now() >= until) return;
         lock.unlock();
         std::this_thread::yield();
@@ -195,7 +200,7 @@ void DataPlane::wait(DataTransfer& transfer) {
     Link& link = link_to(transfer.peer);
     advance(link, kDriveBudget);
     while (!transfer.done && !verdict_.is_set()) {
-        if (link.in_memory()) stay_awake(transfer, lock);
+        stay_awake(transfer, link.in_memory(), lock);
         if (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
     }
     end_waiting();

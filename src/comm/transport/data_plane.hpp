@@ -92,7 +92,7 @@ class DataPlane {
     void advance_in_memory();
     void register_events();
     bool prepare_to_sleep();
-    void stay_awake(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock);
+    void stay_awake(const DataTransfer& transfer, bool in_memory, std::unique_lock<std::mutex>& lock);
     void begin_waiting(Rank peer, const OperationTag& tag);
     void end_waiting();
     bool take_nudge();

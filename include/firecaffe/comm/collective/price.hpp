@@ -9,6 +9,9 @@
 // order of sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in
 // a run.
 //
+// Within a host it is processors that move bytes, and while they move some they add none. So no rank is done before it
+// has handled all that goes over such links, n beta / 2 for n bytes in either direction, and all that it adds.
+//
 // docs/algorithms.md has the closed formulas, which count the same way. tests/comm/price_test.cpp compares them.
 #pragma once
 
@@ -23,6 +26,7 @@ namespace firecaffe::comm {
 struct LinkModel {
     double alpha = 0;  ///< seconds per message
     double beta = 0;   ///< seconds per byte
+    bool by_processors = false;  ///< the ranks' own processors move the bytes, half of the time each
 };
 
 struct NetworkModel {
@@ -30,6 +34,10 @@ struct NetworkModel {
     LinkModel host_link{};   ///< between two ranks of one host, if ranks_per_host > 1
     int ranks_per_host = 1;  ///< host h has the ranks h * ranks_per_host and following
     double gamma = 0;        ///< seconds per byte that is added
+
+    const LinkModel& between(Rank a, Rank b) const {
+        return a / ranks_per_host == b / ranks_per_host ? host_link : link;
+    }
 };
 
 struct Price {
