@@ -154,11 +154,13 @@ SchemeCosts halving_doubling(const Case& c) {
 SchemeCosts recursive_doubling(const Case& c) {
     int k = 0;
     while ((2 << k) <= c.p) ++k;
-    const int folded = c.p - (1 << k);
-    SchemeCosts costs{.rounds = k + (folded > 0 ? 2 : 0)};
-    for (int r = 0; r < c.p; ++r) {
-        const bool gives = r < 2 * folded && r % 2 == 1, takes = r < 2 * folded && r % 2 == 0;
-        costs.elements_sent.push_back(gives ? c.n : static_cast<std::uint64_t>(k + (takes ? 1 : 0)) * c.n);
+    const int core = 1 << k, folded = c.p - core;
+    SchemeCosts costs{.rounds = k + (folded > 0 ? 3 : 0)};
+    costs.elements_sent.assign(at(c.p), c.n);  // a folded rank, once
+    for (int number = 0; number < core; ++number) {
+        const int partner = number ^ (core / 2), told = (number < folded ? 1 : 0) + (partner < folded ? 1 : 0);
+        costs.elements_sent[at(number < folded ? 2 * number : number + folded)] =
+            static_cast<std::uint64_t>(k + told) * c.n;
     }
     return costs;
 }

@@ -81,7 +81,7 @@ TEST_CASE("the registry's errors name the cure") {
     registry.add("mine",
                  [](const ReducerOptions&, std::shared_ptr<comm::Transport>, int) { return make_local_reducer(); });
     CHECK(registry.make({.type = "mine"}, two[1], 4)->name() == "local");
-    CHECK(ReducerRegistry().names().size() == 14);  // no registry knows of another
+    CHECK(ReducerRegistry().names().size() == 15);  // no registry knows of another
     CHECK_THROWS_AS(make_tree_reducer(nullptr, 1), UsageError);
     CHECK_THROWS_AS(make_tree_reducer(two[0], 0), UsageError);
     CHECK_THROWS_AS(make_planned_reducer(two[0], comm::Plan{}), UsageError);

@@ -140,7 +140,7 @@ TEST_CASE("every scheme sums buckets, and the canonical ones give the bits of th
             ++canonical;
             CHECK(sum == tree);
         }
-        CHECK(canonical == (ranks == 2 ? 9 : 7));
+        CHECK(canonical == (ranks == 2 ? 10 : 8));
     }
 }
 

@@ -6,7 +6,7 @@
 // the caller's and as long as the request; slot s < inputs[rank] holds the rank's s-th partial sum at the start. The
 // slots after them are scratch, lent by the executor; each holds one part of the request and nothing else. round:
 // messages of one round do not depend on each other. What is local, adding two slots or clearing one, takes no round of
-// its own: it runs in its place between the messages. A rank's steps are run in order.
+// its own: it runs in its place between the messages, or after them. A rank's steps are run in order.
 #pragma once
 
 #include <cstddef>

@@ -22,13 +22,13 @@ bool Butterfly::keeps_order(int shards) const {
 void Butterfly::fold(Plan& plan) const {
     if (folded_ == 0) return;
     for (int n = 0; n < folded_; ++n)
-        write(plan, {.from = 2 * n + 1, .to = 2 * n, .kind = Step::Kind::receive_add}, plan.rounds);
+        write(plan, {.from = folded_into(n), .to = rank_of(n), .kind = Step::Kind::receive_add}, plan.rounds);
     ++plan.rounds;
 }
 
 void Butterfly::unfold(Plan& plan) const {
     if (folded_ == 0) return;
-    for (int n = 0; n < folded_; ++n) write(plan, {.from = 2 * n, .to = 2 * n + 1}, plan.rounds);
+    for (int n = 0; n < folded_; ++n) write(plan, {.from = rank_of(n), .to = folded_into(n)}, plan.rounds);
     ++plan.rounds;
 }
 

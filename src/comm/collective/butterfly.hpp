@@ -17,7 +17,10 @@ class Butterfly {
     }
     int levels() const { return levels_; }
     int size() const { return 1 << levels_; }
+    int folded() const { return folded_; }
     Rank rank_of(int number) const { return number < folded_ ? 2 * number : number + folded_; }
+    /// The rank that is folded into that of `number`, below folded().
+    Rank folded_into(int number) const { return 2 * number + 1; }
 
     /// Whether all that have met after each round bring a node of the canonical tree over so many shards.
     bool keeps_order(int shards) const;

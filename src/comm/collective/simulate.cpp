@@ -136,7 +136,8 @@ class Simulation {
         if (!is_part(step.what())) fail(rank, text("no such part of a plan of ", plan_.parts, " parts"));
         if (!fits(rank, step, step.slot)) fail(rank, text("slot ", step.slot, " holds another part"));
         if (adds && !fits(rank, step, step.other)) fail(rank, text("slot ", step.other, " holds another part"));
-        if (step.round < round || step.round >= plan_.rounds)
+        const int rounds = plan_.rounds + (step.local() ? 1 : 0);  // the last addition may come after all messages
+        if (step.round < round || step.round >= rounds)
             fail(rank, text("round comes after ", round, " of ", plan_.rounds));
     }
 
@@ -160,7 +161,7 @@ class Simulation {
                 } else {
                     break;  // a receive is run by its sender
                 }
-                busy_[index(step.round)] = true;
+                if (step.round < plan_.rounds) busy_[index(step.round)] = true;
                 ++at_[index(rank)];
                 moved = true;
             }
