@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of the exchange stays exposed when NiN trains in an emulated cluster (bench/cluster), with and without
 overlap: NiN for ImageNet, 30 MB of gradients, synthetic images, links of a given rate. In turn, several rounds; ratios
-are taken round by round, and medians are quoted. Needs root and iproute2.
+are taken round by round, and medians are quoted. Needs root and iproute2; reducer.link_mbit gives links
+of a rate without either.
 
 Example: sudo python3 bench/campaigns/exposed.py build/release/src/cli/firecaffe --result
 """

@@ -88,7 +88,7 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
     command
         .add_option("--link-mbit", a.reducer.link_mbit,
                     "As if each worker's link carried so many megabits a second, as in reducer.link_mbit")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Range(0.0, kLargestLinkMbit))
         ->capture_default_str();
     command.add_option("--wire", a.wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")
         ->capture_default_str();

@@ -17,6 +17,7 @@
 #include "firecaffe/optim/lr_policy.hpp"
 #include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/reducer/factory.hpp"
+#include "firecaffe/sync/factor_choice.hpp"
 #include "firecaffe/train/run_files.hpp"
 #include "firecaffe/train/trainer.hpp"
 
@@ -28,6 +29,7 @@ namespace {
 void inspect_run(const TrainOptions& options, int workers) {
     check_solver(options.solver);
     const auto shards = static_cast<int>(logical_shards(options, workers));
+    check_factors(options.reducer);
     ReducerRegistry().make(options.reducer, comm::make_thread_transports(workers).front(), shards);
 }
 

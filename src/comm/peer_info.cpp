@@ -24,6 +24,8 @@ std::string to_string(const OperationTag& tag) {
             return "what the workers average where they meet" + number;
         case kNcclBucket:
             return "the exchange of NCCL's id" + number;
+        case kFactorsBucket:
+            return "the comparison of products of factors" + number;
         case kStaleBucket:
             return text("message #", tag.sequence, " of the stale server");
         default:

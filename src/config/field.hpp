@@ -44,6 +44,9 @@ struct Field {
     constexpr Field above(double bound) const {
         return with([&](Field& f) { f.min = bound, f.min_excluded = true; });
     }
+    constexpr Field at_most(double bound) const {
+        return with([&](Field& f) { f.max = bound; });
+    }
     constexpr Field below(double bound) const {
         return with([&](Field& f) { f.max = bound, f.max_excluded = true; });
     }

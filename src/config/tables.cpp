@@ -265,7 +265,8 @@ void describe(Visitor& visit, ReducerOptions& options) {
         Field("factors",
               "Whether weights of inner products travel as the factors of their gradients, which are gathered "
               "instead of summed (sufficient factor broadcasting): never; always; auto, where the busiest "
-              "worker then moves no more bytes. The bits are those of a canonical sum."),
+              "worker then moves no more bytes. The bits are those of a canonical sum, so all workers must multiply "
+              "alike: where machines of unlike kind do not, the run is refused. Not with MPI or NCCL."),
         kFactorUses, options.factors);
     visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
                 options.bucket_mb);
@@ -279,13 +280,16 @@ void describe(Visitor& visit, ReducerOptions& options) {
                           "Of what workers send each other over TCP. none: who sits on the path can read and change "
                           "it; tls: TLS 1.3, keyed by the secret of the job, which must not travel in clear itself, as "
                           "it does in the file of a file:// rendezvous on a network file system. Shared memory does "
-                          "not leave its machine. Not with MPI."),
+                          "not leave its machine. Not with MPI or NCCL."),
                     kEncryptions, options.encryption);
-    visit.field(Field("link_mbit",
-                      "To try what a slower network would do: each worker's data go over TCP, as if its link carried so "
-                      "many megabits a second each way; 0: no such limit. Latency stays what it is. Not with MPI.")
-                    .nonnegative(),
-                options.link_mbit);
+    visit.field(
+        Field("link_mbit",
+              "To try what a slower network would do: each worker's data go over TCP, as if its link carried so "
+              "many megabits a second each way; 0: no such limit. Latency stays what it is. Not with MPI "
+              "or NCCL.")
+            .nonnegative()
+            .at_most(kLargestLinkMbit),
+        options.link_mbit);
     visit.field(Field("deadline_seconds", "A peer that is silent for this long is lost.").positive(),
                 options.deadline_seconds);
     visit.field(Field("stall_seconds", "A peer that is alive but makes no progress for this long is lost.").positive(),

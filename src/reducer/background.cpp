@@ -12,6 +12,7 @@
 
 #include "core/wait_awake.hpp"
 #include "firecaffe/core/error.hpp"
+#include "reducer/check_gathered.hpp"
 
 namespace firecaffe {
 
@@ -131,9 +132,7 @@ class BackgroundReducer::Worker {
         if (!work_->gathers())
             throw UsageError("bucket ", request.bucket, ": reducer '", work_->name(),
                              "' sums and cannot gather; ask gathers() first");
-        if (request.gathered_shards < 0 || request.partials.size() != 1)
-            throw UsageError("bucket ", request.bucket, ": ", request.partials.size(), " buffers for the parts of ",
-                             request.gathered_shards, " shards; give one buffer, and at least one shard");
+        check_gathered(request);
     }
 
     void record(std::exception_ptr error) {

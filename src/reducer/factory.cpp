@@ -21,6 +21,18 @@ namespace {
 
 using TransportPointer = std::shared_ptr<comm::Transport>;
 
+/// What is stated of the link between workers, whatever sums over it.
+void check_link(const ReducerOptions& options) {
+    if (!(options.link_mbit >= 0 && options.link_mbit <= kLargestLinkMbit))
+        throw ConfigError("/reducer/link_mbit: ", options.link_mbit,
+                          " megabits a second; give 0, for what there is, or at most ", kLargestLinkMbit);
+    if (options.link_mbit > 0 && options.transport == comm::TransportKind::shared_memory)
+        throw ConfigError(
+            "/reducer/link_mbit: ", options.link_mbit,
+            " megabits a second slow down a link, and the transport 'shared_memory' has none; leave 0, or "
+            "use transport 'tcp' or 'auto'");
+}
+
 int size_of_group(const TransportPointer& transport) {
     return transport == nullptr ? 1 : transport->size();
 }
@@ -135,6 +147,7 @@ std::vector<std::string> ReducerRegistry::names() const {
 std::unique_ptr<Reducer> ReducerRegistry::make(const ReducerOptions& options, TransportPointer transport,
                                                int shards) const {
     if (shards < 1) throw UsageError("ReducerRegistry: ", shards, " shards; give at least 1");
+    check_link(options);
     const auto found = factories_.find(options.type);
     if (found == factories_.end()) {
         std::string known;

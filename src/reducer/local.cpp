@@ -8,6 +8,7 @@
 
 #include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/core/error.hpp"
+#include "reducer/check_gathered.hpp"
 
 namespace firecaffe {
 namespace {
@@ -57,6 +58,7 @@ class LocalReducer final : public Reducer {
         if (request.dtype != DType::float32 && request.dtype != DType::float64) {
             refuse("cannot sum ", request.dtype, "; use float32 or float64");
         }
+        if (request.gathered_shards != 0) check_gathered(request);
         if (request.count > 0 && std::ranges::count(request.partials, nullptr) > 0) {
             refuse("a partial sum is a null pointer; pass ", request.count, " elements of memory");
         }

@@ -24,6 +24,9 @@ void check_factors(const ReducerOptions& options) {
     const auto refuse = [](const auto&... why) { throw ConfigError("/reducer/factors: ", why...); };
     if (options.type == kStaleServer)
         refuse("a stale server gets updates and no gradients; leave 'never', or use a scheme that sums gradients");
+    // One worker would not miss it, but a config is for any number.
+    if (options.type == "mpi" || options.type == "nccl")
+        refuse("'", options.type, "' sums and cannot gather; leave 'never', or use a scheme of ours");
     if (options.period > 1)
         refuse("with reducer.period ", options.period,
                " parameters are averaged and no gradients are sent; leave 'never', or period 1");

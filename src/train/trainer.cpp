@@ -162,8 +162,8 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     return state;
 }
 
-/// Notes what is decided for all gradients that may travel as factors, and returns those that will. For one worker
-/// nothing travels.
+/// Notes what is decided for all gradients that may travel as factors, and returns those that will, when all workers
+/// have found that they multiply alike. For one worker nothing travels.
 template <class T, class Device>
 std::vector<GradientFactors<T>> Trainer<T, Device>::State::chosen_factors() {
     if (options.reducer.factors == FactorUse::never || reducer->size() == 1) return {};
@@ -171,6 +171,7 @@ std::vector<GradientFactors<T>> Trainer<T, Device>::State::chosen_factors() {
     factors = choose_factors<T>(options.reducer, *reducer, *environment.transport, shards, layout(), all);
     for (std::size_t i = 0; i < all.size(); ++i)
         if (factors[i].as_factors) chosen.push_back(std::move(all[i]));
+    check_products<T>(*reducer, shards, layout(), chosen);
     return chosen;
 }
 

@@ -274,6 +274,8 @@ constexpr Case kCases[] = {
      "27:51: /reducer/deadline_seconds: 0 is too small; it must be more than 0"},
     {R"("bucket_mb": 4)", R"("overlap": "no")",
      R"(27:42: /reducer/overlap: expected true or false, found "no")"},
+    {R"("bucket_mb": 4)", R"("link_mbit": 2000000000)",
+     "27:44: /reducer/link_mbit: 2000000000 is too large; it must be at most 1e+09"},
     {R"("type": "tree")", R"("type": "")",
      "27:23: /reducer/type: an empty string; it must name something"},
     {R"("device": "cpu")", R"("device": "gpu")",

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever NCCL does, all ranks end in time and say why.
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -8,6 +10,7 @@
 #include <ostream>
 
 #include "catch.hpp"
+#include "comm/nccl/group.hpp"
 #include "fake_nccl.hpp"
 #include "firecaffe/core/error.hpp"
 
@@ -60,6 +63,12 @@ std::ostream& operator<<(std::ostream& out, const Ends& ends) {
     return out << ends.seconds << " s";
 }
 
+/// That the fake library has made and not freed.
+int communicators() {
+    static void* const library = ::dlopen(FAKE_NCCL_LIBRARY, RTLD_NOW);
+    return reinterpret_cast<int (*)()>(::dlsym(library, "fake_nccl_handles"))();
+}
+
 /// Ranks that run `body`, with transports that have that much patience.
 Ends run(double patience, const std::function<void(int rank, std::shared_ptr<Transport>)>& body) {
     const auto since = std::chrono::steady_clock::now();
@@ -100,7 +109,7 @@ TEST_CASE("nccl: a sum that never completes ends all ranks") {
         CHECK(
             ends.all_say("did not complete the sum of bucket 3 of step 7 (all-reduce #2) within 0.4 s, although all"));
         CHECK(ends.all_say("raise reducer.stall_seconds"));
-        CHECK_FALSE(contains(ends.said[0], "ncclCommAbort"));
+        CHECK_FALSE(contains(ends.said[0], "has not returned"));
         CHECK(ends.seconds < kSoon);
     }
 }
@@ -132,7 +141,7 @@ TEST_CASE("nccl: an abort that hangs is left behind, and the message says what t
     const Ends ends = two_sums("never:rank=1:call=2,hang");
     INFO(ends);
     CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
-    CHECK(ends.all_say("ncclCommAbort has not returned within 0.3 s"));
+    CHECK(ends.all_say("a call into NCCL has not returned within 0.3 s"));
     CHECK(ends.all_say("end this process"));
     CHECK(ends.seconds < kSoon);
 }
@@ -144,6 +153,53 @@ TEST_CASE("nccl: a call that does not return is aborted from a second thread") {
         CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
         CHECK(contains(ends.said[0], "has not returned") == !hang.empty());
         CHECK(ends.seconds < kSoon);
+    }
+}
+
+TEST_CASE("nccl: a communicator that is made after all have given up is ended by who has made it") {
+    const int before = communicators();
+    const Ends ends = two_sums("stuck:rank=0:call=0:seconds=3");
+    INFO(ends);
+    CHECK(ends.all_say("did not connect the ranks before bucket 2 of step 7"));
+    CHECK(contains(ends.said[0], "on rank 0 a call into NCCL has not returned within 0.3 s"));
+    CHECK_FALSE(contains(ends.said[1], "has not returned"));
+    CHECK(ends.seconds < kSoon);
+    std::this_thread::sleep_for(std::chrono::milliseconds(3500));  // by then it has been made
+    for (int i = 0; i < 2000 && communicators() != before; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    CHECK(communicators() == before);
+}
+
+TEST_CASE("nccl: nobody asks about a communicator that is aborted") {
+    const PlannedFaults faults("never:rank=1:call=2,late:rank=1:call=2:seconds=2.5");
+    const Ends ends = run(60, [](int, std::shared_ptr<Transport> transport) {
+        const auto reducer =
+            make_fake_nccl(std::move(transport), kRanks, {.deadline_seconds = 10, .stall_seconds = 0.4});
+        sum(*reducer, 2);
+        sum(*reducer, 3);
+    });
+    INFO(ends);
+    CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));  // and the library has not ended the process
+}
+
+TEST_CASE("nccl: a group gives up within the time that it is given, whatever hangs") {
+    for (const char* const script :
+         {"stuck:call=1,hang", "never:call=1,late:call=1:seconds=30,hang", "stuck:call=0:seconds=30"}) {
+        CAPTURE(script);
+        const PlannedFaults faults(script);
+        comm::NcclGroup group(comm::load_nccl(FAKE_NCCL_LIBRARY));
+        group.begin_id();
+        REQUIRE(group.wait(std::chrono::seconds(60)));
+        group.begin_joining(group.id(), 0, 1);
+        float value = 1;  // a sum that never begins does not use it
+        if (group.wait(std::chrono::milliseconds(300)))
+            group.begin_sum(reinterpret_cast<std::byte*>(&value), 1, DType::float32);
+        CHECK_FALSE(group.wait(std::chrono::milliseconds(100)));
+        const auto since = std::chrono::steady_clock::now();
+        CHECK_FALSE(group.abort(std::chrono::seconds(2)));
+        const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+        CHECK(took > 1.9);
+        CHECK(took < 2.9);
     }
 }
 
@@ -224,4 +280,25 @@ TEST_CASE("nccl: a communicator whose end does not come holds nobody up") {
     INFO(ends);
     CHECK(ends.said[0].empty());
     CHECK(ends.seconds < kSoon);
+}
+
+TEST_CASE("nccl: an end in order that never completes is given up within the deadline") {
+    for (const std::string hang : {"", ",hang"}) {
+        const PlannedFaults faults("never:call=2" + hang);
+        std::mutex mutex;
+        double slowest = 0;
+        const Ends ends = run(60, [&](int, std::shared_ptr<Transport> transport) {
+            const auto reducer = make_fake_nccl(transport, kRanks, {.deadline_seconds = 2});
+            sum(*reducer, 2);
+            const auto since = std::chrono::steady_clock::now();
+            reducer->close();
+            const std::scoped_lock lock(mutex);
+            slowest =
+                std::max(slowest, std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count());
+        });
+        INFO(ends);
+        for (const std::string& said : ends.said) CHECK(said.empty());
+        CHECK(slowest > 0.9);  // it has hoped for half of it
+        CHECK(slowest < 4);
+    }
 }

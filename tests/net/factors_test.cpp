@@ -91,3 +91,19 @@ TEST_CASE("what several layers share, and what no loss depends on, has no factor
     const NetUnderTest<float> t(b.build(), kData, 4);
     CHECK(names(t.net) == std::vector<std::string>{"first.weight"});
 }
+
+TEST_CASE("a layer that tells of factors and writes none is not trained on garbage") {
+    class Forgetful final : public Layer<float, Cpu> {
+      public:
+        LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
+            return {{bottoms[0]}, {{"scale", Shape{2, 3}, xavier()}}};
+        }
+        void forward(const ForwardPass<float, Cpu>&) override {}
+        void backward(const BackwardPass<float, Cpu>&) override {}
+        std::optional<GradientFactors<float>> factors(std::size_t) const override {
+            return GradientFactors<float>{.samples = 1, .rows = 2, .columns = 3};
+        }
+    } layer;
+    CHECK_THROWS_AS(layer.write_factors({}, 0, {}), UsageError);
+    CHECK_THROWS_WITH(layer.write_factors({}, 0, {}), Catch::Matchers::Contains("override write_factors()"));
+}

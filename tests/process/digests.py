@@ -33,6 +33,14 @@ class Digests(ProcessTest):
             found = self.trained("--workers", str(workers), changes=changes)
             self.assertEqual((found["workers"], found["parameters_digest"]), (workers, reference))
 
+    def test_nor_does_a_slow_link_which_takes_its_time(self):
+        reference = self.trained()
+        found = self.trained("--workers", "2", changes={"reducer.link_mbit": 60, "reducer.type": "pipelined_tree"})
+        self.assertEqual(found["parameters_digest"], reference["parameters_digest"])
+        megabits = 8e-6 * found["communication_bytes"]  # of rank 0
+        self.assertGreater(megabits, 20)
+        self.assertGreater(found["communication_seconds"], 0.8 * megabits / 60)
+
     def test_the_digest_depends_on_what_matters(self):
         """Else the test above could not fail."""
         reference = self.trained()["parameters_digest"]

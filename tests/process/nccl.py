@@ -102,7 +102,7 @@ class Ends(ProcessTest):
     def test_an_abort_that_hangs(self):
         self.assert_all_say(self.struck("error:rank=1:call=9,hang", DEADLINE),
                             r"rank 1 \(host \S+, pid \d+\) gave up: .*\(all-reduce #9\)",
-                            "ncclCommAbort has not returned within .* end this process")
+                            "a call into NCCL has not returned within .* end this process")
 
     def check_killed(self, faults, in_the_sum):
         running = self.train(faults)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catch.hpp"
 
+#include <cmath>
+
 #include "comm/partials.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/error.hpp"
@@ -9,6 +11,7 @@
 #include "firecaffe/reducer/tree.hpp"
 
 using namespace firecaffe;
+using Catch::Matchers::Contains;
 
 TEST_CASE("local: identity for one partial, the canonical tree for several") {
     const auto reducer = make_local_reducer();
@@ -39,6 +42,17 @@ TEST_CASE("local: bad calls are refused") {
     CHECK_THROWS_AS(reducer->submit({.count = 1, .partials = {&null, 1}}), UsageError);
     CHECK_THROWS_AS(reducer->submit({.dtype = DType::uint8, .count = 0, .partials = {&null, 1}}), UsageError);
     CHECK_THROWS_AS(reducer->wait(1), UsageError);
+    float values[2][6] = {};
+    std::byte* const buffers[] = {reinterpret_cast<std::byte*>(values[0]), reinterpret_cast<std::byte*>(values[1])};
+    const auto gather = [&](std::size_t count, std::size_t partials, int shards) {
+        reducer->submit({.bucket = 4, .count = count, .partials = {buffers, partials}, .gathered_shards = shards});
+    };
+    gather(6, 1, 3);
+    CHECK_THROWS_WITH(gather(6, 2, 3),
+                      "bucket 4: 2 buffers of 6 elements for the parts of 3 shards; give one buffer, at "
+                      "least one shard, and parts of one length");
+    CHECK_THROWS_AS(gather(6, 1, 4), UsageError);
+    CHECK_THROWS_AS(gather(6, 1, -3), UsageError);
     reducer->close();
     CHECK_THROWS_AS(reducer->submit({.count = 0, .partials = {&null, 1}}), UsageError);
 }
@@ -60,6 +74,20 @@ TEST_CASE("the registry makes what the configuration names") {
     CHECK(reducer->rank() == 1);
     CHECK(reducer->size() == 3);
     CHECK(reducer->canonical());
+}
+
+TEST_CASE("a rate that is none, that has no link or that another library cannot keep is refused") {
+    const auto refused = [](const ReducerOptions& options, const std::string& what) {
+        CHECK_THROWS_AS(ReducerRegistry().make(options, comm::make_thread_transports(2)[0], 2), ConfigError);
+        CHECK_THROWS_WITH(ReducerRegistry().make(options, comm::make_thread_transports(2)[0], 2),
+                          Contains("/reducer/link_mbit: ") && Contains(what));
+    };
+    CHECK(ReducerRegistry().make({.link_mbit = 1e9}, comm::make_thread_transports(2)[0], 2)->name() == "auto");
+    for (const double rate : {-1.0, 2e9, std::nan("")}) refused({.link_mbit = rate}, "give 0, for what there is");
+    refused({.transport = comm::TransportKind::shared_memory, .link_mbit = 8}, "use transport 'tcp' or 'auto'");
+    refused({.type = "mpi", .link_mbit = 8}, "MPI moves gradients over connections of its own, which cannot be slowed");
+    refused({.type = "nccl", .link_mbit = 8},
+            "NCCL moves gradients over connections of its own, which cannot be slowed");
 }
 
 TEST_CASE("the registry's errors name the cure") {

@@ -8,6 +8,7 @@
 #include "comm/partials.hpp"
 #include "comm/ranks.hpp"
 #include "firecaffe/comm/mpi.hpp"
+#include "firecaffe/comm/transport/mpi.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/reducer/factory.hpp"
 #include "reducer/mpi.hpp"
@@ -212,4 +213,12 @@ TEST_CASE("mpi: outside of mpirun the registry says what is lacking") {
     CHECK_THROWS_WITH(make(), Catch::Contains("/reducer/type: 'mpi'") &&
                                   Catch::Contains(comm::mpi_version().empty() ? "FIRECAFFE_WITH_MPI=ON" : "mpirun"));
     CHECK(ReducerRegistry().make({.type = "mpi"}, nullptr, 2)->name() == "local");  // one worker needs no MPI
+}
+
+TEST_CASE("mpi: a transport over MPI cannot be slowed down") {
+    if (comm::mpi_version().empty()) return;  // then there is none
+    for (const double rate : {1e6, -1.0})
+        CHECK_THROWS_WITH(
+            comm::join_mpi({.bytes_per_second = rate}),
+            Catch::Contains(text("MPI's own connections cannot be slowed down here, but a link of ", rate)));
 }

@@ -95,10 +95,16 @@ TEST_CASE("every scheme gathers, among the sums and in their order") {
                     const auto reducer =
                         ReducerRegistry().make({.type = type, .ranks_per_host = 2}, std::move(transport), shards);
                     if (!reducer->gathers()) throw InternalError("it does not gather");
-                    std::byte* const two[] = {nullptr, nullptr};
-                    for (const int bad : {-1, shards}) {  // shards below zero, and a buffer too many
+                    std::byte some[64] = {};
+                    std::byte* const two[] = {some, some};
+                    // Shards below zero, a buffer too many, and parts of unlike length.
+                    for (const ReduceRequest& bad : {ReduceRequest{.partials = {two, 1}, .gathered_shards = -1},
+                                                     ReduceRequest{.partials = two, .gathered_shards = shards},
+                                                     ReduceRequest{.count = static_cast<std::size_t>(shards) + 1,
+                                                     .partials = {two, 1},
+                                                     .gathered_shards = shards}}) {
                         try {
-                            reducer->submit({.partials = {two, bad < 0 ? 1u : 2u}, .gathered_shards = bad});
+                            reducer->submit(bad);
                             throw InternalError("a request that cannot be meant was taken");
                         } catch (const UsageError&) {
                         }

@@ -2,6 +2,8 @@
 // Gradients that travel as factors: the bits of the sums, and the rule that chooses.
 #include "catch.hpp"
 
+#include <cmath>
+
 #include "comm/ranks.hpp"
 #include "firecaffe/comm/collective/tree.hpp"
 #include "firecaffe/core/random.hpp"
@@ -194,6 +196,34 @@ TEST_CASE("factors that do not fit, and reducers that cannot gather, are refused
                       Contains("/reducer/factors") && Contains("'summing'"));
 }
 
+TEST_CASE("ranks that make other products of the same factors are found before they drift apart") {
+    // What each of so many ranks says if the products of those whose numbers are in `odd` are off by one bit.
+    const auto said = [](int ranks, int shards, std::vector<int> odd) {
+        return run_ranks(ranks, 60, [&](int rank, std::shared_ptr<comm::Transport> transport) {
+            const auto reducer = ReducerRegistry().make({.type = "ring"}, std::move(transport), shards);
+            std::vector<Factors> factors = all_factors();
+            if (std::ranges::find(odd, rank) != odd.end())
+                factors[1].multiply = [multiply = factors[1].multiply](const float* from, float* gradient) {
+                    multiply(from, gradient);
+                    gradient[59] = std::nextafter(gradient[59], 9.0f);
+                };
+            check_products(*reducer, shards, layout(), factors);
+            reducer->close();
+        });
+    };
+    for (const int ranks : {1, 2, 3, 5}) CHECK(said(ranks, 3, {}) == std::vector<std::string>(std::size_t(ranks)));
+    const std::string words =
+        "/reducer/factors: the product of the same factors of 'b' (2 x 30, 3 samples) has other bits on rank 1 and "
+        "rank 2 "
+        "than on rank 0, so that their parameters would drift apart; use 'never', or machines of one kind";
+    int know = 0;  // who throws first ends the waits of the others
+    for (const std::string& one : said(4, 4, {1, 2})) know += contains(one, words);
+    CHECK(know > 0);
+    // A rank without shards finds it out alone; whoever runs the ranks lets the others hear of it.
+    CHECK(shard_block(0, 5, 3).empty());
+    CHECK(contains(said(5, 3, {0})[0], "'b' (2 x 30, 3 samples) has other bits on rank 0 than on rank 1"));
+}
+
 TEST_CASE("options that factors contradict are refused with pointer and cure") {
     const auto refused = [](auto&& change, const char* what) {
         ReducerOptions options;
@@ -206,6 +236,8 @@ TEST_CASE("options that factors contradict are refused with pointer and cure") {
         }
     };
     refused([](ReducerOptions& o) { o.type = kStaleServer; }, "stale server");
+    refused([](ReducerOptions& o) { o.type = "mpi"; }, "'mpi' sums and cannot gather");
+    refused([](ReducerOptions& o) { o.type = "nccl"; }, "'nccl' sums and cannot gather");
     refused([](ReducerOptions& o) { o.period = 4; }, "reducer.period 4");
     refused([](ReducerOptions& o) { o.wire = comm::WireType::bfloat16; }, "wire 'same'");
     refused([](ReducerOptions& o) { o.codec.type = CodecOptions::Type::one_bit; }, "codec 'none'");

@@ -2,6 +2,11 @@
 // Training with gradients that travel as factors: the digest of training without, and fewer bytes.
 #include "catch.hpp"
 
+#include <algorithm>
+#include <atomic>
+
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/layers/builtin/inner_product.hpp"
 #include "support/small_run.hpp"
 
 using namespace firecaffe;
@@ -29,6 +34,32 @@ TrainOptions run_with(FactorUse use) {
 TrainSummary run(const TrainOptions& options, int workers) {
     return train_in_threads<float, Cpu>(options, workers);
 }
+
+/// An inner product whose products of factors no other one makes, as on a machine of another kind.
+class OddProduct final : public Layer<float, Cpu> {
+  public:
+    explicit OddProduct(int number) : number_(number) {}
+    LayerPlan setup(std::span<const TensorSpec> bottoms, Phase phase) override { return inner_.setup(bottoms, phase); }
+    void parameters_changed(std::span<const float* const> values) override { inner_.parameters_changed(values); }
+    void forward(const ForwardPass<float, Cpu>& pass) override { inner_.forward(pass); }
+    void backward(const BackwardPass<float, Cpu>& pass) override { inner_.backward(pass); }
+    std::optional<GradientFactors<float>> factors(std::size_t i) const override {
+        auto found = inner_.factors(i);
+        if (found)
+            found->multiply = [multiply = found->multiply, number = number_](const float* from, float* gradient) {
+                multiply(from, gradient);
+                gradient[0] += static_cast<float>(number);
+            };
+        return found;
+    }
+    void write_factors(const BackwardPass<float, Cpu>& pass, std::size_t i, const FactorPlace<float>& to) override {
+        inner_.write_factors(pass, i, to);
+    }
+
+  private:
+    InnerProductLayer<float, Cpu> inner_{{.num_output = 4, .weight_filler = xavier()}};
+    const int number_;
+};
 
 }  // namespace
 
@@ -91,6 +122,26 @@ TEST_CASE("auto sends as factors what is fewer bytes, and the summary says what 
     // Of rank 0's share, which is half: 12 steps, but for the headers of messages and the evaluation's.
     const auto spared = static_cast<double>(sums.communication_bytes - automatic.communication_bytes);
     CHECK(spared == Approx(12 * static_cast<double>(spared_by_factors) / 2).epsilon(0.02));
+}
+
+TEST_CASE("workers that multiply in ways of their own refuse to train with factors, and train without") {
+    std::atomic<int> made{0};
+    TrainEnvironment<float, Cpu> environment;
+    environment.layers.add("OddProduct", [&](const LayerSpec&) { return std::make_unique<OddProduct>(++made); });
+    const auto run_odd = [&](FactorUse use, int workers) {
+        TrainOptions options = run_with(use);
+        const auto last = std::ranges::find(options.net.layers, "ip3", &LayerSpec::name);
+        last->type = "OddProduct";
+        last->options = CustomLayerOptions{};
+        options.solver.max_iter = 2;
+        return train_in_threads<float, Cpu>(options, workers, environment);
+    };
+    CHECK_THROWS_AS(run_odd(FactorUse::always, 2), ConfigError);
+    CHECK_THROWS_WITH(run_odd(FactorUse::always, 2),
+                      Contains("/reducer/factors: the product of the same factors of 'ip3.weight' (4 x 8, ") &&
+                          Contains("has other bits on rank 1 than on rank 0") && Contains("use 'never'"));
+    run_odd(FactorUse::always, 1);
+    run_odd(FactorUse::never, 2);
 }
 
 TEST_CASE("factors that contradict other options are refused before anything runs") {

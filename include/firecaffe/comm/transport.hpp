@@ -46,10 +46,11 @@ enum ServiceBucket : std::uint32_t {
     kTestFiguresBucket = 0xE0000000u,
     kResumeBucket = 0xE0000001u,  ///< which checkpoint each rank has found
     kBenchFiguresBucket = 0xE0000002u,
-    kProbeBucket = 0xE0000003u,  ///< how fast the network is
-    kStaleBucket = 0xE0000004u,  ///< updates and values of a stale server
+    kProbeBucket = 0xE0000003u,    ///< how fast the network is
+    kStaleBucket = 0xE0000004u,    ///< updates and values of a stale server
     kAverageBucket = 0xE0000005u,  ///< means of what workers have updated by themselves
     kNcclBucket = 0xE0000006u,     ///< by which NCCL's ranks find each other
+    kFactorsBucket = 0xE0000007u,  ///< whether all ranks make the same products of factors
 };
 
 /// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".

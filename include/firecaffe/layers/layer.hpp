@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "firecaffe/core/error.hpp"
 #include "firecaffe/layers/options.hpp"
 #include "firecaffe/tensor/gradient_factors.hpp"
 #include "firecaffe/tensor/tensor.hpp"
@@ -110,10 +111,12 @@ class Layer {
         (void)i;
         return std::nullopt;
     }
-    /// Writes the factors of the gradient that backward() is about to give parameter `i`, for which factors() has told
-    /// of some. May not allocate.
+    /// Writes the factors of the gradient that backward() is about to give parameter `i`. To be overridden with
+    /// factors(): what it has told of must be written. May not allocate.
     virtual void write_factors(const BackwardPass<T, Device>& pass, std::size_t i, const FactorPlace<T>& to) {
-        (void)pass, (void)i, (void)to;
+        (void)pass, (void)to;
+        throw UsageError("factors() told of some for parameter ", i,
+                         ", and nothing writes them; override write_factors(), too, or leave factors() as it was");
     }
 };
 

@@ -25,9 +25,9 @@ std::string nccl_library();
 /// never leaves NCCL waiting. A communicator or a sum that all ranks have begun and that NCCL has not completed after
 /// options.stall_seconds, or of which NCCL reports an error, ends the reducer on all ranks: they are told over the
 /// transport, each aborts its communicator from a thread of its own, and all throw PeerLostError with the same cause.
-/// An abort that has not returned after options.deadline_seconds is left behind; then the message says so, NCCL may
-/// still write into the memory of that request, and the process should end. statistics().bytes_sent counts what the
-/// transport sent; NCCL does not tell.
+/// Calls into NCCL that have not returned options.deadline_seconds after that are left behind; then the message says
+/// so, NCCL may still write into the memory of that request, and the process should end. statistics().bytes_sent counts
+/// what the transport sent; NCCL does not tell.
 ///
 /// All ranks call it alike. It only loads the library; the communicator is made by the first request. close() closes
 /// the transport. Throws ConfigError if the library cannot be loaded, is too old, or sums memory of GPUs only, as

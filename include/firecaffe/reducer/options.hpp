@@ -27,6 +27,9 @@ enum class StaleUpdates { mean, sum };
 /// where that is fewer bytes.
 enum class FactorUse { never, always, automatic };
 
+/// ReducerOptions::link_mbit is at most this: a petabit a second, which nothing reaches.
+inline constexpr double kLargestLinkMbit = 1e9;
+
 /// ReducerOptions::type of the parameter server that may lag behind (sync/stale_exchange.hpp).
 inline constexpr const char* kStaleServer = "stale_server";
 

@@ -27,7 +27,7 @@ struct FactorChoice {
 };
 
 /// Throws ConfigError, with pointer and cure, if options.factors contradicts what else the options say: factors are not
-/// narrowed or coded, and without sums of gradients there are none to send.
+/// narrowed or coded, `mpi` and `nccl` cannot gather them, and without sums of gradients there are none to send.
 void check_factors(const ReducerOptions& options);
 
 /// One choice per element of `factors`, as options.factors says. `transport` is that of the reducer, `shards` are all
@@ -38,11 +38,22 @@ std::vector<FactorChoice> choose_factors(const ReducerOptions& options, const Re
                                          const comm::Transport& transport, int shards, const ArenaLayout& layout,
                                          const std::vector<GradientFactors<T>>& factors);
 
+/// Before the first step; all ranks call it alike, with the factors that will travel. Each worker makes the products of
+/// all others' factors itself, by kernels that its processor chooses, so on machines of unlike kind parameters would
+/// drift apart and nobody would notice. Makes the product of fixed factors for each of `factors`, as long as those of a
+/// shard, because it is the sizes that choose a kernel, and compares its bits over the ranks; it takes as long as one
+/// shard's products. Throws ConfigError that names parameter, ranks and cure where they differ.
+template <class T>
+void check_products(Reducer& reducer, int shards, const ArenaLayout& layout,
+                    const std::vector<GradientFactors<T>>& factors);
+
 extern template std::vector<FactorChoice> choose_factors(const ReducerOptions&, const Reducer&, const comm::Transport&,
                                                          int, const ArenaLayout&,
                                                          const std::vector<GradientFactors<float>>&);
 extern template std::vector<FactorChoice> choose_factors(const ReducerOptions&, const Reducer&, const comm::Transport&,
                                                          int, const ArenaLayout&,
                                                          const std::vector<GradientFactors<double>>&);
+extern template void check_products(Reducer&, int, const ArenaLayout&, const std::vector<GradientFactors<float>>&);
+extern template void check_products(Reducer&, int, const ArenaLayout&, const std::vector<GradientFactors<double>>&);
 
 }  // namespace firecaffe

@@ -147,7 +147,7 @@ std::shared_ptr<Transport> join_mpi(const JoinOptions& options, std::optional<in
         throw ConfigError("MPI's own connections cannot be encrypted here, but the encryption '",
                           to_string(options.encryption),
                           "' is asked for; meet at a tcp:// address, or take 'none' on a network of your own");
-    if (options.bytes_per_second > 0)
+    if (options.bytes_per_second != 0)
         throw ConfigError("MPI's own connections cannot be slowed down here, but a link of ", options.bytes_per_second,
                           " bytes a second is asked for; meet at a tcp:// address");
     return make_mpi_transport(Joining(options, running_communicator(communicator)).join());

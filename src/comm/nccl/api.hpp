@@ -45,7 +45,7 @@ struct Config {
 struct Functions {
     Result (*ncclGetVersion)(int* version);
     const char* (*ncclGetErrorString)(Result);
-    const char* (*ncclGetLastError)(Communicator*);  ///< of this thread or communicator, in words; may be empty
+    const char* (*ncclGetLastError)(Communicator*);  ///< in words, maybe none; null will do
     Result (*ncclGetUniqueId)(UniqueId*);
     Result (*ncclCommInitRankConfig)(Communicator**, int ranks, UniqueId, int rank, Config*);
     /// The result of what is under way: in_progress, success, or an error, after which only ncclCommAbort is allowed.

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kAwake{1};  // of asking all the time; then in intervals of kNap
 constexpr std::chrono::microseconds kNap{100};
-constexpr std::chrono::seconds kReturns{1};  // who only asks whether something is complete has noticed within this time
+constexpr std::chrono::seconds kReturns{1};  // within this time most calls return by themselves; then there is an abort
 constexpr std::chrono::seconds kParting{1};
 
 }  // namespace
@@ -29,20 +29,21 @@ struct NcclGroup::Session {
     nccl::UniqueId id;
     std::atomic<nccl::Communicator*> communicator{nullptr};
     std::atomic<bool> given_up{false};  // nobody may ask about the communicator any more: it is about to be freed
+    std::atomic<bool> asking{false};    // somebody is about to look at given_up, or has seen false there and asks
 
     const nccl::Functions& nccl() const { return library.functions; }
 
     void check(const char* function, Result result) const {
         if (result == Result::success || result == Result::in_progress) return;
         std::string words = nccl().ncclGetErrorString(result);
-        if (const char* more = nccl().ncclGetLastError(communicator); more != nullptr && *more != '\0')
+        if (const char* more = nccl().ncclGetLastError(nullptr); more != nullptr && *more != '\0')
             words += text(" (", more, ")");
         std::ranges::replace(words, '\n', ' ');
         throw NcclError(result == Result::remote_error, library.name, ": ", function, ": ", words);
     }
 
     /// Asks until what `function` has begun is complete, or given up.
-    void complete(const char* function, Result result) const {
+    void complete(const char* function, Result result) {
         check(function, result);
         const auto since = Clock::now();
         while (result == Result::in_progress && !given_up) {
@@ -50,9 +51,18 @@ struct NcclGroup::Session {
                 std::this_thread::yield();
             else
                 std::this_thread::sleep_for(kNap);
-            check("ncclCommGetAsyncError", nccl().ncclCommGetAsyncError(communicator, &result));
+            ask(result);
             check(function, result);
         }
+    }
+
+    /// Leaves the result as it is once all is given up. No mutex, because the call may hang like any other, and then
+    /// the abort is not to wait for ever.
+    void ask(Result& result) {
+        asking = true;
+        const Result asked = given_up ? Result::success : nccl().ncclCommGetAsyncError(communicator, &result);
+        asking = false;
+        check("ncclCommGetAsyncError", asked);
     }
 
     void join(const nccl::UniqueId& with, int rank, int size) {
@@ -60,10 +70,11 @@ struct NcclGroup::Session {
         nccl::Communicator* made = nullptr;
         const Result result = nccl().ncclCommInitRankConfig(&made, size, with, rank, &config);
         communicator = made;
+        if (given_up) return abort();  // nobody knew of it before
         complete("ncclCommInitRankConfig", result);
     }
 
-    void sum(std::byte* values, std::size_t count, DType dtype) const {
+    void sum(std::byte* values, std::size_t count, DType dtype) {
         const auto type = dtype == DType::float64 ? nccl::DataType::float64 : nccl::DataType::float32;
         complete("ncclAllReduce",
                  nccl().ncclAllReduce(values, values, count, type, nccl::Operation::sum, communicator, nullptr));
@@ -72,7 +83,13 @@ struct NcclGroup::Session {
     void leave() {
         complete("ncclCommFinalize", nccl().ncclCommFinalize(communicator));
         if (given_up) return;
-        check("ncclCommDestroy", nccl().ncclCommDestroy(communicator.exchange(nullptr)));
+        if (nccl::Communicator* const left = communicator.exchange(nullptr))
+            check("ncclCommDestroy", nccl().ncclCommDestroy(left));
+    }
+
+    /// Whoever takes the communicator ends it.
+    void abort() {
+        if (nccl::Communicator* const taken = communicator.exchange(nullptr)) nccl().ncclCommAbort(taken);
     }
 };
 
@@ -111,8 +128,12 @@ bool NcclGroup::wait(std::chrono::duration<double> patience) {
 }
 
 bool NcclGroup::abort(std::chrono::duration<double> patience) noexcept {
+    using Seconds = std::chrono::duration<double>;
     if (session_->given_up.exchange(true)) return !stuck_;
-    const auto returned = [](CallThread& calls, std::chrono::duration<double> time) {
+    const Seconds moment = std::min<Seconds>(kReturns, patience / 4);
+    const auto since = Clock::now();
+    const auto rest = [&] { return patience - Seconds(Clock::now() - since); };
+    const auto returned = [](CallThread& calls, Seconds time) {
         try {
             return calls.wait(time);
         } catch (const NcclError&) {  // of what is aborted, nobody wants to know
@@ -120,13 +141,11 @@ bool NcclGroup::abort(std::chrono::duration<double> patience) noexcept {
         }
     };
     try {
-        stuck_ = !returned(calls_, kReturns);
-        if (nccl::Communicator* const communicator = session_->communicator.exchange(nullptr)) {
-            CallThread second;
-            second.begin([s = session_, communicator] { s->nccl().ncclCommAbort(communicator); });
-            const bool aborted = returned(second, patience);
-            stuck_ = !aborted || (stuck_ && !returned(calls_, patience));
-        }
+        returned(calls_, moment);
+        while (session_->asking && rest() > patience / 2) std::this_thread::sleep_for(kNap);
+        CallThread second;
+        second.begin([s = session_] { s->abort(); });
+        stuck_ = !returned(second, rest()) || !returned(calls_, rest());
     } catch (const std::exception&) {  // no thread to be had, or no memory
         stuck_ = true;
     }

@@ -63,8 +63,9 @@ class NcclGroup {
     /// is all that is left to do.
     bool wait(std::chrono::duration<double> patience);
 
-    /// Ends the communicator, whatever is under way in it. False: a call into NCCL has not returned in time, and its
-    /// thread is left behind; then NCCL may still use the memory of a sum. May be repeated.
+    /// Ends the communicator, whatever is under way in it, and one that a call yet to return will make. False: a call
+    /// into NCCL has not returned within `patience`, and its thread is left behind; then NCCL may still use the memory
+    /// of a sum. May be repeated.
     bool abort(std::chrono::duration<double> patience) noexcept;
 
   private:

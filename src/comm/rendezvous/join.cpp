@@ -16,17 +16,26 @@ namespace {
 
 constexpr std::string_view kFile = "file://", kTcp = "tcp://";
 
+// More than any network has, and few enough for arithmetic with them.
+constexpr double kMostBytesPerSecond = 1e15;
+
+void check_rate(double bytes_per_second) {
+    if (!(bytes_per_second >= 0 && bytes_per_second <= kMostBytesPerSecond))
+        throw UsageError("a link cannot carry ", bytes_per_second, " bytes a second; give 0, for what there is, or ",
+                         "more, up to ", kMostBytesPerSecond);
+}
+
 void check(const JoinOptions& options) {
     if (options.size < 1 || options.rank < 0 || options.rank >= options.size)
         throw UsageError("rank ", options.rank, " of ", options.size, " ranks cannot be; ranks count from 0");
     if (!(options.rendezvous_seconds > 0) || !(options.deadline_seconds > 0) || !(options.stall_seconds > 0))
         throw UsageError("the deadlines of a job must be positive: rendezvous ", options.rendezvous_seconds,
                          " s, deadline ", options.deadline_seconds, " s, stall ", options.stall_seconds, " s");
-    if (options.bytes_per_second < 0 ||
-        (options.bytes_per_second > 0 && options.transport == TransportKind::shared_memory))
-        throw ConfigError("a link of ", options.bytes_per_second, " bytes a second, with the transport ",
-                          options.transport == TransportKind::shared_memory ? "shared_memory, which has no link" : "tcp",
-                          "; give a rate of 0 or more, and the transport tcp or auto");
+    check_rate(options.bytes_per_second);
+    if (options.bytes_per_second > 0 && options.transport == TransportKind::shared_memory)
+        throw ConfigError("a link of ", options.bytes_per_second,
+                          " bytes a second (reducer.link_mbit) and the transport 'shared_memory', which has no link; "
+                          "give the rate 0, or the transport tcp or auto");
     if (options.size == 1) return;
     if (!options.token.empty()) check_token(options.token, "the options");
     const bool file = options.address.starts_with(kFile) && options.address.size() > kFile.size();

@@ -70,6 +70,13 @@ void DataPlane::for_each_link(Action action) {
         if (link != nullptr) action(*link);
 }
 
+// From behind the one that has moved last, so that all have their turn where a limit lets few move at once.
+template <class Action>
+void DataPlane::for_each_link_in_turn(Action action) {
+    for (std::size_t i = 0; i < links_.size(); ++i)
+        if (const auto& link = links_[(turn_ + i) % links_.size()]) action(*link);
+}
+
 std::unique_ptr<Transfer> DataPlane::post_send(Rank to, const OperationTag& tag, std::span<const std::byte> bytes) {
     return post(std::unique_ptr<DataTransfer>(new (*memory_) DataTransfer(*this, to, tag, bytes)));
 }
@@ -123,7 +130,7 @@ void DataPlane::advance_in_memory() {
 }
 
 void DataPlane::register_events() {
-    for_each_link([this](Link& link) {
+    for_each_link_in_turn([this](Link& link) {
         const std::uint32_t wanted = link.wanted_events();
         if (wanted == link.registered_events) return;
         epoll_event event{};
@@ -159,6 +166,7 @@ void DataPlane::take_events(std::span<const epoll_event> events) {
         }
         link->notice();
         advance(*link, kDriveBudget);
+        turn_ = static_cast<std::size_t>(link->peer()) + 1;
     }
     for_each_link([](Link& link) { link.wake_up(); });
     advance_in_memory();

@@ -88,6 +88,8 @@ class DataPlane {
     Link& link_to(Rank rank) { return *links_[static_cast<std::size_t>(rank)]; }
     template <class Action>
     void for_each_link(Action action);
+    template <class Action>
+    void for_each_link_in_turn(Action action);
     void advance(Link& link, std::size_t budget);
     void advance_in_memory();
     void register_events();
@@ -107,8 +109,9 @@ class DataPlane {
     UniqueFd epoll_, interrupt_, nudge_;
     const std::shared_ptr<TransferMemory> memory_ = std::make_shared<TransferMemory>(sizeof(DataTransfer));
 
-    std::mutex mutex_;  // links_, transfers, nudged_, closed_, and to write caller_drives_
+    std::mutex mutex_;  // links_, turn_, transfers, nudged_, closed_, and to write caller_drives_
     std::vector<std::unique_ptr<Link>> links_;
+    std::size_t turn_ = 0;                    // the link whose events are registered first
     std::atomic<bool> caller_drives_{false};  // read without the mutex first, which the caller holds for long
     bool closed_ = false;
     bool nudged_ = false;  // and no wait_any() has ended for it yet

@@ -37,12 +37,11 @@ std::size_t SocketLink::count(RateLimit::Way way, const Connection::Moved& step,
 }
 
 std::optional<LinkFault> SocketLink::send_some(std::size_t budget, std::uint64_t& bytes) {
+    const std::size_t share = allowance(RateLimit::kOut);
     std::size_t moved = 0;
-    while (!sender_.empty() && moved < budget) {
-        const std::size_t most = allowance(RateLimit::kOut);
-        if (most == 0) break;
+    while (!sender_.empty() && moved < std::min(budget, share)) {
         const auto [header, payload] = sender_.rest();
-        const auto step = connection_.send(header, payload.first(std::min(most, payload.size())));
+        const auto step = connection_.send(header, payload.first(std::min(share - moved, payload.size())));
         const std::size_t sent = count(RateLimit::kOut, step, bytes);
         if (step.over) return fault(step);
         if (sent == 0) break;
@@ -53,12 +52,11 @@ std::optional<LinkFault> SocketLink::send_some(std::size_t budget, std::uint64_t
 }
 
 std::optional<LinkFault> SocketLink::receive_some(std::size_t budget, std::uint64_t& bytes) {
+    const std::size_t share = allowance(RateLimit::kIn);
     std::size_t moved = 0;
-    while (!receiver_.empty() && moved < budget) {
-        const std::size_t most = allowance(RateLimit::kIn);
-        if (most == 0) break;
+    while (!receiver_.empty() && moved < std::min(budget, share)) {
         const auto [header, payload] = receiver_.rest();
-        const auto step = connection_.receive(header, payload.first(std::min(most, payload.size())));
+        const auto step = connection_.receive(header, payload.first(std::min(share - moved, payload.size())));
         const std::size_t received = count(RateLimit::kIn, step, bytes);
         if (step.over) return fault(step);
         if (received == 0) break;

@@ -2,6 +2,8 @@
 #include "communicator.hpp"
 
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace fake_nccl {
@@ -22,8 +24,16 @@ Communicator::~Communicator() {
     thread_.join();
 }
 
-Result Communicator::state() const {
-    const std::scoped_lock lock(mutex_);
+Result Communicator::state() {
+    std::unique_lock lock(mutex_);
+    if (state_ != Result::in_progress) return state_;
+    if (const auto late = faults_.find("late", calls_)) {
+        asked_ = true;
+        lock.unlock();
+        std::this_thread::sleep_for(std::chrono::duration<double>(late->seconds));
+        lock.lock();
+        asked_ = false;
+    }
     return state_;
 }
 
@@ -85,14 +95,24 @@ Result Communicator::add_up(const void* from, void* to, std::size_t count, DataT
 }
 
 Result Communicator::finalize() {
-    return begin([this] {
+    int call = 0;
+    {
+        const std::scoped_lock lock(mutex_);
+        call = ++calls_;
+    }
+    return begin([this, call] {
+        const Result planned = suffer(call);
         hub_.shut();
-        return Result::success;
+        return planned;
     });
 }
 
 void Communicator::abort() {
     const std::scoped_lock lock(mutex_);
+    if (asked_) {
+        std::fputs("fake NCCL: ncclCommAbort frees a communicator that ncclCommGetAsyncError looks at\n", stderr);
+        std::abort();
+    }
     aborted_ = true;
     hub_.shut();
     changed_.notify_all();

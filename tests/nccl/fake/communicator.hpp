@@ -25,7 +25,7 @@ class Communicator {
     Communicator(const Communicator&) = delete;
     Communicator& operator=(const Communicator&) = delete;
 
-    Result state() const;
+    Result state();
     Result sum(const void* from, void* to, std::size_t count, DataType type);
     Result finalize();
     /// Ends what is under way, soon, and all that comes.
@@ -48,7 +48,8 @@ class Communicator {
     std::deque<Task> tasks_;
     Result state_ = Result::success;
     bool aborted_ = false, ends_ = false;
-    int calls_ = 0;  // sums that were begun
+    bool asked_ = false;  // somebody is in state()
+    int calls_ = 0;       // sums that were begun, and the end
     Socket hub_;
     std::thread thread_;
 };

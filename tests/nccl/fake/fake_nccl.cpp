@@ -2,9 +2,12 @@
 // A library that behaves as NCCL does, as far as we use it, with the memory of the host: ranks may be threads or
 // processes of one machine. It can be told to fail (faults.hpp), so that what follows from failures is tested without a
 // GPU.
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "communicator.hpp"
 
@@ -18,9 +21,16 @@ using firecaffe::comm::nccl::UniqueId;
 
 namespace {
 
+std::atomic<int> handles{0};
+
 /// What a caller holds. A call that is stuck in a communicator shares it with the abort that ends it.
 struct Handle {
-    std::shared_ptr<fake_nccl::Communicator> communicator;
+    explicit Handle(std::shared_ptr<fake_nccl::Communicator> with) : communicator(std::move(with)) { ++handles; }
+    ~Handle() { --handles; }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+
+    const std::shared_ptr<fake_nccl::Communicator> communicator;
 };
 
 [[noreturn]] void hang() {
@@ -33,6 +43,11 @@ extern "C" {
 
 int firecaffe_nccl_sums_host_memory() {
     return 1;
+}
+
+/// For tests: communicators that were made and not freed.
+int fake_nccl_handles() {
+    return handles;
 }
 
 Result ncclGetVersion(int* version) {
@@ -75,6 +90,8 @@ Result ncclCommInitRankConfig(Handle** handle, int ranks, UniqueId id, int rank,
     if (address.magic != Address{}.magic || config->magic != 0xcafebeef || config->blocking != 0 || rank < 0 ||
         rank >= ranks)
         return Result::invalid_argument;
+    if (const auto stuck = fake_nccl::Faults::of_rank(rank).find("stuck", 0))
+        std::this_thread::sleep_for(std::chrono::duration<double>(stuck->seconds));
     *handle = new Handle{std::make_shared<fake_nccl::Communicator>(address, rank, ranks)};
     return Result::in_progress;
 }

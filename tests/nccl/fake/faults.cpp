@@ -24,7 +24,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
 Fault parse(const std::string& text) {
     const std::vector<std::string> parts = split(text, ':');
     Fault fault{.kind = parts.empty() ? "" : parts.front()};
-    const auto kinds = {"never", "error", "slow", "corrupt", "stuck", "hang"};
+    const auto kinds = {"never", "error", "slow", "corrupt", "stuck", "late", "hang"};
     if (std::ranges::find(kinds, fault.kind) == kinds.end()) refuse(text);
     for (std::size_t i = 1; i < parts.size(); ++i) {
         const std::vector<std::string> pair = split(parts[i], '=');

@@ -55,8 +55,8 @@ struct JoinOptions {
 
     TransportKind transport = TransportKind::automatic;  ///< equal on all ranks
     Encryption encryption = Encryption::none;            ///< of all that goes over TCP; equal on all ranks
-    /// As if this rank's link to the network carried no more than this, each way; 0: what there is. Data then go over
-    /// TCP, also where memory could be shared.
+    /// As if this rank's link to the network carried no more than this, each way, at most 1e15; 0: what there is. Data
+    /// then go over TCP, also where memory could be shared.
     double bytes_per_second = 0.0;
 
     double rendezvous_seconds = 120.0;  ///< until all ranks have joined
