@@ -33,9 +33,10 @@ def log2_up(p):
     return (p - 1).bit_length()
 
 
-# What the busiest link carries in one direction, in units of the gradients: the "busiest rank" of docs/algorithms.md, but
-# for tree, which runs step by step, one way after the other.
-LEAST = {"star": lambda p: p - 1, "tree": lambda p: 2 * log2_up(p), "pipelined_tree": lambda p: 2 - 2 / 2**log2_up(p),
+# What the busiest link carries in one direction, in units of the gradients: the "busiest rank" of docs/algorithms.md; of
+# what runs step by step, as the paper counts, one way after the other.
+STEP_BY_STEP = ", step by step"
+LEAST = {"star" + STEP_BY_STEP: lambda p: 2 * (p - 1), "star": lambda p: p - 1, "tree": lambda p: 2 * log2_up(p), "pipelined_tree": lambda p: 2 - 2 / 2**log2_up(p),
          "double_tree": lambda p: 2 if p > 2 else p - 1, "ring": lambda p: 2 * (p - 1) / p,
          "halving_doubling": lambda p: 2 * (p - 1) / p}
 
@@ -60,19 +61,23 @@ def measure(a, ranks, folder):
     """Milliseconds by scheme, measured and as the bench predicts them."""
     if ranks == 1:  # nothing to exchange, whatever the scheme
         return {name: {"p50_ms": 0.0, "p95_ms": 0.0, "model_ms": 0.0} for name in LEAST}
-    file = folder / f"{ranks}.json"
-    command = [a.program, "bench", "allreduce", "--reducer", ",".join(LEAST), "-b", a.bytes, "-e", a.bytes, "-w", 1,
-               "-n", a.iterations, "-c", 1, "--deadline", 60, "--quiet", "--json", file]
+    rows = {}
     with Cluster(ranks, a.rate) as cluster:
-        statuses = cluster.run(command, timeout=a.timeout, output=subprocess.DEVNULL)
-    if any(statuses):
-        raise SystemExit(f"error: the bench on {ranks} nodes ended with the statuses {statuses}; see its messages above")
-    figures = json.loads(file.read_text())
-    if figures["nwrong"] != 0:
-        raise SystemExit(f"error: {figures['nwrong']} elements of the sums over {ranks} nodes are wrong")
-    rows = {table["reducer"]: table["results"][0] for table in figures["reducers"]}
-    return {name: {"p50_ms": row["in_place"]["p50_us"] / 1e3, "p95_ms": row["in_place"]["p95_us"] / 1e3,
-                   "model_ms": row["predicted_us"] / 1e3} for name, row in rows.items()}
+        for kind, chunk_kb in (("", 0), (STEP_BY_STEP, a.bytes)):
+            file = folder / f"{ranks}{kind}.json"
+            names = [name.removesuffix(kind) for name in LEAST if name.endswith(STEP_BY_STEP) == (kind != "")]
+            statuses = cluster.run([a.program, "bench", "allreduce", "--reducer", ",".join(names), "-b", a.bytes, "-e",
+                                    a.bytes, "-w", 1, "-n", a.iterations, "-c", 1, "--chunk-kb", chunk_kb, "--deadline",
+                                    60, "--quiet", "--json", file], timeout=a.timeout, output=subprocess.DEVNULL)
+            if any(statuses):
+                raise SystemExit(f"error: the bench on {ranks} nodes ended with the statuses {statuses}; see its "
+                                 "messages above")
+            figures = json.loads(file.read_text())
+            if figures["nwrong"] != 0:
+                raise SystemExit(f"error: {figures['nwrong']} elements of the sums over {ranks} nodes are wrong")
+            rows |= {table["reducer"] + kind: table["results"][0] for table in figures["reducers"]}
+    return {name: {"p50_ms": rows[name]["in_place"]["p50_us"] / 1e3, "p95_ms": rows[name]["in_place"]["p95_us"] / 1e3,
+                   "model_ms": rows[name]["predicted_us"] / 1e3} for name in LEAST}
 
 
 def table(result):

@@ -5,7 +5,7 @@ from html import escape
 
 WIDTH, HEIGHT = 860, 500
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 48, 52  # margins; names of the lines stand on the right
-COLOURS = ["#c0392b", "#d68910", "#7d6608", "#1e8449", "#2471a3", "#6c3483"]
+COLOURS = ["#c0392b", "#d68910", "#7d6608", "#1e8449", "#2471a3", "#6c3483", "#34495e"]
 GREY = "#707b7c"
 LINE = 15  # height of a line of text
 

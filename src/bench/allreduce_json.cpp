@@ -70,6 +70,7 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
                 {"transport", comm::kTransportNames[static_cast<std::size_t>(options.reducer.transport)]},
                 {"encryption", to_string(options.reducer.encryption)},
                 {"link_mbit", options.reducer.link_mbit},
+                {"chunk_kb", options.reducer.chunk_kb},
                 {"wire", comm::kWireTypeNames[static_cast<std::size_t>(options.reducer.wire)]},
                 {"average", kRankTimes[static_cast<std::size_t>(options.time)]}}},
               {"network", network_json(report, options.predict)},

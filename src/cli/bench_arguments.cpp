@@ -90,6 +90,12 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
                     "As if each worker's link carried so many megabits a second, as in reducer.link_mbit")
         ->check(CLI::Range(0.0, kLargestLinkMbit))
         ->capture_default_str();
+    command
+        .add_option("--chunk-kb", a.reducer.chunk_kb,
+                    "Pieces in which a scheme moves a request, in units of 1024 bytes, as in reducer.chunk_kb; as large "
+                    "as the request: step by step")
+        ->check(CLI::Range(0.0, kLargestChunkKb))
+        ->capture_default_str();
     command.add_option("--wire", a.wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")
         ->capture_default_str();
     command.add_option("--workers", a.workers, "Start this many worker processes on this machine")
@@ -110,8 +116,9 @@ void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, in
 }
 
 std::string bench_terms(const BenchArguments& a) {
-    return fmt::format("--reducer {} --transport {} --encryption {} --link-mbit {} --wire {} --deadline {}",
-                       fmt::join(a.reducers, ","), a.transport, a.encryption, a.reducer.link_mbit, a.wire,
+    return fmt::format("--reducer {} --transport {} --encryption {} --link-mbit {} --chunk-kb {} --wire {} --deadline {}",
+                       fmt::join(a.reducers, ","), a.transport, a.encryption, a.reducer.link_mbit, a.reducer.chunk_kb,
+                       a.wire,
                        a.reducer.deadline_seconds);
 }
 

@@ -271,6 +271,14 @@ void describe(Visitor& visit, ReducerOptions& options) {
     visit.field(Field("bucket_mb", "Size at which a bucket of gradients is closed, in units of 2^20 bytes.").positive(),
                 options.bucket_mb);
     visit.field(Field("overlap", "Submit buckets during the backward pass."), options.overlap);
+    visit.field(
+        Field("chunk_kb",
+              "Pieces in which a scheme moves a bucket, in units of 1024 bytes, so that one piece is added while the "
+              "next arrives. 0: whole for tree, 256 for the others. As large as a bucket: step by step, as textbooks "
+              "count. Not with MPI or NCCL.")
+            .nonnegative()
+            .at_most(kLargestChunkKb),
+        options.chunk_kb);
     visit.choice_of(
         Field("transport",
               "Between worker processes. auto: through shared memory where two of them run on one machine, as one user "

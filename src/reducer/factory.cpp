@@ -33,6 +33,12 @@ void check_link(const ReducerOptions& options) {
             "use transport 'tcp' or 'auto'");
 }
 
+void check_chunk(const ReducerOptions& options) {
+    if (!(options.chunk_kb >= 0 && options.chunk_kb <= kLargestChunkKb))
+        throw ConfigError("/reducer/chunk_kb: ", options.chunk_kb,
+                          " kilobytes; give 0, for what suits the scheme, or at most ", kLargestChunkKb);
+}
+
 int size_of_group(const TransportPointer& transport) {
     return transport == nullptr ? 1 : transport->size();
 }
@@ -80,6 +86,9 @@ void require_plain(const ReducerOptions& options, std::string_view library) {
         throw ConfigError("/reducer/encryption: ", library,
                           " moves gradients over connections of its own, which are not encrypted; leave 'none', or use "
                           "a scheme of ours");
+    if (options.chunk_kb > 0)
+        throw ConfigError("/reducer/chunk_kb: ", library,
+                          " cuts what it sends as it likes; leave 0, or use a scheme of ours");
     if (options.link_mbit > 0)
         throw ConfigError("/reducer/link_mbit: ", library,
                           " moves gradients over connections of its own, which cannot be slowed down; leave 0, or use a "
@@ -148,6 +157,7 @@ std::unique_ptr<Reducer> ReducerRegistry::make(const ReducerOptions& options, Tr
                                                int shards) const {
     if (shards < 1) throw UsageError("ReducerRegistry: ", shards, " shards; give at least 1");
     check_link(options);
+    check_chunk(options);
     const auto found = factories_.find(options.type);
     if (found == factories_.end()) {
         std::string known;

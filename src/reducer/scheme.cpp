@@ -47,6 +47,8 @@ std::optional<SchemeRun> find_scheme(const ReducerOptions& options, const comm::
         if (scheme.name != options.type) continue;
         SchemeRun run{scheme.plan(transport.size(), shards, scheme_options(scheme, options, transport)), {}};
         if (!scheme.pipelined) run.executor.chunk_bytes = comm::kWholeRequest;
+        if (options.chunk_kb > 0)
+            run.executor.chunk_bytes = std::max<std::size_t>(1, static_cast<std::size_t>(options.chunk_kb * 1024));
         return run;
     }
     return std::nullopt;

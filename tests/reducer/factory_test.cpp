@@ -90,6 +90,15 @@ TEST_CASE("a rate that is none, that has no link or that another library cannot 
             "NCCL moves gradients over connections of its own, which cannot be slowed");
 }
 
+TEST_CASE("a chunk that is no size, or that another library would not heed, is refused") {
+    for (const double size : {-1.0, 2e9, std::nan("")})
+        CHECK_THROWS_WITH(ReducerRegistry().make({.chunk_kb = size}, nullptr, 1), Contains("/reducer/chunk_kb: "));
+    for (const char* library : {"mpi", "nccl"})
+        CHECK_THROWS_WITH(
+            ReducerRegistry().make({.type = library, .chunk_kb = 64}, comm::make_thread_transports(2)[0], 2),
+            Contains("/reducer/chunk_kb: ") && Contains("use a scheme of ours"));
+}
+
 TEST_CASE("the registry's errors name the cure") {
     ReducerRegistry registry;
     const auto two = comm::make_thread_transports(2);

@@ -10,6 +10,7 @@
 #include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/reducer/factory.hpp"
+#include "firecaffe/reducer/scheme.hpp"
 
 using namespace firecaffe;
 using comm::Transport;
@@ -127,6 +128,21 @@ TEST_CASE("every scheme gathers, among the sums and in their order") {
                 });
                 for (const std::string& error : errors) CHECK(error == "");
             }
+}
+
+TEST_CASE("the size of chunks is what suits the scheme, or what is stated, and changes no bit") {
+    const auto transport = comm::make_thread_transports(2)[0];
+    const auto chunk = [&](const ReducerOptions& options) {
+        return find_scheme(options, *transport, 2)->executor.chunk_bytes;
+    };
+    CHECK(chunk({.type = "tree"}) == comm::kWholeRequest);
+    CHECK(chunk({.type = "star"}) == comm::ExecutorOptions().chunk_bytes);
+    for (const char* type : {"tree", "star"}) {
+        CHECK(chunk({.type = type, .chunk_kb = 0.5}) == 512);
+        CHECK(chunk({.type = type, .chunk_kb = 1e-9}) == 1);
+        const Buckets buckets{make_shards<float>(4, 70000)};
+        CHECK(sums({.type = type, .chunk_kb = 3}, 3, buckets) == sums({.type = type}, 3, buckets));
+    }
 }
 
 TEST_CASE("every scheme sums buckets, and the canonical ones give the bits of the tree") {

@@ -30,6 +30,9 @@ enum class FactorUse { never, always, automatic };
 /// ReducerOptions::link_mbit is at most this: a petabit a second, which nothing reaches.
 inline constexpr double kLargestLinkMbit = 1e9;
 
+/// And ReducerOptions::chunk_kb: a terabyte, which no bucket has.
+inline constexpr double kLargestChunkKb = 1e9;
+
 /// ReducerOptions::type of the parameter server that may lag behind (sync/stale_exchange.hpp).
 inline constexpr const char* kStaleServer = "stale_server";
 
@@ -49,6 +52,8 @@ struct ReducerOptions {
     FactorUse factors = FactorUse::never;        ///< not with `wire`, `codec`, `period` or a stale server
     double bucket_mb = 4.0;  ///< size at which a bucket of gradients is closed, in units of 2^20 bytes
     bool overlap = true;     ///< submit buckets during the backward pass
+    /// Pieces in which a scheme moves a bucket, in units of 1024 bytes; 0: what suits the scheme (comm::Scheme).
+    double chunk_kb = 0.0;
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes
     comm::Encryption encryption = comm::Encryption::none;            ///< of what goes over TCP
     double link_mbit = 0.0;  ///< megabits a second that each worker's link carries, each way; 0: what there is
