@@ -79,7 +79,7 @@ class Configs(BadInput):
                                ({"solver.type": "adagrad"}, ("/solver/momentum", "adagrad", "write 0")),
                                ({"solver.warmup_iter": 13}, ("/solver/warmup_iter", "13", "12")),
                                ({"solver.iter_size": 3}, ("/solver/iter_size", "3 times shards 8", "32")),
-                               ({"reducer.type": "rign"}, ("/reducer/type", "'rign'", "pipelined_tree, ring,")),
+                               ({"reducer.type": "rign"}, ("/reducer/type", "'rign'", "recursive_doubling, ring,")),
                                ({"reducer.servers": -1}, ("/reducer/servers", "-1")),
                                ({"compute.device": "tpu"}, ("tpu", "cpu"))):
             with self.subTest(changes=changes):

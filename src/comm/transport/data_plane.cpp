@@ -114,7 +114,10 @@ void DataPlane::advance(Link& link, std::size_t budget) {
     const int before = link.queued();
     const auto fault = link.advance(budget, moved);
     if (before != link.queued()) outstanding_.fetch_sub(before - link.queued());
-    if (moved.in + moved.out > 0) note_progress();
+    if (moved.in + moved.out > 0) {
+        note_progress();
+        turn_ = static_cast<std::size_t>(link.peer()) + 1;
+    }
     if (moved.out > 0) bytes_sent_.fetch_add(moved.out, std::memory_order_relaxed);
     if (fault) {
         link.break_off();
@@ -166,7 +169,6 @@ void DataPlane::take_events(std::span<const epoll_event> events) {
         }
         link->notice();
         advance(*link, kDriveBudget);
-        turn_ = static_cast<std::size_t>(link->peer()) + 1;
     }
     for_each_link([](Link& link) { link.wake_up(); });
     advance_in_memory();
