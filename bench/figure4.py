@@ -36,7 +36,9 @@ def log2_up(p):
 # What the busiest link carries in one direction, in units of the gradients: the "busiest rank" of docs/algorithms.md; of
 # what runs step by step, as the paper counts, one way after the other.
 STEP_BY_STEP = ", step by step"
-LEAST = {"star" + STEP_BY_STEP: lambda p: 2 * (p - 1), "star": lambda p: p - 1, "tree": lambda p: 2 * log2_up(p), "pipelined_tree": lambda p: 2 - 2 / 2**log2_up(p),
+WHOLE = 1e9  # as reducer.chunk_kb
+LEAST = {"star" + STEP_BY_STEP: lambda p: 2 * (p - 1), "tree" + STEP_BY_STEP: lambda p: 2 * log2_up(p),
+         "star": lambda p: p - 1, "pipelined_tree": lambda p: 2 - 2 / 2**log2_up(p),
          "double_tree": lambda p: 2 if p > 2 else p - 1, "ring": lambda p: 2 * (p - 1) / p,
          "halving_doubling": lambda p: 2 * (p - 1) / p}
 
@@ -63,7 +65,7 @@ def measure(a, ranks, folder):
         return {name: {"p50_ms": 0.0, "p95_ms": 0.0, "model_ms": 0.0} for name in LEAST}
     rows = {}
     with Cluster(ranks, a.rate) as cluster:
-        for kind, chunk_kb in (("", 0), (STEP_BY_STEP, a.bytes)):
+        for kind, chunk_kb in (("", a.chunk_kb), (STEP_BY_STEP, WHOLE)):
             file = folder / f"{ranks}{kind}.json"
             names = [name.removesuffix(kind) for name in LEAST if name.endswith(STEP_BY_STEP) == (kind != "")]
             statuses = cluster.run([a.program, "bench", "allreduce", "--reducer", ",".join(names), "-b", a.bytes, "-e",
@@ -107,8 +109,9 @@ def table(result):
 
 def words(result):
     return (f"{result['bytes']} bytes over links of {result['rate']}, {result['date']}: milliseconds, the median of "
-            f"{result['iterations']} sums; in brackets, how many times the least that the busiest link allows. Model: what `price` expects "
-            f"from the times of single messages; in brackets, by how much the measured time is above it.")
+            f"{result['iterations']} sums, in chunks of {result['chunk_kb']:g} KB where not step by step; in brackets, "
+            "how many times the least that the busiest link allows. Model: what `price` expects from the times of single "
+            "messages; in brackets, by how much the measured time is above it.")
 
 
 def write_table(result):
@@ -127,13 +130,14 @@ def main():
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--rate", default="1gbit", help="of each link, in each direction: 100mbit, 1gbit")
     parser.add_argument("--bytes", type=int, default=NIN, help="of the gradients; a multiple of 4")
+    parser.add_argument("--chunk-kb", type=float, default=64, help="of what runs in chunks; auto finds 64 at 1gbit")
     parser.add_argument("--iterations", type=int, default=5)
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for each number of workers")
     parser.add_argument("--svg", type=pathlib.Path, help="write the picture to this file")
     parser.add_argument("--result", action="store_true", help="write JSON, picture and table into this tree")
     a = parser.parse_args()
     result = {"what": __doc__.strip().split("\n\n")[0], "date": time.strftime("%Y-%m-%d"), "bytes": a.bytes,
-              "rate": a.rate, "iterations": a.iterations, "by_ranks": {}}
+              "rate": a.rate, "chunk_kb": a.chunk_kb, "iterations": a.iterations, "by_ranks": {}}
     bytes_per_second(a.rate)
     try:
         with tempfile.TemporaryDirectory() as folder:

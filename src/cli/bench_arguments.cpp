@@ -92,8 +92,8 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
         ->capture_default_str();
     command
         .add_option("--chunk-kb", a.reducer.chunk_kb,
-                    "Pieces in which a scheme moves a request, in units of 1024 bytes, as in reducer.chunk_kb; as large "
-                    "as the request: step by step")
+                    "Pieces in which a scheme moves a request, in units of 1024 bytes, as in reducer.chunk_kb; 0: what "
+                    "suits it; 1e9: whole, step by step")
         ->check(CLI::Range(0.0, kLargestChunkKb))
         ->capture_default_str();
     command.add_option("--wire", a.wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")

@@ -274,8 +274,8 @@ void describe(Visitor& visit, ReducerOptions& options) {
     visit.field(
         Field("chunk_kb",
               "Pieces in which a scheme moves a bucket, in units of 1024 bytes, so that one piece is added while the "
-              "next arrives. 0: whole for tree, 256 for the others. As large as a bucket: step by step, as textbooks "
-              "count. Not with MPI or NCCL.")
+              "next arrives. 0: whole for tree, 64 to 256 for auto, as the links are fast, 256 for the others. 1e9: "
+              "whole, and step by step, as textbooks count. Not with MPI or NCCL.")
             .nonnegative()
             .at_most(kLargestChunkKb),
         options.chunk_kb);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,21 +24,23 @@ namespace {
 
 constexpr comm::ProbeOptions kQuickProbe{.long_enough = 0.003, .longest = std::size_t{4} << 20, .times = 3};
 constexpr int kGreatestSize = 24;  // 16 MB; of what is longer, the links' rates decide as they do there
-constexpr double kAlike = 1.1;     // prices that differ by less are the same, as far as the model can tell
-constexpr int kMostRanks = 256;    // among which each talks to each; such plans are long, and pricing them too
+// A chunk on its way keeps others waiting that could go on elsewhere; the longer, the worse for what has many rounds.
+constexpr double kChunkSeconds = 0.5e-3;
+constexpr std::size_t kSmallestChunk = std::size_t{64} << 10;
+constexpr double kAlike = 1.1;   // prices that differ by less are the same, as far as the model can tell
+constexpr int kMostRanks = 256;  // among which each talks to each; such plans are long, and pricing them too
 
 struct Candidate {
-    Candidate(comm::Transport& transport, SchemeRun scheme)
-        : run(std::move(scheme)), executor(transport, run.executor) {}
+    explicit Candidate(SchemeRun scheme) : run(std::move(scheme)) {}
 
     SchemeRun run;
-    comm::Executor executor;
+    std::optional<comm::Executor> executor{};  // once it has been chosen
 };
 
 class AutoReducer final : public OnTransport {
   public:
     AutoReducer(std::shared_ptr<comm::Transport> transport, int shards, const ReducerOptions& options)
-        : OnTransport(std::move(transport)), gatherer_(this->transport()) {
+        : OnTransport(std::move(transport)), gatherer_(this->transport()), chunk_is_stated_(options.chunk_kb > 0) {
         ReducerOptions scheme = options;
         for (const comm::Scheme& known : comm::schemes()) {
             scheme.type = known.name;
@@ -46,7 +49,7 @@ class AutoReducer final : public OnTransport {
             if (size() > kMostRanks && !of_trees) continue;
             try {
                 SchemeRun run = *find_scheme(scheme, this->transport(), shards);
-                if (run.plan.canonical) candidates_.emplace_back(this->transport(), std::move(run));
+                if (run.plan.canonical) candidates_.emplace_back(std::move(run));
             } catch (const ConfigError&) {  // two_level, where hosts are no blocks of ranks
             }
         }
@@ -61,7 +64,8 @@ class AutoReducer final : public OnTransport {
         if (request.gathered_shards != 0) return gatherer_.run(request, sequence);
         const comm::OperationTag tag{.sequence = sequence, .bucket = request.bucket, .step = request.step};
         Candidate& best = choose(request.count, request.dtype);
-        best.executor.run(best.run.plan, request.partials, request.count, request.dtype, tag);
+        if (!best.executor) best.executor.emplace(transport(), best.run.executor);
+        best.executor->run(best.run.plan, request.partials, request.count, request.dtype, tag);
     }
 
     std::string schemes() const override {
@@ -86,12 +90,22 @@ class AutoReducer final : public OnTransport {
     Candidate& choose(std::size_t count, DType dtype) {
         const int size = std::min(size_class(count * size_of(dtype)), kGreatestSize);
         if (const auto known = choices_.find(size); known != choices_.end()) return *known->second;
-        if (!measured_) network_ = comm::measure_network(transport(), kQuickProbe);
+        if (!measured_) measure();
         measured_ = true;
         Candidate& best = cheapest((std::size_t{1} << size) / size_of(dtype), dtype);
         const std::scoped_lock lock(mutex_);
         choices_[size] = &best;
         return best;
+    }
+
+    void measure() {
+        network_ = comm::measure_network(transport(), kQuickProbe);
+        if (chunk_is_stated_) return;
+        const std::size_t usual = comm::ExecutorOptions().chunk_bytes;
+        std::size_t chunk = usual;
+        while (chunk > kSmallestChunk && static_cast<double>(chunk) * network_.link.beta > kChunkSeconds) chunk /= 2;
+        for (Candidate& candidate : candidates_)
+            if (candidate.run.executor.chunk_bytes == usual) candidate.run.executor.chunk_bytes = chunk;
     }
 
     /// Of those that cost about the same, the one that leaves the processors the least to do: they have other work.
@@ -115,6 +129,7 @@ class AutoReducer final : public OnTransport {
 
     std::deque<Candidate> candidates_;
     Gatherer gatherer_;
+    const bool chunk_is_stated_;
     bool measured_ = false;
     comm::NetworkModel network_;
     mutable std::mutex mutex_;  // guards writing choices_, which one thread does, against schemes()

@@ -40,6 +40,11 @@ comm::SchemeOptions scheme_options(const comm::Scheme& scheme, const ReducerOpti
     return out;
 }
 
+std::size_t chunk_bytes(double kilobytes) {
+    if (kilobytes >= kLargestChunkKb) return comm::kWholeRequest;
+    return std::max<std::size_t>(1, static_cast<std::size_t>(kilobytes * 1024));
+}
+
 }  // namespace
 
 std::optional<SchemeRun> find_scheme(const ReducerOptions& options, const comm::Transport& transport, int shards) {
@@ -47,8 +52,7 @@ std::optional<SchemeRun> find_scheme(const ReducerOptions& options, const comm::
         if (scheme.name != options.type) continue;
         SchemeRun run{scheme.plan(transport.size(), shards, scheme_options(scheme, options, transport)), {}};
         if (!scheme.pipelined) run.executor.chunk_bytes = comm::kWholeRequest;
-        if (options.chunk_kb > 0)
-            run.executor.chunk_bytes = std::max<std::size_t>(1, static_cast<std::size_t>(options.chunk_kb * 1024));
+        if (options.chunk_kb > 0) run.executor.chunk_bytes = chunk_bytes(options.chunk_kb);
         return run;
     }
     return std::nullopt;

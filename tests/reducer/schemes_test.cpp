@@ -140,6 +140,7 @@ TEST_CASE("the size of chunks is what suits the scheme, or what is stated, and c
     for (const char* type : {"tree", "star"}) {
         CHECK(chunk({.type = type, .chunk_kb = 0.5}) == 512);
         CHECK(chunk({.type = type, .chunk_kb = 1e-9}) == 1);
+        CHECK(chunk({.type = type, .chunk_kb = 1e9}) == comm::kWholeRequest);
         const Buckets buckets{make_shards<float>(4, 70000)};
         CHECK(sums({.type = type, .chunk_kb = 3}, 3, buckets) == sums({.type = type}, 3, buckets));
     }

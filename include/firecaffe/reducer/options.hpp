@@ -30,7 +30,7 @@ enum class FactorUse { never, always, automatic };
 /// ReducerOptions::link_mbit is at most this: a petabit a second, which nothing reaches.
 inline constexpr double kLargestLinkMbit = 1e9;
 
-/// And ReducerOptions::chunk_kb: a terabyte, which no bucket has.
+/// And ReducerOptions::chunk_kb: whole buckets, one message after the other.
 inline constexpr double kLargestChunkKb = 1e9;
 
 /// ReducerOptions::type of the parameter server that may lag behind (sync/stale_exchange.hpp).

@@ -170,11 +170,18 @@ void Engine::post_ahead() {
     }
 }
 
+// Then one message after the other leaves. Several at once would share the link, and the first, on which most depends,
+// would arrive as late as the last.
+bool Engine::step_by_step() const {
+    return options_.chunk_bytes == kWholeRequest;
+}
+
 // One receive, and one buffer to send from, is kept in reserve for the piece at the head, which could wait for ever
 // otherwise.
 bool Engine::can_post(const Piece& piece) const {
     const bool written = piece.writer == Piece::kNone || static_cast<std::size_t>(piece.writer) < head_;
-    if (piece.step->kind == Kind::send) return written && (!types_.narrowed() || send_buffers_.free.size() >= 2);
+    if (piece.step->kind == Kind::send)
+        return written && !step_by_step() && (!types_.narrowed() || send_buffers_.free.size() >= 2);
     if (receives_posted_ + 1 >= options_.receives_ahead) return false;
     return is_buffered(piece) || (written && all_sent(piece));
 }
@@ -225,7 +232,8 @@ const std::byte* Engine::received(const Piece& piece) {
 // head as soon as it may be.
 Piece* Engine::obstacle(Piece& piece) {
     if (piece.step->kind == Kind::send) {
-        if (!piece.posted && types_.narrowed() && send_buffers_.free.empty()) return &oldest_send();
+        const bool must_wait = step_by_step() ? sends_behind_ > 0 : types_.narrowed() && send_buffers_.free.empty();
+        if (!piece.posted && must_wait) return &oldest_send();
         if (!piece.posted) post(piece);
         return sends_behind_ >= options_.sends_behind ? &oldest_send() : nullptr;
     }

@@ -73,6 +73,7 @@ class Engine {
     void reserve_buffers();
 
     void post_ahead();
+    bool step_by_step() const;
     bool can_post(const Piece& piece) const;
     void post(Piece& piece);
     void post_send(Piece& piece);

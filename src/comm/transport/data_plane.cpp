@@ -18,8 +18,9 @@ namespace {
 constexpr std::size_t kPostBudget = 256u << 10;  // what a post may write at once
 constexpr std::size_t kDriveBudget = 1u << 20;   // per link and turn, so that no link starves the others
 constexpr int kLongestSleepMilliseconds = 100;
-constexpr int kGlances = 64;                           // at shared memory, before other threads are offered the core
-constexpr auto kAwake = std::chrono::milliseconds(1);  // and how long that goes on before this one sleeps
+constexpr int kGlances = 64;                             // at shared memory, before other threads are offered the core
+constexpr auto kAwake = std::chrono::milliseconds(1);    // and how long that goes on before this one sleeps
+constexpr auto kShort = std::chrono::microseconds(250);  // a wait on a socket, in which it pays to stay awake
 
 }  // namespace
 
@@ -184,17 +185,26 @@ void DataPlane::handle_events(int timeout_milliseconds, std::unique_lock<std::mu
     take_events(std::span(events).first(static_cast<std::size_t>(std::max(count, 0))));
 }
 
-// To sleep and be woken up takes longer than a short message does. `in_memory`: what the transfer's link does is seen
-// without a system call.
-void DataPlane::stay_awake(const DataTransfer& transfer, bool in_memory, std::unique_lock<std::mutex>& lock) {
+// To sleep and be woken up takes longer than a short message does.
+void DataPlane::watch_memory(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock) {
     const Time until = Clock::now() + kAwake;
     for (int glance = 0; !transfer.done && !verdict_.is_set(); ++glance) {
-        if (in_memory)
-            advance_in_memory();
-        else
-            handle_events(0, lock);
-        if ((in_memory && glance < kGlances) || transfer.done) continue;
+        advance_in_memory();
+        if (glance < kGlances || transfer.done) continue;
         if (Clock::now() >= until) return;
+        lock.unlock();
+        std::this_thread::yield();
+        lock.lock();
+    }
+}
+
+// Here a look is a system call. So only if the last wait was short, as they are where messages are; where bytes take
+// their time on the network, who looks all the time keeps others from working.
+void DataPlane::watch_sockets(const DataTransfer& transfer, Time since, std::unique_lock<std::mutex>& lock) {
+    if (!waits_are_short_) return;
+    while (!transfer.done && !verdict_.is_set() && Clock::now() - since < kShort) {
+        handle_events(0, lock);
+        if (transfer.done) return;
         lock.unlock();
         std::this_thread::yield();
         lock.lock();
@@ -209,9 +219,16 @@ void DataPlane::wait(DataTransfer& transfer) {
     begin_waiting(transfer.peer, transfer.tag);
     Link& link = link_to(transfer.peer);
     advance(link, kDriveBudget);
-    while (!transfer.done && !verdict_.is_set()) {
-        stay_awake(transfer, link.in_memory(), lock);
-        if (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
+    if (link.in_memory()) {
+        while (!transfer.done && !verdict_.is_set()) {
+            watch_memory(transfer, lock);
+            if (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
+        }
+    } else {
+        const Time since = Clock::now();
+        watch_sockets(transfer, since, lock);
+        while (!transfer.done && !verdict_.is_set()) handle_events(kLongestSleepMilliseconds, lock);
+        waits_are_short_ = Clock::now() - since < kShort;
     }
     end_waiting();
     if (verdict_.is_set()) throw_verdict(transfer.tag);

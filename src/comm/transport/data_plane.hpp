@@ -94,7 +94,8 @@ class DataPlane {
     void advance_in_memory();
     void register_events();
     bool prepare_to_sleep();
-    void stay_awake(const DataTransfer& transfer, bool in_memory, std::unique_lock<std::mutex>& lock);
+    void watch_memory(const DataTransfer& transfer, std::unique_lock<std::mutex>& lock);
+    void watch_sockets(const DataTransfer& transfer, Time since, std::unique_lock<std::mutex>& lock);
     void begin_waiting(Rank peer, const OperationTag& tag);
     void end_waiting();
     bool take_nudge();
@@ -115,6 +116,7 @@ class DataPlane {
     std::atomic<bool> caller_drives_{false};  // read without the mutex first, which the caller holds for long
     bool closed_ = false;
     bool nudged_ = false;  // and no wait_any() has ended for it yet
+    bool waits_are_short_ = true;  // on sockets, as the last one was; of the thread that waits
 
     std::atomic<int> outstanding_{0};
     std::atomic<std::uint64_t> progress_{0}, bytes_sent_{0};
