@@ -170,18 +170,19 @@ void Engine::post_ahead() {
     }
 }
 
-// Then one message after the other leaves. Several at once would share the link, and the first, on which most depends,
-// would arrive as late as the last.
+// Then the messages of one round leave after those of the one before. Together they would share the link, and the
+// first, on which most depends, would arrive as late as the last.
 bool Engine::step_by_step() const {
     return options_.chunk_bytes == kWholeRequest;
 }
 
 // One receive, and one buffer to send from, is kept in reserve for the piece at the head, which could wait for ever
 // otherwise.
-bool Engine::can_post(const Piece& piece) const {
+bool Engine::can_post(const Piece& piece) {
     const bool written = piece.writer == Piece::kNone || static_cast<std::size_t>(piece.writer) < head_;
     if (piece.step->kind == Kind::send)
-        return written && !step_by_step() && (!types_.narrowed() || send_buffers_.free.size() >= 2);
+        return written && (!step_by_step() || piece.step->round == schedule_[head_].step->round) &&
+               (!types_.narrowed() || send_buffers_.free.size() >= 2);
     if (receives_posted_ + 1 >= options_.receives_ahead) return false;
     return is_buffered(piece) || (written && all_sent(piece));
 }

@@ -74,7 +74,7 @@ class Engine {
 
     void post_ahead();
     bool step_by_step() const;
-    bool can_post(const Piece& piece) const;
+    bool can_post(const Piece& piece);
     void post(Piece& piece);
     void post_send(Piece& piece);
     bool is_buffered(const Piece& piece) const;
