@@ -181,7 +181,9 @@ bool Engine::step_by_step() const {
 bool Engine::can_post(const Piece& piece) {
     const bool written = piece.writer == Piece::kNone || static_cast<std::size_t>(piece.writer) < head_;
     if (piece.step->kind == Kind::send)
-        return written && (!step_by_step() || piece.step->round == schedule_[head_].step->round) &&
+        return written &&
+               (!step_by_step() ||
+                (&piece != &schedule_[head_] && piece.step->round == schedule_[head_].step->round)) &&
                (!types_.narrowed() || send_buffers_.free.size() >= 2);
     if (receives_posted_ + 1 >= options_.receives_ahead) return false;
     return is_buffered(piece) || (written && all_sent(piece));
