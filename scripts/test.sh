@@ -23,7 +23,8 @@ configure_and_build dev
 results=$root/build/dev/tests.xml
 rm -f "$results"
 status=0
-ctest --test-dir "$root/build/dev" --output-on-failure --no-tests=error --output-junit "$results" \
+# One test per core; those that use every core, or measure time, say so and run alone.
+ctest --test-dir "$root/build/dev" --parallel "$(nproc)" --output-on-failure --no-tests=error --output-junit "$results" \
   --test-output-size-passed 1000000 --test-output-size-failed 1000000 "$@" </dev/null || status=$?
 [[ -s $results ]] || fail "ctest wrote no results to $results"
 bash "$root/scripts/count_tests.sh" "$results" || status=1
