@@ -52,15 +52,20 @@ TEST_CASE("step by step, a plan costs what its formula says") {
     for (const int p : {1, 2, 3, 4, 5, 6, 7, 8}) {
         CAPTURE(p);
         const double rounds = 2.0 * (p - 1), levels = ceil_log2(p);
-        CHECK(step_by_step("star", p) == Approx(rounds * message(kBytes)));
-        CHECK(step_by_step("tree", p) == Approx(2 * levels * message(kBytes)));
+        // Where a rank receives from several, or sends to several, the latencies of their messages pass at once.
+        const auto costs = [](double seconds, double formula, double hidden_latencies) {
+            CHECK(seconds <= formula * (1 + 1e-6));
+            CHECK(seconds >= (formula - hidden_latencies * kAlpha) * (1 - 1e-6));
+        };
+        costs(step_by_step("star", p), rounds * message(kBytes), std::max(p - 2, 0));
+        costs(step_by_step("tree", p), 2 * levels * message(kBytes), (p & (p - 1)) == 0 ? 0 : levels);
         CHECK(step_by_step("ring", p) == Approx(rounds * message(kBytes / p)));
         CHECK(step_by_step("direct", p) == Approx(rounds * message(kBytes / p)));
         for (const int k : {1, 2, 3}) {
-            // Servers do not wait for one another's rounds, which may save time or cost some, up to 30 % here: a rank
-            // whose message has to wait for a busy server lets its later ones wait, too.
+            // Servers do not wait for one another's rounds. A rank's messages to two servers that are in different
+            // rounds share its port, and so both servers wait for the slower one: up to 37 % here (7 ranks, 3 servers).
             if (k > p) continue;
-            CHECK(step_by_step("sharded_server", p, 0, {.servers = k}) <= rounds * message(kBytes / k) * 1.3);
+            CHECK(step_by_step("sharded_server", p, 0, {.servers = k}) <= rounds * message(kBytes / k) * 1.4);
         }
     }
     for (const int k : {1, 2, 3, 4}) {
@@ -68,7 +73,8 @@ TEST_CASE("step by step, a plan costs what its formula says") {
         const int p = 1 << k;
         CHECK(step_by_step("halving_doubling", p) == Approx(2 * k * kAlpha + 2.0 * (p - 1) / p * kBytes * kBeta));
         CHECK(step_by_step("recursive_doubling", p) == Approx(k * message(kBytes)));
-        CHECK(step_by_step("double_tree", p) <= (4 * k - 2) * message(kBytes / 2) * 1.1);  // its two trees meet
+        // A rank that is a leaf in one tree and not in the other may send, or receive, in both in the same round.
+        CHECK(step_by_step("double_tree", p) <= (4 * k - 2) * message(kBytes / 2) * 1.1);
     }
 }
 
@@ -96,8 +102,9 @@ TEST_CASE("in chunks, a long request costs what its busiest link carries") {
             const auto busiest = static_cast<double>(
                 std::max(std::ranges::max(report.bytes_sent), std::ranges::max(report.bytes_received)));
             const double seconds = seconds_of(one.name, p, network, 512);
-            CHECK(seconds >= busiest * kBeta);
-            CHECK(seconds <= 1.35 * busiest * kBeta);  // ports wait for one another, most in a tree of 8 ranks
+            CHECK(seconds >= busiest * kBeta * 0.999);  // times are whole nanoseconds
+            // Who shares a port with others is late for the next one, most in a double tree of 5 ranks: 37 %.
+            CHECK(seconds <= 1.4 * busiest * kBeta);
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network of price.hpp: messages without bytes, in virtual time, over ports that carry one message at a time.
+// The network of price.hpp: messages without bytes, in virtual time, over ports that all who use them share.
 #pragma once
 
 #include <deque>
@@ -28,28 +28,43 @@ class PricedNetwork final : private Actor {
   private:
     class End;
     class PricedTransfer;
-    // The transfers of one direction between two ranks that have not met their other end, and the message under way.
+    // The transfers of one direction between two ranks, oldest first. The first `met` messages are posted at both ends,
+    // the first `arrived` of them have their latency behind them, and the first of these moves.
     struct Channel {
         std::deque<PricedTransfer*> sends, receives;
-        bool candidate = false;
+        std::size_t met = 0, arrived = 0;
     };
-    static constexpr int kStart = -1;
+    // The message that moves on a channel.
+    struct Flow {
+        int channel;
+        Rank from, to;
+        double left;       // seconds, had it both ports for itself
+        double share = 0;  // of its ports, at most 1
+    };
+    // What an event says: from 0 on, the number of the shares under which a message is done; below kShare, the channel
+    // on which the latency of a message is over.
+    static constexpr int kShare = -1;
 
     void wake(int what) override;
     void post(PricedTransfer& transfer);
-    void start_messages();
-    void complete(int channel);
-    Clock::duration time_of(Rank from, Rank to, std::size_t bytes) const;
+    void arrive(int channel);
+    void share_later();
+    void move();
+    void share_ports();
+    void complete_flows();
+    void start(int channel);
+    const LinkModel& link(int channel) const { return model_.between(channel / ranks_, channel % ranks_); }
     int at(Rank from, Rank to) const { return from * ranks_ + to; }
 
     VirtualTime& time_;
     const int ranks_;
     const NetworkModel model_;
     std::vector<std::unique_ptr<End>> ends_;
-    std::vector<Channel> channels_;       // [from * ranks + to]
-    std::vector<int> candidates_;         // channels whose next message is posted at both ends and not under way
-    std::vector<char> sends_, receives_;  // per rank: busy
-    bool start_is_set_ = false;
+    std::vector<Channel> channels_;  // [from * ranks + to]
+    std::vector<Flow> flows_;        // in the order in which they began
+    Time moved_until_{};
+    bool share_is_set_ = false;
+    int shares_ = 0;  // how often the ports were shared anew
     std::size_t messages_ = 0;
     std::function<void(Rank)> listener_;
 };
