@@ -37,7 +37,8 @@ std::size_t wrong_elements(Executor& executor, const Plan& plan, Rank rank, std:
 
 constexpr int kSizes[] = {1, 2, 3, 4, 5, 8};
 
-/// What went wrong on each rank: sums of all schemes, lengths and `types` in memory of the transport and in ordinary memory.
+/// What went wrong on each rank: sums of all schemes, lengths and `types` in memory of the transport and in ordinary
+/// memory.
 template <class T>
 std::vector<std::string> failures(const Way& way, int size, ElementTypes types, std::span<const std::size_t> lengths) {
     const std::size_t longest = std::ranges::max(lengths);
@@ -78,7 +79,8 @@ TEST_CASE("every scheme sums every type over each transport") {
         CAPTURE(way, size);
         for (const DType wire : {DType::bfloat16, DType::float16}) {
             CAPTURE(wire);
-            for (const std::string& what : failures<float>(way, size, {DType::float32, wire}, kLengths)) CHECK(what == "");
+            for (const std::string& what : failures<float>(way, size, {DType::float32, wire}, kLengths))
+                CHECK(what == "");
         }
         for (const std::string& what : failures<double>(way, size, DType::float64, kLengths)) CHECK(what == "");
     }
