@@ -2,12 +2,12 @@
 // What a plan costs on a network, before anybody runs it: the engines of all ranks in virtual time, over links of the
 // alpha-beta model (Hockney, "The communication challenge for MPP", 1994).
 //
-// A message of n bytes takes alpha + n beta where it is alone, from the moment at which it is posted at both ends. Alpha
-// is latency, which passes for any number of messages at once. The n beta it needs of what its sender sends with and of
-// what its receiver receives with; the messages of a rank to different others, and from different others, share these as
-// flows of TCP do, max-min fair, and those to the same one go one after the other. The network between them carries any
-// number. To add n bytes (in memory) takes n gamma, in which a rank posts nothing. The order of sends, receives and
-// additions is the executor's own, so chunks, receives ahead and sends behind count as in a run.
+// A message of n bytes takes alpha + n beta where it is alone, from the moment at which it is posted at both ends.
+// Alpha is latency, which passes for any number of messages at once. The n beta it needs of what its sender sends
+// with and of what its receiver receives with; the messages of a rank to different others, and from different others,
+// share these as flows of TCP do, max-min fair, and those to the same one go one after the other. The network between
+// them carries any number. To add n bytes (in memory) takes n gamma, in which a rank posts nothing. The order of
+// sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in a run.
 //
 // Within a host it is processors that move bytes: alpha is their time, too, and while they move some they add none. So
 // no rank is done before it has handled all that goes over such links, n beta / 2 for n bytes in either direction, and
