@@ -83,15 +83,6 @@ class BrokenGroup final : public MpiGroup {
     bool throws_, started_ = false;
 };
 
-// Whole numbers, so that every order of adding gives the same sum.
-template <class T>
-std::vector<std::vector<T>> whole_numbers(int shards, std::size_t count) {
-    std::vector<std::vector<T>> all(static_cast<std::size_t>(shards), std::vector<T>(count));
-    for (std::size_t s = 0; s < all.size(); ++s)
-        for (std::size_t i = 0; i < count; ++i) all[s][i] = static_cast<T>(1 + (i + 3 * s) % 7);
-    return all;
-}
-
 template <class T>
 void check_sums(int ranks, int shards) {
     INFO(ranks << " ranks, " << shards << " shards");
