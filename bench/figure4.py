@@ -33,10 +33,10 @@ def log2_up(p):
     return (p - 1).bit_length()
 
 
-# What the busiest link carries in one direction, in units of the gradients: the "busiest rank" of docs/algorithms.md; of
-# what runs step by step, as the paper counts, one way after the other.
-STEP_BY_STEP = ", step by step"
-WHOLE = 1e9  # as reducer.chunk_kb
+STEP_BY_STEP = ", step by step"  # behind the names of schemes that run as the paper counts
+WHOLE = 1e9  # as reducer.chunk_kb: step by step
+# What the busiest link carries in one direction, in units of the gradients: the "busiest rank" of docs/algorithms.md.
+# Step by step it carries one way after the other, so that both count.
 LEAST = {"star" + STEP_BY_STEP: lambda p: 2 * (p - 1), "tree" + STEP_BY_STEP: lambda p: 2 * log2_up(p),
          "star": lambda p: p - 1, "pipelined_tree": lambda p: 2 - 2 / 2**log2_up(p),
          "double_tree": lambda p: 2 if p > 2 else p - 1, "ring": lambda p: 2 * (p - 1) / p,
@@ -110,8 +110,8 @@ def table(result):
 def words(result):
     return (f"{result['bytes']} bytes over links of {result['rate']}, {result['date']}: milliseconds, the median of "
             f"{result['iterations']} sums, in chunks of {result['chunk_kb']:g} KB where not step by step; in brackets, "
-            "how many times the least that the busiest link allows. Model: what `price` expects from the times of single "
-            "messages; in brackets, by how much the measured time is above it.")
+            "how many times the least that the busiest link allows. Model: what `price` expects from the times of "
+            "single messages; in brackets, by how much the measured time is above it.")
 
 
 def write_table(result):

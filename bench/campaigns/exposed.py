@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """How much of the exchange stays exposed when NiN trains in an emulated cluster (bench/cluster), with and without
-overlap: NiN for ImageNet, 30 MB of gradients, synthetic images, links of a given rate. In turn, several rounds; ratios
-are taken round by round, and medians are quoted. Needs root and iproute2; reducer.link_mbit gives links
-of a rate without either.
+overlap: NiN for ImageNet, 30 MB of gradients, synthetic images, links of a given rate. With and without take turns, for
+several rounds; the ratio is taken in each round, and the median is quoted. Needs root and iproute2; reducer.link_mbit
+gives links of a rate without either.
 
 Example: sudo python3 bench/campaigns/exposed.py build/release/src/cli/firecaffe --result
 """
@@ -32,7 +32,8 @@ def config_of(a, overlap, folder):
     images = {"type": "synthetic", "count": 1024, "shape": [3, 224, 224], "classes": 1000}
     config["data"] = {"train": images, "threads": 1, "prefetch": 2}
     config["net"] = str(CONFIG.parent / config["net"])
-    config["solver"].update(max_iter=a.steps, global_batch=a.batch * a.nodes, shards=a.nodes, display=0, test_interval=0)
+    config["solver"].update(max_iter=a.steps, global_batch=a.batch * a.nodes, shards=a.nodes, display=0,
+                            test_interval=0)
     config["reducer"] = {"type": a.reducer, "overlap": overlap}
     config["output"] = {"checkpoint_interval": 0}
     path = folder / "config.json"
@@ -43,8 +44,8 @@ def config_of(a, overlap, folder):
 def train(a, cluster, overlap):
     with tempfile.TemporaryDirectory(prefix="firecaffe-exposed-") as name:
         folder = pathlib.Path(name)
-        statuses = cluster.run([a.program, "train", config_of(a, overlap, folder), "--threads", "1", "--quiet", "--json",
-                                folder / "summary.json"], timeout=900, output=subprocess.DEVNULL)
+        statuses = cluster.run([a.program, "train", config_of(a, overlap, folder), "--threads", "1", "--quiet",
+                                "--json", folder / "summary.json"], timeout=900, output=subprocess.DEVNULL)
         if any(statuses):
             raise SystemExit(f"overlap {overlap}: the ranks ended with {statuses}")
         summary = json.loads((folder / "summary.json").read_text())

@@ -116,10 +116,10 @@ void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, in
 }
 
 std::string bench_terms(const BenchArguments& a) {
-    return fmt::format("--reducer {} --transport {} --encryption {} --link-mbit {} --chunk-kb {} --wire {} --deadline {}",
-                       fmt::join(a.reducers, ","), a.transport, a.encryption, a.reducer.link_mbit, a.reducer.chunk_kb,
-                       a.wire,
-                       a.reducer.deadline_seconds);
+    return fmt::format(
+        "--reducer {} --transport {} --encryption {} --link-mbit {} --chunk-kb {} --wire {} --deadline {}",
+        fmt::join(a.reducers, ","), a.transport, a.encryption, a.reducer.link_mbit, a.reducer.chunk_kb, a.wire,
+        a.reducer.deadline_seconds);
 }
 
 int run_bench(BenchArguments& a, const std::vector<std::string>& argv,

@@ -230,9 +230,9 @@ void describe(Visitor& visit, ReducerOptions& options) {
               "How gradients are summed: auto (local for one worker, else the canonical scheme that by its "
               "model is the quickest for each length, after measuring what messages take), local, star, "
               "sharded_server, tree, pipelined_tree, double_tree, ring, halving_doubling, recursive_doubling, direct, "
-              "two_level, mpi (MPI's all-reduce, for workers that mpirun starts), nccl (NCCL's, for the memory of GPUs), stale_server "
-              "(no sums: each worker updates parameters by itself, and servers add its changes), or the name of a "
-              "registered reducer.")
+              "two_level, mpi (MPI's all-reduce, for workers that mpirun starts), nccl (NCCL's, for the memory of "
+              "GPUs), stale_server (no sums: each worker updates parameters by itself, and servers add its changes), "
+              "or the name of a registered reducer.")
             .sized(1),
         options.type);
     visit.field(

@@ -138,6 +138,9 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
                               std::span<const FactorPlace<T>> factors) {
     if (state_->options.phase != Phase::train)
         throw UsageError("backward() of a net that was built for testing; build it with Phase::train");
+    if (!factors.empty() && factors.size() != state_->layout.parameters().size())
+        throw UsageError("backward() with places for the factors of ", factors.size(), " parameters of ",
+                         state_->layout.parameters().size(), "; give one for each, null where none is wanted, or none");
     for (auto node = state_->nodes.rbegin(); node != state_->nodes.rend(); ++node) {
         if (node->runs_backward) {
             for (std::size_t i = 0; i < node->parameters.size(); ++i)

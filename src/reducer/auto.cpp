@@ -62,10 +62,9 @@ class AutoReducer final : public OnTransport {
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
         if (request.gathered_shards != 0) return gatherer_.run(request, sequence);
-        const comm::OperationTag tag{.sequence = sequence, .bucket = request.bucket, .step = request.step};
         Candidate& best = choose(request.count, request.dtype);
         if (!best.executor) best.executor.emplace(transport(), best.run.executor);
-        best.executor->run(best.run.plan, request.partials, request.count, request.dtype, tag);
+        best.executor->run(best.run.plan, request.partials, request.count, request.dtype, tag_of(request, sequence));
     }
 
     std::string schemes() const override {

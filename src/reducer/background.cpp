@@ -198,10 +198,10 @@ class BackgroundReducer::Worker {
 
     std::unique_ptr<BlockingReducer> work_;
     mutable std::mutex mutex_;
-    std::condition_variable to_do_;    // for the thread, which is not to wake up for a sum in the caller's
+    std::condition_variable to_do_;    // for the thread, which sleeps on while a caller's thread forms a sum: sum()
     std::condition_variable changed_;  // for callers
-    std::vector<Item> queue_;      // a ring: request n lies at n % size
-    std::uint64_t submitted_ = 0;  // requests so far
+    std::vector<Item> queue_;          // a ring: request n lies at n % size
+    std::uint64_t submitted_ = 0;      // requests so far
     std::uint64_t done_ = 0;
     bool busy_ = false;  // in reduce()
     bool stopping_ = false;

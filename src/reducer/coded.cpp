@@ -40,7 +40,7 @@ class CodedReducer final : public OnTransport {
     double kept_back() const override { return requests_ == 0 ? 0 : kept_back_ / static_cast<double>(requests_); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
-        const comm::OperationTag tag{.sequence = sequence, .bucket = request.bucket, .step = request.step};
+        const comm::OperationTag tag = tag_of(request, sequence);
         if (request.exact || request.dtype != DType::float32)
             return executor_.run(plan_, request.partials, request.count, request.dtype, tag);
 

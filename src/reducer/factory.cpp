@@ -36,7 +36,7 @@ void check_link(const ReducerOptions& options) {
 void check_chunk(const ReducerOptions& options) {
     if (!(options.chunk_kb >= 0 && options.chunk_kb <= kLargestChunkKb))
         throw ConfigError("/reducer/chunk_kb: ", options.chunk_kb,
-                          " kilobytes; give 0, for what suits the scheme, or at most ", kLargestChunkKb);
+                          " times 1024 bytes; give 0, for what suits the scheme, or at most ", kLargestChunkKb);
 }
 
 int size_of_group(const TransportPointer& transport) {
@@ -91,8 +91,8 @@ void require_plain(const ReducerOptions& options, std::string_view library) {
                           " cuts what it sends as it likes; leave 0, or use a scheme of ours");
     if (options.link_mbit > 0)
         throw ConfigError("/reducer/link_mbit: ", library,
-                          " moves gradients over connections of its own, which cannot be slowed down; leave 0, or use a "
-                          "scheme of ours");
+                          " moves gradients over connections of its own, which cannot be slowed down; leave 0, or use "
+                          "a scheme of ours");
 }
 
 std::unique_ptr<Reducer> make_mpi(const ReducerOptions& options, TransportPointer transport, int shards) {

@@ -7,6 +7,7 @@
 #include "firecaffe/comm/collective/all_gather.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/reducer/reducer.hpp"
+#include "reducer/on_transport.hpp"
 
 namespace firecaffe {
 
@@ -22,8 +23,7 @@ class Gatherer {
             plan_ = comm::plan_all_gather(ranks_, request.gathered_shards);
             shards_ = request.gathered_shards;
         }
-        executor_.run(plan_, request.partials, request.count, request.dtype,
-                      {.sequence = sequence, .bucket = request.bucket, .step = request.step});
+        executor_.run(plan_, request.partials, request.count, request.dtype, tag_of(request, sequence));
     }
 
   private:

@@ -29,11 +29,7 @@ class MpiReducer final : public OnTransport {
     int partials() const override { return own_.partials(); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
-        const comm::OperationTag tag{.sequence = sequence,
-                                     .bucket = request.bucket,
-                                     .step = request.step,
-                                     .dtype = request.dtype,
-                                     .count = request.count};
+        const comm::OperationTag tag = tag_of(request, sequence);
         std::byte* const sum = own_.add_up(request);
         if (!group_ready_) await(tag);
         group_ready_ = true;

@@ -45,11 +45,7 @@ class NcclReducer final : public OnTransport {
     Memory<Cpu> allocate(std::size_t bytes) override { return Memory<Cpu>(bytes); }
 
     void reduce(const ReduceRequest& request, std::uint64_t sequence) override {
-        const comm::OperationTag tag{.sequence = sequence,
-                                     .bucket = request.bucket,
-                                     .step = request.step,
-                                     .dtype = request.dtype,
-                                     .count = request.count};
+        const comm::OperationTag tag = tag_of(request, sequence);
         std::byte* const sum = own_.add_up(request);
         try {
             comm::barrier(transport(), tag);  // whoever does not come is the transport's matter, and not NCCL's

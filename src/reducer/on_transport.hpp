@@ -2,6 +2,7 @@
 // What reducers that use a transport have in common.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +37,15 @@ class OnTransport : public BlockingReducer {
   private:
     std::shared_ptr<comm::Transport> transport_;
 };
+
+/// By which ranks know that they speak of the same request. An executor puts in what it sends instead.
+inline comm::OperationTag tag_of(const ReduceRequest& request, std::uint64_t sequence) {
+    return {.sequence = sequence,
+            .bucket = request.bucket,
+            .step = request.step,
+            .dtype = request.dtype,
+            .count = request.count};
+}
 
 /// Throws UsageError for a null transport, and for a plan that is not for as many ranks as it has.
 inline void require_fit(const std::shared_ptr<comm::Transport>& transport, const comm::Plan& plan) {

@@ -30,7 +30,7 @@ class PlannedReducer final : public OnTransport {
         if (request.gathered_shards != 0) return gatherer_.run(request, sequence);
         const comm::WireType wire = request.exact ? comm::WireType::same : wire_;
         executor_.run(plan_, request.partials, request.count, comm::types_on_wire(request.dtype, wire),
-                      {.sequence = sequence, .bucket = request.bucket, .step = request.step});
+                      tag_of(request, sequence));
     }
 
   private:

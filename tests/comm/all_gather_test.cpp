@@ -53,7 +53,8 @@ TEST_CASE("an all-gather sends each part once to each other rank, and one messag
     CHECK(busiest_elements(plan_all_gather(2, 3), 300) == 300);
     // Of four ranks one has the only shard: it sends 3 times, and the others receive once.
     CHECK(busiest_elements(plan_all_gather(4, 1), 100) == 300);
-    // Of a ring each rank sends, receives and adds, and sends and receives; a rank that has two shards adds these first.
+    // In a ring of two each rank sends, receives and adds a half, then sends and receives one; who has two shards adds
+    // these first.
     CHECK(busiest_elements(plan_ring(2, 2), 100) == 200);
     CHECK(most_handled(plan_ring(2, 2), 100) == 250);
     CHECK(most_handled(plan_ring(2, 3), 100) == 100 + 250);

@@ -27,6 +27,15 @@ std::vector<std::vector<T>> make_shards(int shards, std::size_t count) {
     return all;
 }
 
+// Shards of whole numbers, so that every order of adding gives the same sum.
+template <class T>
+std::vector<std::vector<T>> whole_numbers(int shards, std::size_t count) {
+    std::vector<std::vector<T>> all(static_cast<std::size_t>(shards), std::vector<T>(count));
+    for (std::size_t s = 0; s < all.size(); ++s)
+        for (std::size_t i = 0; i < count; ++i) all[s][i] = static_cast<T>(1 + (i + 3 * s) % 7);
+    return all;
+}
+
 // The slots of one rank: its partial sums, or one slot of rubbish.
 template <class T>
 std::vector<std::vector<T>> make_slots(const std::vector<std::vector<T>>& shards, int rank, int ranks) {

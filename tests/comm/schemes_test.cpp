@@ -81,8 +81,9 @@ TEST_CASE("which schemes keep the canonical order") {
     CHECK_FALSE(halving(4, 3));
 }
 
-TEST_CASE("no rank carries twice the request in a pipelined tree, however many there are, and no more by far with uneven blocks") {
+TEST_CASE("pipelined tree: no rank sends twice the request, and with uneven blocks none more than five times") {
     for (int p = 2; p <= 64; ++p) {
+        CAPTURE(p);
         int levels = 0;
         while (1 << levels < p) ++levels;
         const std::size_t count = 1 << 12;

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <initializer_list>
 #include <mutex>
 #include <ostream>
 
@@ -78,6 +79,16 @@ Ends run(double patience, const std::function<void(int rank, std::shared_ptr<Tra
     return ends;
 }
 
+/// All ranks have ended in time, and each has said all of this.
+void check_ends(const Ends& ends, std::initializer_list<std::string> words) {
+    INFO(ends);
+    for (const std::string& one : words) {
+        CAPTURE(one);
+        CHECK(ends.all_say(one));
+    }
+    CHECK(ends.seconds < kSoon);
+}
+
 /// Two sums, of bucket 2 and of bucket 3, under these faults.
 Ends two_sums(const std::string& script) {
     const PlannedFaults faults(script);
@@ -92,78 +103,58 @@ Ends two_sums(const std::string& script) {
 }  // namespace
 
 TEST_CASE("nccl: a communicator that is never made ends all ranks") {
-    const Ends ends = two_sums("never:rank=1:call=0");
-    INFO(ends);
-    CHECK(ends.all_say("rank 0 (host "));
-    CHECK(ends.all_say("NCCL 2.14.0 did not connect the ranks before bucket 2 of step 7 (all-reduce #1) within 0.4 s"));
-    CHECK(ends.all_say("NCCL_DEBUG=INFO"));
-    CHECK(ends.all_say("raise reducer.stall_seconds"));
-    CHECK(ends.seconds < kSoon);
+    check_ends(two_sums("never:rank=1:call=0"),
+               {"rank 0 (host ",
+                "NCCL 2.14.0 did not connect the ranks before bucket 2 of step 7 (all-reduce #1) within 0.4 s",
+                "NCCL_DEBUG=INFO", "raise reducer.stall_seconds"});
 }
 
 TEST_CASE("nccl: a sum that never completes ends all ranks") {
     for (const std::string rank : {"0", "1", "2"}) {
         const Ends ends = two_sums("never:call=2:rank=" + rank);
-        INFO(ends);
-        CHECK(ends.all_say("rank 0 (host "));
-        CHECK(
-            ends.all_say("did not complete the sum of bucket 3 of step 7 (all-reduce #2) within 0.4 s, although all"));
-        CHECK(ends.all_say("raise reducer.stall_seconds"));
+        check_ends(ends, {"rank 0 (host ",
+                          "did not complete the sum of bucket 3 of step 7 (all-reduce #2) within 0.4 s, although all",
+                          "raise reducer.stall_seconds"});
         CHECK_FALSE(contains(ends.said[0], "has not returned"));
-        CHECK(ends.seconds < kSoon);
     }
 }
 
 TEST_CASE("nccl: a library that is slow for too long ends all ranks") {
-    const Ends ends = two_sums("slow:rank=2:call=2:seconds=30");
-    INFO(ends);
-    CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
-    CHECK(ends.seconds < kSoon);
+    check_ends(two_sums("slow:rank=2:call=2:seconds=30"), {"did not complete the sum of bucket 3 of step 7"});
 }
 
 TEST_CASE("nccl: an asynchronous error of one rank is what all ranks say") {
-    for (const int call : {0, 1, 2}) {
-        const Ends ends = two_sums(text("error:rank=1:call=", call));
-        INFO(ends);
-        CHECK(ends.all_say("rank 1 (host "));
-        CHECK(ends.all_say(call == 0
-                               ? "NCCL 2.14.0: ncclCommInitRankConfig: a fault that was planned (this is the fake NCCL)"
-                               : "NCCL 2.14.0: ncclAllReduce: a fault that was planned (this is the fake NCCL)"));
-        CHECK(ends.all_say(call == 0   ? "it was to connect the ranks before bucket 2 of step 7 (all-reduce #1)"
-                           : call == 1 ? "it was to complete the sum of bucket 2 of step 7 (all-reduce #1)"
-                                       : "it was to complete the sum of bucket 3 of step 7 (all-reduce #2)"));
-        CHECK(ends.all_say("see what it says with NCCL_DEBUG=INFO"));
-        CHECK(ends.seconds < kSoon);
+    const std::string tasks[] = {"connect the ranks before bucket 2 of step 7 (all-reduce #1)",
+                                 "complete the sum of bucket 2 of step 7 (all-reduce #1)",
+                                 "complete the sum of bucket 3 of step 7 (all-reduce #2)"};
+    for (const std::size_t call : {0u, 1u, 2u}) {
+        const std::string function = call == 0 ? "ncclCommInitRankConfig" : "ncclAllReduce";
+        check_ends(two_sums(text("error:rank=1:call=", call)),
+                   {"rank 1 (host ", "NCCL 2.14.0: " + function + ": a fault that was planned (this is the fake NCCL)",
+                    "it was to " + tasks[call], "see what it says with NCCL_DEBUG=INFO"});
     }
 }
 
 TEST_CASE("nccl: an abort that hangs is left behind, and the message says what that means") {
-    const Ends ends = two_sums("never:rank=1:call=2,hang");
-    INFO(ends);
-    CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
-    CHECK(ends.all_say("a call into NCCL has not returned within 0.3 s"));
-    CHECK(ends.all_say("end this process"));
-    CHECK(ends.seconds < kSoon);
+    check_ends(two_sums("never:rank=1:call=2,hang"),
+               {"did not complete the sum of bucket 3 of step 7", "a call into NCCL has not returned within 0.3 s",
+                "end this process"});
 }
 
 TEST_CASE("nccl: a call that does not return is aborted from a second thread") {
     for (const std::string hang : {"", ",hang"}) {
         const Ends ends = two_sums("stuck:rank=0:call=2" + hang);
-        INFO(ends);
-        CHECK(ends.all_say("did not complete the sum of bucket 3 of step 7"));
+        check_ends(ends, {"did not complete the sum of bucket 3 of step 7"});
         CHECK(contains(ends.said[0], "has not returned") == !hang.empty());
-        CHECK(ends.seconds < kSoon);
     }
 }
 
 TEST_CASE("nccl: a communicator that is made after all have given up is ended by who has made it") {
     const int before = communicators();
     const Ends ends = two_sums("stuck:rank=0:call=0:seconds=3");
-    INFO(ends);
-    CHECK(ends.all_say("did not connect the ranks before bucket 2 of step 7"));
+    check_ends(ends, {"did not connect the ranks before bucket 2 of step 7"});
     CHECK(contains(ends.said[0], "on rank 0 a call into NCCL has not returned within 0.3 s"));
     CHECK_FALSE(contains(ends.said[1], "has not returned"));
-    CHECK(ends.seconds < kSoon);
     std::this_thread::sleep_for(std::chrono::milliseconds(3500));  // by then it has been made
     for (int i = 0; i < 2000 && communicators() != before; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -239,10 +230,7 @@ TEST_CASE("nccl: a rank that is late is named by the transport, and NCCL does no
             throw;
         }
     });
-    INFO(ends);
-    CHECK(ends.all_say("rank 1 (host "));
-    CHECK(ends.all_say("no sign of it for 0.5 s"));
-    CHECK(ends.seconds < kSoon);
+    check_ends(ends, {"rank 1 (host ", "no sign of it for 0.5 s"});
 }
 
 TEST_CASE("nccl: ranks that sum different buckets are told") {
@@ -250,10 +238,8 @@ TEST_CASE("nccl: ranks that sum different buckets are told") {
         const auto reducer = make_fake_nccl(transport, kRanks);
         sum(*reducer, rank == 1 ? 5 : 4);
     });
-    INFO(ends);
-    CHECK(ends.all_say("bucket 4 of step 7"));
-    CHECK(ends.all_say("bucket 5 of step 7"));
-    CHECK(ends.all_say("all ranks must submit the same buckets in the same order"));
+    check_ends(
+        ends, {"bucket 4 of step 7", "bucket 5 of step 7", "all ranks must submit the same buckets in the same order"});
 }
 
 TEST_CASE("nccl: a reducer that goes away with requests under way ends them") {

@@ -12,15 +12,6 @@ using comm::Transport;
 
 namespace {
 
-// Whole numbers, so that every order of adding gives the same sum.
-template <class T>
-std::vector<std::vector<T>> whole_numbers(int shards, std::size_t count) {
-    std::vector<std::vector<T>> all(static_cast<std::size_t>(shards), std::vector<T>(count));
-    for (std::size_t s = 0; s < all.size(); ++s)
-        for (std::size_t i = 0; i < count; ++i) all[s][i] = static_cast<T>(1 + (i + 3 * s) % 7);
-    return all;
-}
-
 // What went wrong, by rank.
 template <class T>
 std::vector<std::string> sum_all(int ranks, int shards, const std::vector<std::size_t>& counts) {

@@ -80,6 +80,9 @@ TEST_CASE("factors are written where they are wanted, and change nothing else") 
     CHECK(memory[0] != -7.0f);
     CHECK(memory[all[1].right()] != -7.0f);
     CHECK(memory.back() == -7.0f);
+    places.pop_back();
+    CHECK_THROWS_WITH(t.net.backward(t.key, t.gradients, nullptr, places),
+                      Catch::Matchers::Contains("factors of 6 parameters of 7; give one for each"));
 }
 
 TEST_CASE("what several layers share, and what no loss depends on, has no factors") {

@@ -142,7 +142,8 @@ class Flags(ProcessTest):
                                  (("--encryption", "ssl"), ("--encryption ssl", "none or tls")),
                                  (("--link-mbit", "-1"), ("--link-mbit",)),
                                  (("--link-mbit", "1e10"), ("--link-mbit", "1e10", "1000000000")),
-                                 (("--link-mbit", "80", "--transport", "shared_memory"), ("link_mbit", "'tcp' or 'auto'")),
+                                 (("--link-mbit", "80", "--transport", "shared_memory"),
+                                  ("link_mbit", "'tcp' or 'auto'")),
                                  (("--reducer", "treee"), ("--reducer treee", "tree")),
                                  (("--reducer", "tree,rign"), ("--reducer rign", "tree")),
                                  (("--reducer", "local", "--workers", "2"), ("--reducer local", "2"))):

@@ -214,8 +214,7 @@ TEST_CASE("ranks that make other products of the same factors are found before t
     for (const int ranks : {1, 2, 3, 5}) CHECK(said(ranks, 3, {}) == std::vector<std::string>(std::size_t(ranks)));
     const std::string words =
         "/reducer/factors: the product of the same factors of 'b' (2 x 30, 3 samples) has other bits on rank 1 and "
-        "rank 2 "
-        "than on rank 0, so that their parameters would drift apart; use 'never', or machines of one kind";
+        "rank 2 than on rank 0, so that their parameters would drift apart; use 'never', or machines of one kind";
     int know = 0;  // who throws first ends the waits of the others
     for (const std::string& one : said(4, 4, {1, 2})) know += contains(one, words);
     CHECK(know > 0);

@@ -13,8 +13,8 @@ namespace firecaffe {
 /// were one shard, into partials[0], and is done; with one partial it has nothing to do. A worker may so bring the sum
 /// of its whole batch, or one partial per shard. The other partials hold scratch afterwards. It gathers, too: a single
 /// rank has all parts. submit() throws UsageError for no partials, null memory, a dtype other than float32 and float64,
-/// or after close(); wait() for an unknown ticket. `on_progress` is called by note_progress(), on its thread; it may not
-/// throw.
+/// a request to gather that is none (ReduceRequest::gathered_shards), or after close(); wait() for an unknown ticket.
+/// `on_progress` is called by note_progress(), on its thread; it may not throw.
 std::unique_ptr<Reducer> make_local_reducer(std::function<void()> on_progress = {});
 
 }  // namespace firecaffe

@@ -30,7 +30,7 @@ enum class FactorUse { never, always, automatic };
 /// ReducerOptions::link_mbit is at most this: a petabit a second, which nothing reaches.
 inline constexpr double kLargestLinkMbit = 1e9;
 
-/// And ReducerOptions::chunk_kb: whole buckets, one message after the other.
+/// ReducerOptions::chunk_kb is at most this, which stands for whole buckets, one message after the other.
 inline constexpr double kLargestChunkKb = 1e9;
 
 /// ReducerOptions::type of the parameter server that may lag behind (sync/stale_exchange.hpp).
@@ -56,9 +56,9 @@ struct ReducerOptions {
     double chunk_kb = 0.0;
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes
     comm::Encryption encryption = comm::Encryption::none;            ///< of what goes over TCP
-    double link_mbit = 0.0;  ///< megabits a second that each worker's link carries, each way; 0: what there is
-    double deadline_seconds = 10.0;                                  ///< a peer that is silent for this long is lost
-    double stall_seconds = 120.0;  ///< a peer that is alive but makes no progress for this long is lost
+    double link_mbit = 0.0;          ///< megabits a second that each worker's link carries, each way; 0: what there is
+    double deadline_seconds = 10.0;  ///< a peer that is silent for this long is lost
+    double stall_seconds = 120.0;    ///< a peer that is alive but makes no progress for this long is lost
 };
 
 }  // namespace firecaffe

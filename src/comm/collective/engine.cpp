@@ -176,15 +176,18 @@ bool Engine::step_by_step() const {
     return options_.chunk_bytes == kWholeRequest;
 }
 
+// Step by step only messages of its round do. A send at the head itself waits for those before it: see obstacle().
+bool Engine::leaves_beside_head(const Piece& piece) const {
+    const Piece& head = schedule_[head_];
+    return !step_by_step() || (&piece != &head && piece.step->round == head.step->round);
+}
+
 // One receive, and one buffer to send from, is kept in reserve for the piece at the head, which could wait for ever
 // otherwise.
-bool Engine::can_post(const Piece& piece) {
+bool Engine::can_post(const Piece& piece) const {
     const bool written = piece.writer == Piece::kNone || static_cast<std::size_t>(piece.writer) < head_;
     if (piece.step->kind == Kind::send)
-        return written &&
-               (!step_by_step() ||
-                (&piece != &schedule_[head_] && piece.step->round == schedule_[head_].step->round)) &&
-               (!types_.narrowed() || send_buffers_.free.size() >= 2);
+        return written && leaves_beside_head(piece) && (!types_.narrowed() || send_buffers_.free.size() >= 2);
     if (receives_posted_ + 1 >= options_.receives_ahead) return false;
     return is_buffered(piece) || (written && all_sent(piece));
 }

@@ -74,7 +74,8 @@ class Engine {
 
     void post_ahead();
     bool step_by_step() const;
-    bool can_post(const Piece& piece);
+    bool leaves_beside_head(const Piece& piece) const;
+    bool can_post(const Piece& piece) const;
     void post(Piece& piece);
     void post_send(Piece& piece);
     bool is_buffered(const Piece& piece) const;

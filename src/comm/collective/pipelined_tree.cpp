@@ -61,7 +61,7 @@ class TreePlanner {
         for (int index = 0; ShardNode{level, index}.begin() < shards_; ++index) {
             const ShardNode node{level, index};
             const ShardNode right{level - 1, 2 * index + 1};
-            if (right.begin() >= shards_) continue;                                      // nothing to add
+            if (right.begin() >= shards_) continue;                             // nothing to add
             if (owner(node.begin()) == owner(node.end(shards_) - 1)) continue;  // the owner of both has their sum
             value_at(node.begin()) = join(value_at(node.begin()), value_at(right.begin()));
         }
@@ -161,8 +161,8 @@ class TreePlanner {
         for (const bool idle : {false, true})
             for (Rank rank = 0; rank < plan_.ranks; ++rank)
                 if ((inputs_of(plan_, rank) == 0) == idle) order.push_back(rank);
-        const auto busy = static_cast<std::size_t>(
-            std::ranges::count_if(plan_.inputs, [](int inputs) { return inputs > 0; }));
+        const auto busy =
+            static_cast<std::size_t>(std::ranges::count_if(plan_.inputs, [](int inputs) { return inputs > 0; }));
         for (std::size_t have = busy; have < order.size(); have *= 2, ++plan_.rounds)
             for (std::size_t i = have; i < std::min(2 * have, order.size()); ++i)
                 write(plan_, {.from = order[i - have], .to = order[i]}, plan_.rounds);
@@ -170,10 +170,10 @@ class TreePlanner {
 
     Plan plan_;
     const int shards_;
-    std::vector<Value> values_;   // by first shard
-    std::vector<Rank> owners_;    // by shard
-    int finest_ = 1;              // parts that a piece is cut into at most
-    int cut_ = 1;                 // parts that the finest piece was cut into
+    std::vector<Value> values_;              // by first shard
+    std::vector<Rank> owners_;               // by shard
+    int finest_ = 1;                         // parts that a piece is cut into at most
+    int cut_ = 1;                            // parts that the finest piece was cut into
     std::vector<std::vector<Message>> ups_;  // by round
     std::vector<std::vector<bool>> has_;     // by rank and finest part: its sum lies in slot 0
 };

@@ -40,6 +40,7 @@ class Schedule {
 
     std::size_t size() const { return pieces_.size(); }
     Piece& operator[](std::size_t number) { return pieces_[number]; }
+    const Piece& operator[](std::size_t number) const { return pieces_[number]; }
     std::vector<Piece>& pieces() { return pieces_; }
 
   private:

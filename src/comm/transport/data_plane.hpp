@@ -45,8 +45,8 @@ class DataPlane {
         std::function<void()> busy;                          ///< transfers are under way and nobody may be driving
     };
 
-    /// `links[r]`: the connection to rank r; null for this rank. `limit`: what the links share, and outlives this; may be
-    /// null.
+    /// `links[r]`: the connection to rank r; null for this rank. `limit`: the rate that the links share, which outlives
+    /// this; null for none.
     DataPlane(Rank self, std::vector<std::unique_ptr<Link>> links, RateLimit* limit, const VerdictCell& verdict,
               Hooks hooks);
     ~DataPlane();

@@ -27,7 +27,8 @@ RateLimit::RateLimit(double bytes_per_second)
       buckets_{{size_, Clock::now()}, {size_, Clock::now()}},
       timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
     if (!timer_)
-        throw UnavailableError("cannot make a timer for the rate of the link: ", error_text(errno), "; check ulimit -n");
+        throw UnavailableError("cannot make a timer for the rate of the link: ", error_text(errno),
+                               "; check ulimit -n");
 }
 
 std::size_t RateLimit::allowance(Way way) {

@@ -10,8 +10,8 @@
 // time d + r. A rank finishes its pieces in the order of time, then of depth and part. All ranks know this order, and
 // it is one order for the whole group; so a rank that blocks at a piece blocks only for pieces that are earlier, and
 // there is no deadlock for any plan that simulate() passes. Ahead of the piece it waits for, it has posted the next
-// receives (into a buffer, or into a slot that nothing else uses any more) and all sends whose data are ready; elements
-// are overwritten only after the sends that read them are complete.
+// receives (into a buffer, or into a slot that nothing else uses any more) and all sends whose data are ready (with
+// kWholeRequest those of its round); elements are overwritten only after the sends that read them are complete.
 #pragma once
 
 #include <cstddef>

@@ -12,7 +12,8 @@ namespace firecaffe::comm {
 /// The elements that the busiest rank sends and receives, together, when `plan` runs on a request of `count` elements.
 std::uint64_t busiest_elements(const Plan& plan, std::size_t count);
 
-/// As busiest_elements, but what is added counts too, whether it came from a peer or not: what the busiest rank handles.
+/// What the busiest rank handles: as busiest_elements(), but what is added counts once more, whether it came from a peer
+/// or not.
 std::uint64_t most_handled(const Plan& plan, std::size_t count);
 
 }  // namespace firecaffe::comm
