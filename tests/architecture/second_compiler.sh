@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # clang++ accepts every source file that the build compiled, warnings being errors; nothing is generated.
+# Catch2 is read once for all tests, which takes more than half of the time of most of them.
 # Usage: second_compiler.sh compile_commands.json. Without clang++: SKIP, exit status 77.
 set -euo pipefail
 if ! command -v clang++ >/dev/null; then
@@ -12,6 +13,22 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # One line per file: the flags that clang knows too, and the file.
 mapfile -t commands < <(sed -n 's/^ *"command": "\(.*\)",$/\1/p' "$1" | grep -F -e "-c $root/" | grep -v '/build/.*_verify_')
 [[ ${#commands[@]} -gt 0 ]] || { echo "no compile command in $1"; exit 1; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The precompiled tests/catch.hpp for a test's flags, made when the first test asks for it; definitions may differ.
+declare -A headers=()
+header_for() {
+  local flags=() flag
+  for flag; do [[ $flag == -D* ]] || flags+=("$flag"); done
+  header=${headers[${flags[*]}]:-}
+  if [[ -z $header ]]; then
+    header=$work/catch${#headers[@]}.pch
+    clang++ -Werror "${flags[@]}" -x c++-header "$root/tests/catch.hpp" -o "$header"
+    headers[${flags[*]}]=$header
+  fi
+}
+
 lines=()
 for command in "${commands[@]}"; do
   read -r -a words <<<"${command//\\/}"
@@ -24,6 +41,10 @@ for command in "${commands[@]}"; do
       -c) file=${words[i + 1]} ;;
     esac
   done
+  if grep -qs '^#include "catch.hpp"' "$file"; then
+    header_for "${line[@]}"
+    line+=(-include-pch "$header")
+  fi
   lines+=("${line[*]} $file")
 done
 # shellcheck disable=SC2016  # the inner shell expands $1

@@ -2,6 +2,7 @@
 #include "comm/simulation/priced_network.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "firecaffe/core/error.hpp"
@@ -145,9 +146,9 @@ void PricedNetwork::share_ports() {
         };
         double level = 2;
         for (const Flow* flow : growing) level = std::min(level, level_of(flow));
-        const auto full = std::ranges::stable_partition(
-            growing, [&](const Flow* flow) { return level_of(flow) > level * (1 + 1e-9); });
-        for (Flow* flow : full) {
+        const auto full = std::stable_partition(
+            growing.begin(), growing.end(), [&](const Flow* flow) { return level_of(flow) > level * (1 + 1e-9); });
+        for (Flow* flow : std::span(full, growing.end())) {
             flow->share = level;
             auto [sender, receiver] = ports(*flow);
             for (Port* port : {&sender, &receiver}) {
@@ -155,7 +156,7 @@ void PricedNetwork::share_ports() {
                 --port->users;
             }
         }
-        growing.erase(full.begin(), full.end());
+        growing.erase(full, growing.end());
     }
     double soonest = flows_.front().left / flows_.front().share;
     for (const Flow& flow : flows_) soonest = std::min(soonest, flow.left / flow.share);
