@@ -146,8 +146,8 @@ void PricedNetwork::share_ports() {
         };
         double level = 2;
         for (const Flow* flow : growing) level = std::min(level, level_of(flow));
-        const auto full = std::stable_partition(
-            growing.begin(), growing.end(), [&](const Flow* flow) { return level_of(flow) > level * (1 + 1e-9); });
+        const auto full = std::stable_partition(growing.begin(), growing.end(),
+                                                [&](const Flow* flow) { return level_of(flow) > level * (1 + 1e-9); });
         for (Flow* flow : std::span(full, growing.end())) {
             flow->share = level;
             auto [sender, receiver] = ports(*flow);
