@@ -7,6 +7,7 @@
 
 namespace firecaffe::ops {
 
+// A macro, because an explicit specialisation cannot itself depend on a template parameter.
 #define FIRECAFFE_DEFINE_ELEMENTWISE(T)                                                                           \
     template <>                                                                                                   \
     void relu_forward<T, Cuda>(std::span<const T> x, std::span<T> y, T negative_slope) {                          \
@@ -39,6 +40,5 @@ namespace firecaffe::ops {
 
 FIRECAFFE_DEFINE_ELEMENTWISE(float)
 FIRECAFFE_DEFINE_ELEMENTWISE(double)
-#undef FIRECAFFE_DEFINE_ELEMENTWISE
 
 }  // namespace firecaffe::ops

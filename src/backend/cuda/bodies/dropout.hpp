@@ -9,6 +9,7 @@
 #include "backend/cuda/bodies/indexing.hpp"
 #include "firecaffe/ops/dropout.hpp"
 #include "firecaffe/ops/shapes.hpp"
+#include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::cuda {
 
