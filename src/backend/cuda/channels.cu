@@ -9,15 +9,15 @@ namespace firecaffe::ops {
 #define FIRECAFFE_DEFINE_CHANNELS(T)                                                           \
     template <>                                                                                \
     std::unique_ptr<Scale<T, Cuda>> make_scale(const TensorSpec& input) {                      \
-        return std::make_unique<cuda::KernelScale<T, Cuda>>(input);                            \
+        return cuda::make_scale<T, Cuda>(input);                                               \
     }                                                                                          \
     template <>                                                                                \
     std::unique_ptr<Prelu<T, Cuda>> make_prelu(const TensorSpec& input, bool channel_shared) { \
-        return std::make_unique<cuda::KernelPrelu<T, Cuda>>(input, channel_shared);            \
+        return cuda::make_prelu<T, Cuda>(input, channel_shared);                               \
     }                                                                                          \
     template <>                                                                                \
     std::unique_ptr<BatchNorm<T, Cuda>> make_batch_norm(double eps, const TensorSpec& input) { \
-        return std::make_unique<cuda::KernelBatchNorm<T, Cuda>>(eps, input);                   \
+        return cuda::make_batch_norm<T, Cuda>(eps, input);                                     \
     }
 
 FIRECAFFE_DEFINE_CHANNELS(float)

@@ -11,15 +11,15 @@ namespace firecaffe::ops {
 #define FIRECAFFE_DEFINE_LAYOUTS(T)                                                                                  \
     template <>                                                                                                      \
     std::unique_ptr<Reorder<T, Cuda>> make_reorder(const TensorSpec& from, const TensorSpec& to) {                   \
-        return std::make_unique<cuda::KernelReorder<T, Cuda>>(from, to);                                             \
+        return cuda::make_reorder<T, Cuda>(from, to);                                                                \
     }                                                                                                                \
     template <>                                                                                                      \
     std::unique_ptr<Concat<T, Cuda>> make_concat(std::span<const TensorSpec> inputs) {                               \
-        return std::make_unique<cuda::KernelConcat<T, Cuda>>(inputs);                                                \
+        return cuda::make_concat<T, Cuda>(inputs);                                                                   \
     }                                                                                                                \
     template <>                                                                                                      \
     std::unique_ptr<Eltwise<T, Cuda>> make_eltwise(const EltwiseParameters& p, std::span<const TensorSpec> inputs) { \
-        return std::make_unique<cuda::KernelEltwise<T, Cuda>>(p, inputs);                                            \
+        return cuda::make_eltwise<T, Cuda>(p, inputs);                                                               \
     }                                                                                                                \
     template <>                                                                                                      \
     void copy_rows<T, Cuda>(Rows<const T> from, Rows<T> to, std::int64_t length, std::int64_t count) {               \

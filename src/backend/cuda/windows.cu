@@ -10,11 +10,11 @@ namespace firecaffe::ops {
 #define FIRECAFFE_DEFINE_WINDOWS(T)                                                                       \
     template <>                                                                                           \
     std::unique_ptr<Pooling<T, Cuda>> make_pooling(const PoolingGeometry& g, const TensorSpec& input) {   \
-        return cuda::make_kernel_pooling<T, Cuda>(g, input);                                              \
+        return cuda::make_pooling<T, Cuda>(g, input);                                              \
     }                                                                                                     \
     template <>                                                                                           \
     std::unique_ptr<Lrn<T, Cuda>> make_lrn(const LrnParameters& parameters, const TensorSpec& input) {    \
-        return std::make_unique<cuda::KernelLrn<T, Cuda>>(parameters, input);                             \
+        return cuda::make_lrn<T, Cuda>(parameters, input);                                                \
     }
 
 FIRECAFFE_DEFINE_WINDOWS(float)

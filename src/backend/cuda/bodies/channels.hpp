@@ -258,4 +258,19 @@ class KernelBatchNorm final : public ops::BatchNorm<T, Device> {
     Memory<Device> moments_;
 };
 
+template <class T, class Device>
+std::unique_ptr<ops::Scale<T, Device>> make_scale(const TensorSpec& input) {
+    return std::make_unique<KernelScale<T, Device>>(input);
+}
+
+template <class T, class Device>
+std::unique_ptr<ops::Prelu<T, Device>> make_prelu(const TensorSpec& input, bool channel_shared) {
+    return std::make_unique<KernelPrelu<T, Device>>(input, channel_shared);
+}
+
+template <class T, class Device>
+std::unique_ptr<ops::BatchNorm<T, Device>> make_batch_norm(double eps, const TensorSpec& input) {
+    return std::make_unique<KernelBatchNorm<T, Device>>(eps, input);
+}
+
 }  // namespace firecaffe::cuda

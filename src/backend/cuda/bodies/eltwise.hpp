@@ -146,4 +146,10 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
     Memory<Device> winners_;  ///< of the last forward, for a maximum
 };
 
+template <class T, class Device>
+std::unique_ptr<ops::Eltwise<T, Device>> make_eltwise(const ops::EltwiseParameters& parameters,
+                                                      std::span<const TensorSpec> inputs) {
+    return std::make_unique<KernelEltwise<T, Device>>(parameters, inputs);
+}
+
 }  // namespace firecaffe::cuda

@@ -99,4 +99,14 @@ class KernelConcat final : public ops::Concat<T, Device> {
     TensorSpec output_;
 };
 
+template <class T, class Device>
+std::unique_ptr<ops::Reorder<T, Device>> make_reorder(const TensorSpec& from, const TensorSpec& to) {
+    return std::make_unique<KernelReorder<T, Device>>(from, to);
+}
+
+template <class T, class Device>
+std::unique_ptr<ops::Concat<T, Device>> make_concat(std::span<const TensorSpec> inputs) {
+    return std::make_unique<KernelConcat<T, Device>>(inputs);
+}
+
 }  // namespace firecaffe::cuda

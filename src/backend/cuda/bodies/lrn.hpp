@@ -122,4 +122,9 @@ class KernelLrn final : public ops::Lrn<T, Device> {
     Tensor<T, Device> scales_, ratios_;  // of backward; made when it is called first
 };
 
+template <class T, class Device>
+std::unique_ptr<ops::Lrn<T, Device>> make_lrn(const ops::LrnParameters& parameters, const TensorSpec& input) {
+    return std::make_unique<KernelLrn<T, Device>>(parameters, input);
+}
+
 }  // namespace firecaffe::cuda

@@ -165,8 +165,7 @@ class KernelPooling final : public ops::Pooling<T, Device> {
 };
 
 template <class T, class Device>
-std::unique_ptr<ops::Pooling<T, Device>> make_kernel_pooling(const ops::PoolingGeometry& geometry,
-                                                             const TensorSpec& input) {
+std::unique_ptr<ops::Pooling<T, Device>> make_pooling(const ops::PoolingGeometry& geometry, const TensorSpec& input) {
     if (geometry.kernel_h * geometry.kernel_w <= 256)
         return std::make_unique<KernelPooling<T, Device, std::uint8_t>>(geometry, input);
     return std::make_unique<KernelPooling<T, Device, std::int32_t>>(geometry, input);
