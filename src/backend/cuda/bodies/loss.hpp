@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax, and the bodies of ops/loss.hpp. A group has the classes of one prediction. Losses are summed by one group, in
-// double.
+// Softmax, and the bodies of ops/loss.hpp. A group has the classes of one prediction. Losses are summed by one group,
+// in double.
 #pragma once
 
 #include <cfloat>
