@@ -69,7 +69,7 @@ TEMPLATE_TEST_CASE("eltwise is that of the CPU, with equal values and layouts th
     const Shape shape{2, 5, 3, 4};
     for (const EltwiseOperation operation : {EltwiseOperation::sum, EltwiseOperation::prod, EltwiseOperation::max})
         for (const std::size_t inputs : {2u, 4u})
-            for (const bool mixed : {false, true}) {
+            for (const std::size_t mixed : {0u, 1u, 2u, 3u}) {
                 ops::EltwiseParameters p{operation, {}};
                 if (operation == EltwiseOperation::sum && inputs == 4) p.coeff = {1, -2, 0.5, 3};
                 std::vector<Tensor<T, Cpu>> x, dx;
@@ -78,7 +78,7 @@ TEMPLATE_TEST_CASE("eltwise is that of the CPU, with equal values and layouts th
                 for (std::size_t i = 0; i < inputs; ++i) {
                     x.push_back(random_tensor<T>(shape, 10 + i));
                     for (std::int64_t k = 0; k < 40; ++k) x[i].data()[k] = T(k % 3);  // ties
-                    specs.push_back({shape, kLayouts[mixed ? i % 3 : 1]});
+                    specs.push_back({shape, kLayouts[mixed == 0 ? 1 : (mixed + i) % 3]});
                     plain.push_back(x[i].spec());
                     in.push_back(sent<Device>(x[i], specs[i].layout));
                     to.push_back(garbage<T, Device>(specs[i]));

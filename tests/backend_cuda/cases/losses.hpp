@@ -44,7 +44,7 @@ TEMPLATE_TEST_CASE("softmax and what judges classes are those of the CPU", "[cud
             const Tensor<T, Device> same_p = sent<Device>(p);
             ops::softmax_backward<T, Cpu>(p.view(), dy.view(), dx.view());
             bodies::softmax_backward<T, Device>(same_p.view(), gradient.view(), to.view());
-            CHECK(error_of(to, dx) <= Tolerance<T>::kSum);
+            CHECK(error_of(to, dx) <= 10 * Tolerance<T>::kSum);  // dy - dot cancels
 
             const auto check_sum = [](const ops::LossSum& given, const ops::LossSum& expected) {
                 CHECK(given.counted == expected.counted);

@@ -15,18 +15,19 @@
 
 namespace firecaffe::cuda {
 
-/// Where an element of the output lies in a tensor of the same shape, and perhaps another layout.
+/// Reads a tensor at the places of another one, which has the same shape and perhaps another layout.
 struct SameElement {
-    Indexing of_output, other;
+    Indexing here, there;
     bool same;
 
-    SameElement(const TensorSpec& output, const TensorSpec& spec)
-        : of_output(output), other(spec), same(output == spec) {}
+    SameElement(const TensorSpec& place, const TensorSpec& of) : here(place), there(of), same(place == of) {}
 
-    FIRECAFFE_HOST_DEVICE std::int64_t operator()(std::int64_t i) const {
-        if (same) return i;
-        const Element e = of_output.at(i);
-        return other(e.n, e.c, e.s);
+    /// The value in `data` of the element that lies at place i; zero for padding.
+    template <class T>
+    FIRECAFFE_HOST_DEVICE T value(const T* data, std::int64_t i) const {
+        if (same) return data[i];
+        const Element e = here.at(i);
+        return e.c < here.channels() ? data[there(e.n, e.c, e.s)] : T(0);
     }
 };
 
@@ -80,16 +81,17 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
         switch (operation_) {
             case ops::EltwiseOperation::sum:
                 return Launch<Device>::for_each(output_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                    const T value = coeff * x[at(k)];
+                    const T value = coeff * at.value(x, k);
                     y[k] = first ? value : y[k] + value;
                 });
             case ops::EltwiseOperation::prod:
                 return Launch<Device>::for_each(output_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                    y[k] = first ? x[at(k)] : y[k] * x[at(k)];
+                    const T value = at.value(x, k);
+                    y[k] = first ? value : y[k] * value;
                 });
             case ops::EltwiseOperation::max:
                 return Launch<Device>::for_each(output_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                    const T value = x[at(k)];
+                    const T value = at.value(x, k);
                     // Of equals, the second input wins over the first, and both over those after them.
                     const bool wins = first || (number == 1 ? !(y[k] > value) : value > y[k]);
                     if (wins) y[k] = value, winners[k] = number;
@@ -105,14 +107,14 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
         const Winner* winners = reinterpret_cast<const Winner*>(winners_.data());
         const bool chosen = operation_ == ops::EltwiseOperation::max;
         Launch<Device>::for_each(inputs_[i].storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-            const std::int64_t from = at(k);
-            dx[k] = chosen ? (winners[from] == number ? dy[from] : T(0)) : coeff * dy[from];
+            const T gradient = at.value(dy, k);
+            dx[k] = chosen ? (at.value(winners, k) == number ? gradient : T(0)) : coeff * gradient;
         });
     }
 
     void multiply(std::size_t i, T* dx, std::size_t other, const T* x) const {
         const SameElement at(inputs_[i], inputs_[other]);
-        Launch<Device>::for_each(inputs_[i].storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) { dx[k] *= x[at(k)]; });
+        Launch<Device>::for_each(inputs_[i].storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) { dx[k] *= at.value(x, k); });
     }
 
   private:

@@ -132,7 +132,7 @@ struct MomentsRule {
         keep1 = moments.keep1, take1 = moments.take1, keep2 = moments.keep2, take2 = moments.take2;
         first_correction = moments.first_correction, second_correction = moments.second_correction;
         rate = static_cast<T>(range.rate);
-        root_share_ = std::sqrt(moments.second_share) / moments.first_share;
+        first_share_ = moments.first_share, second_share_ = moments.second_share;
     }
     FIRECAFFE_HOST_DEVICE void take(std::size_t i, T g) const {
         u.state[0][i] = keep1 * u.state[0][i] + take1 * g;
@@ -143,14 +143,14 @@ struct MomentsRule {
     }
 
   protected:
-    double root_share_ = 1.0;
+    double first_share_ = 1.0, second_share_ = 1.0;
 };
 
 template <class T>
 struct Rule<T, AdamPolicy> : MomentsRule<T> {
     Rule() = default;
     Rule(const AdamPolicy& p, const UpdateRange<T>& range) : MomentsRule<T>(p, range) {
-        this->rate = static_cast<T>(range.rate * this->root_share_);
+        this->rate = static_cast<T>(range.rate * std::sqrt(this->second_share_) / this->first_share_);
     }
     FIRECAFFE_HOST_DEVICE void operator()(std::size_t i) const {
         this->take(i, this->u.gradient(i));
