@@ -28,6 +28,10 @@ void AdamWPolicy::update(const UpdateRange<T>& u) const {
     }
 }
 
+template void AdamPolicy::update(const UpdateRange<float>&) const;
+template void AdamPolicy::update(const UpdateRange<double>&) const;
+template void AdamWPolicy::update(const UpdateRange<float>&) const;
+template void AdamWPolicy::update(const UpdateRange<double>&) const;
 template class PolicyOptimizer<float, Cpu, AdamPolicy>;
 template class PolicyOptimizer<double, Cpu, AdamPolicy>;
 template class PolicyOptimizer<float, Cpu, AdamWPolicy>;

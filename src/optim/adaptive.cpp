@@ -43,6 +43,12 @@ void AdaDeltaPolicy::update(const UpdateRange<T>& u) const {
     }
 }
 
+template void AdaGradPolicy::update(const UpdateRange<float>&) const;
+template void AdaGradPolicy::update(const UpdateRange<double>&) const;
+template void RmsPropPolicy::update(const UpdateRange<float>&) const;
+template void RmsPropPolicy::update(const UpdateRange<double>&) const;
+template void AdaDeltaPolicy::update(const UpdateRange<float>&) const;
+template void AdaDeltaPolicy::update(const UpdateRange<double>&) const;
 template class PolicyOptimizer<float, Cpu, AdaGradPolicy>;
 template class PolicyOptimizer<double, Cpu, AdaGradPolicy>;
 template class PolicyOptimizer<float, Cpu, RmsPropPolicy>;

@@ -39,6 +39,10 @@ void LambPolicy::update(const UpdateRange<T>& u) const {
     for (std::size_t i = 0; i < u.count; ++i) u.value[i] -= rate * direction(i);
 }
 
+template void LarsPolicy::update(const UpdateRange<float>&) const;
+template void LarsPolicy::update(const UpdateRange<double>&) const;
+template void LambPolicy::update(const UpdateRange<float>&) const;
+template void LambPolicy::update(const UpdateRange<double>&) const;
 template class PolicyOptimizer<float, Cpu, LarsPolicy>;
 template class PolicyOptimizer<double, Cpu, LarsPolicy>;
 template class PolicyOptimizer<float, Cpu, LambPolicy>;

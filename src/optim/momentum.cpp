@@ -24,6 +24,10 @@ void NesterovPolicy::update(const UpdateRange<T>& u) const {
     }
 }
 
+template void SgdPolicy::update(const UpdateRange<float>&) const;
+template void SgdPolicy::update(const UpdateRange<double>&) const;
+template void NesterovPolicy::update(const UpdateRange<float>&) const;
+template void NesterovPolicy::update(const UpdateRange<double>&) const;
 template class PolicyOptimizer<float, Cpu, SgdPolicy>;
 template class PolicyOptimizer<double, Cpu, SgdPolicy>;
 template class PolicyOptimizer<float, Cpu, NesterovPolicy>;
