@@ -4,13 +4,13 @@
 //   Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR, "convolution of 8x3x32x32");
 //   tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_DATA_FLOAT).set(...).finalize();
 //
-// The attribute's type follows from the value's, so the two cannot disagree. Whatever fails throws CudnnError, which
+// The attribute's type follows from the value's, so the two cannot disagree. Whatever fails throws DnnError, which
 // names the call, the attribute, the status, cuDNN's own message and the place that the descriptor was made for.
 #pragma once
 
 #include <cudnn.h>
 
-#include <array>
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <span>
@@ -18,9 +18,9 @@
 #include <utility>
 #include <vector>
 
-#include "backend/cuda/cudnn/status.hpp"
+#include "backend/cuda/dnn/status.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 /// cuDNN's name for the type of an attribute.
 template <class T> inline constexpr int attribute_type = -1;
@@ -30,6 +30,7 @@ template <> inline constexpr int attribute_type<bool> = CUDNN_TYPE_BOOLEAN;
 template <> inline constexpr int attribute_type<std::int64_t> = CUDNN_TYPE_INT64;
 template <> inline constexpr int attribute_type<std::int32_t> = CUDNN_TYPE_INT32;
 template <> inline constexpr int attribute_type<float> = CUDNN_TYPE_FLOAT;
+template <> inline constexpr int attribute_type<double> = CUDNN_TYPE_DOUBLE;
 template <> inline constexpr int attribute_type<void*> = CUDNN_TYPE_VOID_PTR;
 template <> inline constexpr int attribute_type<char> = CUDNN_TYPE_CHAR;
 template <> inline constexpr int attribute_type<cudnnConvolutionMode_t> = CUDNN_TYPE_CONVOLUTION_MODE;
@@ -67,7 +68,7 @@ class Descriptor {
     Descriptor& set(cudnnBackendAttributeName_t name, const Descriptor& other);
     Descriptor& set(cudnnBackendAttributeName_t name, std::span<const Descriptor* const> others);
 
-    /// Throws CudnnError; where cuDNN merely has no code for it, `is_refusal(error.answer())`.
+    /// Throws DnnError; where cuDNN merely has no code for it, `is_refusal(error.answer())`.
     Descriptor& finalize();
     /// The same without an exception, for those who try many.
     cudnnStatus_t try_finalize() { return cudnnBackendFinalize(handle_); }
@@ -106,4 +107,4 @@ class Descriptor {
     std::string place_;
 };
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cudnn/plan.hpp"
+#include "backend/cuda/dnn/plan.hpp"
 
 #include <algorithm>
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 namespace {
 
@@ -112,4 +112,4 @@ std::vector<Plan> make_plans(const Problem& problem, const Target& target, const
     return plans;
 }
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cudnn/target.hpp"
+#include "backend/cuda/dnn/target.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 Target::Target(const DeviceDescription& description) : name_(description.name) {
     const std::string json = to_json(description);
@@ -25,4 +25,4 @@ void Target::attach_to_plan(Descriptor& plan) const {
         plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle_);
 }
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cudnn/device_description.hpp"
+#include "backend/cuda/dnn/device_description.hpp"
 
 #include <array>
 
 #include "firecaffe/core/error.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 namespace {
 
@@ -45,4 +45,4 @@ std::string to_json(const DeviceDescription& d) {
                 "\"totalGlobalMem\": ", d.memory_bytes, "}");
 }
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cudnn/descriptor.hpp"
+#include "backend/cuda/dnn/descriptor.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t kind, std::string place) : kind_(kind), place_(std::move(place)) {
     check(cudnnBackendCreateDescriptor(kind, &handle_), "cannot create", name_of(kind), place_);
@@ -64,4 +64,4 @@ void Descriptor::get_raw(cudnnBackendAttributeName_t name, int type, std::int64_
           "cannot read", name_of(name), place_);
 }
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "backend/cuda/cudnn/descriptor.hpp"
-#include "backend/cuda/cudnn/problem.hpp"
-#include "backend/cuda/cudnn/target.hpp"
+#include "backend/cuda/dnn/descriptor.hpp"
+#include "backend/cuda/dnn/problem.hpp"
+#include "backend/cuda/dnn/target.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 /// What a plan's pointers are known by. x, w and y stand for themselves or for their gradients: what a pass reads and
 /// what it writes follow from the pass.
@@ -24,7 +24,7 @@ inline constexpr std::int64_t kOperandAlignment = 16;
 
 class Graph {
   public:
-    /// Throws CudnnError.
+    /// Throws DnnError.
     Graph(const Problem& problem, const Target& target);
 
     const Descriptor& descriptor() const { return graph_; }
@@ -44,4 +44,4 @@ TensorGeometry channels_last(const Shape& shape);
 
 cudnnDataType_t data_type(DType dtype);
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

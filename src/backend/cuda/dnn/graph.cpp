@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cudnn/graph.hpp"
+#include "backend/cuda/dnn/graph.hpp"
 
 #include <array>
 #include <optional>
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 TensorGeometry channels_last(const Shape& shape) {
     const std::int64_t n = shape[0], c = shape[1], h = shape[2], w = shape[3];
@@ -27,18 +27,21 @@ namespace {
 class Recipe {
   public:
     explicit Recipe(const Problem& problem)
-        : problem_(problem), place_(to_string(problem)), type_(data_type(problem.dtype)) {}
+        : problem_(problem),
+          place_(to_string(problem)),
+          type_(data_type(problem.dtype)),
+          sums_(problem.dtype == DType::float64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT) {}
 
     Descriptor tensor(Operand operand, const Shape& shape) const {
         return tensor(static_cast<std::int64_t>(operand), shape, type_, false);
     }
-    /// A value between two operations: of no place in memory, and in float.
-    Descriptor between(std::int64_t id, const Shape& shape) const { return tensor(id, shape, CUDNN_DATA_FLOAT, true); }
+    /// A value between two operations: of no place in memory, and in the type of sums.
+    Descriptor between(std::int64_t id, const Shape& shape) const { return tensor(id, shape, sums_, true); }
 
     Descriptor convolution() const {
-        const ConvolutionGeometry& g = problem_.geometry;
+        const ops::ConvolutionGeometry& g = problem_.geometry;
         Descriptor d(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, place_);
-        d.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
+        d.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, sums_);
         d.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_CROSS_CORRELATION);
         d.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, std::int64_t{2});
         set_pair(d, CUDNN_ATTR_CONVOLUTION_DILATIONS, g.dilation_h, g.dilation_w);
@@ -55,8 +58,8 @@ class Recipe {
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, convolution);
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x).set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, w);
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, y);
-        d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1.0f);
-        d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0.0f);
+        scale(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1.0);
+        scale(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0.0);
         d.finalize();
         return d;
     }
@@ -66,8 +69,8 @@ class Recipe {
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, convolution);
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, dx).set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, w);
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, dy);
-        d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0f);
-        d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0.0f);
+        scale(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0);
+        scale(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0.0);
         d.finalize();
         return d;
     }
@@ -78,8 +81,8 @@ class Recipe {
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, x);
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, dw);
         d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, dy);
-        d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.0f);
-        d.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, 0.0f);
+        scale(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.0);
+        scale(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, 0.0);
         d.finalize();
         return d;
     }
@@ -88,7 +91,7 @@ class Recipe {
     Descriptor pointwise(const Descriptor& from, const Descriptor* operand, const Descriptor& to) const {
         Descriptor mode(CUDNN_BACKEND_POINTWISE_DESCRIPTOR, place_);
         mode.set(CUDNN_ATTR_POINTWISE_MODE, operand != nullptr ? CUDNN_POINTWISE_ADD : CUDNN_POINTWISE_RELU_FWD);
-        mode.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT).finalize();
+        mode.set(CUDNN_ATTR_POINTWISE_MATH_PREC, sums_).finalize();
         Descriptor d(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, place_);
         d.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, mode).set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from);
         if (operand != nullptr) d.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *operand);
@@ -107,6 +110,12 @@ class Recipe {
         d.finalize();
         return d;
     }
+    void scale(Descriptor& d, cudnnBackendAttributeName_t name, double factor) const {
+        if (sums_ == CUDNN_DATA_DOUBLE)
+            d.set(name, factor);
+        else
+            d.set(name, static_cast<float>(factor));
+    }
     static void set_pair(Descriptor& d, cudnnBackendAttributeName_t name, std::int64_t h, std::int64_t w) {
         const std::array<std::int64_t, 2> pair{h, w};
         d.set(name, std::span<const std::int64_t>(pair));
@@ -114,7 +123,7 @@ class Recipe {
 
     const Problem& problem_;
     std::string place_;
-    cudnnDataType_t type_;
+    cudnnDataType_t type_, sums_;
 };
 
 /// Tensors and operations; the last `operations` of them are the operations, in order.
@@ -124,7 +133,7 @@ struct Parts {
 };
 
 Parts forward_parts(const Problem& problem, const Recipe& recipe) {
-    const ConvolutionGeometry& g = problem.geometry;
+    const ops::ConvolutionGeometry& g = problem.geometry;
     const Shape output = problem.output();
     std::int64_t next_id = 100;
     Parts parts;
@@ -172,4 +181,4 @@ Graph::Graph(const Problem& problem, const Target& target)
     graph_.finalize();
 }
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

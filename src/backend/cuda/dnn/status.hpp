@@ -9,13 +9,13 @@
 
 #include "firecaffe/core/error.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 /// cuDNN refused. Carries the status, because "this engine cannot do it" is an answer while plans are looked for.
-class CudnnError : public InternalError {
+class DnnError : public InternalError {
   public:
     template <class... Parts>
-    explicit CudnnError(cudnnStatus_t answer, const Parts&... parts) : InternalError(parts...), answer_(answer) {}
+    explicit DnnError(cudnnStatus_t answer, const Parts&... parts) : InternalError(parts...), answer_(answer) {}
     cudnnStatus_t answer() const noexcept { return answer_; }
 
   private:
@@ -26,11 +26,11 @@ class CudnnError : public InternalError {
 std::string name_of(cudnnBackendAttributeName_t attribute);
 std::string name_of(cudnnBackendDescriptorType_t kind);
 
-/// Throws CudnnError unless `answer` is success: "cuDNN: <what> <name>: <status> (<cuDNN's own words>), for <place>".
+/// Throws DnnError unless `answer` is success: "cuDNN: <what> <name>: <status> (<cuDNN's own words>), for <place>".
 /// `place` says which op and which shapes.
 void check(cudnnStatus_t answer, std::string_view what, std::string_view name, std::string_view place);
 
 /// True for the answers that say that a combination has no code, rather than that a call was wrong.
 bool is_refusal(cudnnStatus_t answer);
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cudnn/status.hpp"
+#include "backend/cuda/dnn/status.hpp"
 
 #include <array>
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 namespace {
 
@@ -109,7 +109,7 @@ std::string name_of(cudnnBackendDescriptorType_t kind) {
 void check(cudnnStatus_t answer, std::string_view what, std::string_view name, std::string_view place) {
     if (answer == CUDNN_STATUS_SUCCESS) return;
     const std::string words = last_words();
-    throw CudnnError(answer, "cuDNN: ", what, ' ', name, ": ", std::string_view(cudnnGetErrorString(answer)),
+    throw DnnError(answer, "cuDNN: ", what, ' ', name, ": ", std::string_view(cudnnGetErrorString(answer)),
                      words.empty() ? "" : " (", words, words.empty() ? "" : ")", ", for ", place);
 }
 
@@ -118,4 +118,4 @@ bool is_refusal(cudnnStatus_t answer) {
     return answer / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
 }
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

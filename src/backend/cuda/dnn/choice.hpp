@@ -8,9 +8,9 @@
 #include <span>
 #include <string>
 
-#include "backend/cuda/cudnn/problem.hpp"
+#include "backend/cuda/dnn/problem.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 /// What matters about a candidate.
 struct CandidateFacts {
@@ -40,4 +40,4 @@ bool is_allowed(const CandidateFacts& facts, const Problem& problem);
 /// Empty: none fits.
 std::optional<std::size_t> choose(std::span<const CandidateFacts> facts, const Policy& policy);
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/cudnn/choice.hpp"
-#include "backend/cuda/cudnn/graph.hpp"
+#include "backend/cuda/dnn/choice.hpp"
+#include "backend/cuda/dnn/graph.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 /// Executable code for one problem. Independent of the graph that it was made from.
 class Plan {
@@ -22,7 +22,7 @@ class Plan {
 
     /// `plan` is finalized.
     Plan(Descriptor plan, const Problem& problem, CandidateFacts facts);
-    /// One that `json()` of the same version of cuDNN wrote. Throws CudnnError.
+    /// One that `json()` of the same version of cuDNN wrote. Throws DnnError.
     Plan(const std::string& json, const Problem& problem, CandidateFacts facts, const Target& target);
 
     const CandidateFacts& facts() const { return facts_; }
@@ -58,4 +58,4 @@ std::vector<Candidate> candidates(const Graph& graph, const Target& target, Heur
 /// mode are only asked for while there are fewer.
 std::vector<Plan> make_plans(const Problem& problem, const Target& target, const Policy& policy, std::size_t most);
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

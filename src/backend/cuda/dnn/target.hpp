@@ -6,14 +6,14 @@
 #include <optional>
 #include <string>
 
-#include "backend/cuda/cudnn/descriptor.hpp"
-#include "backend/cuda/cudnn/device_description.hpp"
+#include "backend/cuda/dnn/descriptor.hpp"
+#include "backend/cuda/dnn/device_description.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 class Target {
   public:
-    /// Needs no GPU and no driver. Throws CudnnError, which names a field that a newer cuDNN asks for.
+    /// Needs no GPU and no driver. Throws DnnError, which names a field that a newer cuDNN asks for.
     explicit Target(const DeviceDescription& description);
     /// The GPU that `handle` was made on; `name` is the driver's name of it.
     Target(cudnnHandle_t handle, std::string name) : handle_(handle), name_(std::move(name)) {}
@@ -32,4 +32,4 @@ class Target {
     std::string name_;
 };
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

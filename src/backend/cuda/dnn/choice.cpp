@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/cudnn/choice.hpp"
+#include "backend/cuda/dnn/choice.hpp"
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 bool is_allowed(const CandidateFacts& facts, const Problem& problem) {
     if (problem.deterministic && facts.nondeterministic) return false;
@@ -25,4 +25,4 @@ std::optional<std::size_t> choose(std::span<const CandidateFacts> facts, const P
     return best;
 }
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace firecaffe::ops::cudnn {
+namespace firecaffe::cuda::dnn {
 
 /// The fields that differ between the GPUs known here. Those that do not are written by `to_json`.
 struct DeviceDescription {
@@ -31,4 +31,4 @@ const DeviceDescription& device_description(std::string_view short_name);
 /// The 23 fields that cuDNN 9 reads.
 std::string to_json(const DeviceDescription& device);
 
-}  // namespace firecaffe::ops::cudnn
+}  // namespace firecaffe::cuda::dnn
