@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,18 +27,16 @@ struct CandidateFacts {
     std::optional<double> milliseconds{};  ///< as measured; empty: not measured
 };
 
-struct Policy {
-    std::int64_t workspace_budget = std::int64_t{256} << 20;  ///< bytes
-    /// How many plans are timed on the device before one is taken; up to 1: none is, the heuristics' first is taken.
-    std::size_t tune_first = 1;
-};
-
 /// Whether the problem allows it: in the deterministic mode only what gives the same bits each time; where math is
 /// exact, no float that is rounded before it is multiplied. The workspace is not looked at.
 bool is_allowed(const CandidateFacts& facts, const Problem& problem);
 
-/// Index of the one to take: the fastest of those that were measured, else the first, among those within the budget.
-/// Empty: none fits.
-std::optional<std::size_t> choose(std::span<const CandidateFacts> facts, const Policy& policy);
+/// Index of the one to take: the fastest of those that were measured, else the first, among those whose workspace is
+/// within the budget; where none is, the one that needs least. Empty: there is none at all.
+std::optional<std::size_t> choose(std::span<const CandidateFacts> facts, std::int64_t workspace_budget);
+
+/// Measures candidates: `run(i)` runs number i once and returns its milliseconds. They take turns, so that a clock that
+/// changes meets all of them, and the shortest of `rounds` times counts. One that throws is left without a time.
+void measure(std::span<CandidateFacts> facts, int rounds, const std::function<double(std::size_t)>& run);
 
 }  // namespace firecaffe::cuda::dnn

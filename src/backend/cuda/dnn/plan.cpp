@@ -93,7 +93,8 @@ std::vector<Candidate> candidates(const Graph& graph, const Target& target, Heur
     return found;
 }
 
-std::vector<Plan> make_plans(const Problem& problem, const Target& target, const Policy& policy, std::size_t most) {
+std::vector<Plan> make_plans(const Problem& problem, const Target& target, std::int64_t workspace_budget,
+                             std::size_t most) {
     const Graph graph(problem, target);
     std::vector<Plan> plans;
     for (const Heuristics mode : kHeuristics) {
@@ -106,7 +107,7 @@ std::vector<Plan> make_plans(const Problem& problem, const Target& target, const
             plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, candidate.config);
             if (plan.try_finalize() != CUDNN_STATUS_SUCCESS) continue;  // proposals are not promises
             Plan made(std::move(plan), problem, std::move(candidate.facts));
-            if (made.facts().workspace <= policy.workspace_budget) plans.push_back(std::move(made));
+            if (made.facts().workspace <= workspace_budget) plans.push_back(std::move(made));
         }
     }
     return plans;

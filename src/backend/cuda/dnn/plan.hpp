@@ -54,8 +54,9 @@ std::string to_string(Heuristics mode);
 /// Empty where this mode has none for the graph.
 std::vector<Candidate> candidates(const Graph& graph, const Target& target, Heuristics mode);
 
-/// The candidates that `policy` lets in, as plans within its workspace, the preferred first; at most `most`. Those of a
-/// mode are only asked for while there are fewer.
-std::vector<Plan> make_plans(const Problem& problem, const Target& target, const Policy& policy, std::size_t most);
+/// The candidates that the problem allows, as plans whose workspace is within the budget, the preferred first; at most
+/// `most`. Those of a mode are only asked for while there are fewer.
+std::vector<Plan> make_plans(const Problem& problem, const Target& target, std::int64_t workspace_budget,
+                             std::size_t most);
 
 }  // namespace firecaffe::cuda::dnn
