@@ -18,7 +18,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/firecaffeConfigVe
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/firecaffeConfig.cmake
               ${PROJECT_BINARY_DIR}/package/firecaffeConfigVersion.cmake
-              ${CMAKE_CURRENT_LIST_DIR}/FindOneDNN.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/FindOneDNN.cmake ${CMAKE_CURRENT_LIST_DIR}/FindCudaLibraries.cmake
         DESTINATION ${firecaffe_package_dir})
 
 # pkg-config. A static library's users must link what it stands on; a shared one's need not.
@@ -29,6 +29,10 @@ endif()
 if(FIRECAFFE_MPI)
   string(JOIN " " firecaffe_mpi_libs ${MPI_CXX_LIBRARIES})
   string(APPEND firecaffe_pc_libs " ${firecaffe_mpi_libs}")
+endif()
+if(FIRECAFFE_CUDA)
+  string(APPEND firecaffe_pc_libs " ${CudaLibraries_cudnn_LIBRARY} ${CudaLibraries_cublas_LIBRARY}"
+         " ${CudaLibraries_cublasLt_LIBRARY} ${CudaLibraries_cudart_LIBRARY} -ldl -lrt")
 endif()
 get_target_property(firecaffe_type firecaffe TYPE)
 if(firecaffe_type STREQUAL "STATIC_LIBRARY")

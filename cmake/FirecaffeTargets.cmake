@@ -3,21 +3,23 @@
 
 # Warnings, sanitizers and the language standard of everything we compile ourselves; never exported.
 function(firecaffe_compile_settings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    # GCC 12 sees overlapping copies in its own std::string (GCC bug 105329).
-    target_compile_options(${target} PRIVATE -Wno-restrict)
-  endif()
   # a * b + c stays two roundings, whatever the instruction set: the same bits from every build on one machine.
-  target_compile_options(${target} PRIVATE -ffp-contract=off)
+  set(options -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -ffp-contract=off)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    list(APPEND options -Wno-restrict)  # GCC 12 sees overlapping copies in its own std::string (GCC bug 105329)
+  endif()
   if(FIRECAFFE_WERROR)
-    target_compile_options(${target} PRIVATE -Werror)
+    list(APPEND options -Werror)
   endif()
   if(FIRECAFFE_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=${FIRECAFFE_SANITIZE} -fno-omit-frame-pointer)
+    list(APPEND options -fsanitize=${FIRECAFFE_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=${FIRECAFFE_SANITIZE})
   endif()
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${options}>")
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  if(FIRECAFFE_CUDA)
+    firecaffe_cuda_settings(${target})
+  endif()
 endfunction()
 
 # The library; rooms add their sources with target_sources(firecaffe PRIVATE ...).

@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
     program.footer(
         "Example:\n  firecaffe train examples/nin/fashion_mnist.json --workers 2 --output out/nin\n\n"
         "Exit status: 0 done, 1 training failed or a sum is wrong, 2 usage, 65 bad data, 66 missing input, 69 peer\n"
-        "unavailable, 70 internal, 74 I/O, 75 lost a worker or pre-empted (start again), 78 bad config.");
+        "unavailable, 70 internal, 71 GPU, 74 I/O, 75 lost a worker or pre-empted (start again), 78 bad config.");
     cli::Command chosen;
     cli::add_train(program, {argv, argv + argc}, chosen);
     cli::add_test(program, chosen);

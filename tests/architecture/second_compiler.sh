@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# clang++ accepts every source file that the build compiled, warnings being errors; nothing is generated.
+# clang++ accepts every C++ source file that the build compiled, warnings being errors; nothing is generated. Kernels (.cu)
+# are nvcc's alone.
 # Usage: second_compiler.sh compile_commands.json. Without clang++: SKIP, exit status 77.
 set -euo pipefail
 if ! command -v clang++ >/dev/null; then
@@ -10,7 +11,8 @@ fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # One line per file: the flags that clang knows too, and the file.
-mapfile -t commands < <(sed -n 's/^ *"command": "\(.*\)",$/\1/p' "$1" | grep -F -e "-c $root/" | grep -v '/build/.*_verify_')
+mapfile -t commands < <(sed -n 's/^ *"command": "\(.*\)",$/\1/p' "$1" | grep -F -e "-c $root/" |
+  grep -v -e '/build/.*_verify_' -e '\.cu -o \|\.cu$')
 [[ ${#commands[@]} -gt 0 ]] || { echo "no compile command in $1"; exit 1; }
 lines=()
 for command in "${commands[@]}"; do

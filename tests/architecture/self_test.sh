@@ -82,6 +82,8 @@ fault include_table src/net/net.cpp '#include "firecaffe/firecaffe.hpp"' 'umbrel
 fault include_table src/net/net.cpp '#include SOME_MACRO' 'cannot be read'
 fault include_table src/backend/cpu/op.cpp '#include "firecaffe/net/options.hpp"' 'room backend may not include room net'
 
+good_tree && printf '%s\n' '#include <nlohmann/json.hpp>' >src/backend/cpu/kernel.cuh
+expect include_table 1 'kernel.cuh:1: room backend may not include'
 good_tree && mkdir src/attic && echo '// SPDX' >src/attic/x.cpp
 expect include_table 1 'lies in no room'
 good_tree && sed -i 's/^core .*/core | net/' docs/architecture.md

@@ -21,6 +21,7 @@ enum class ExitStatus : int {
     missing_input = 66,
     unavailable = 69,
     internal = 70,
+    device = 71,
     io = 74,
     try_again = 75,
     bad_config = 78,
@@ -52,6 +53,7 @@ FIRECAFFE_DEFINE_ERROR(DataError, bad_data)             ///< A data file, a mode
 FIRECAFFE_DEFINE_ERROR(MissingInputError, missing_input)  ///< A file that is not there.
 FIRECAFFE_DEFINE_ERROR(UnavailableError, unavailable)   ///< No rendezvous, a port in use, a refused handshake.
 FIRECAFFE_DEFINE_ERROR(InternalError, internal)         ///< A bug in this library.
+FIRECAFFE_DEFINE_ERROR(DeviceError, device)             ///< No GPU, not enough of its memory, or one that failed.
 FIRECAFFE_DEFINE_ERROR(IoError, io)                     ///< The disk is full, a write failed.
 FIRECAFFE_DEFINE_ERROR(PeerLostError, try_again)        ///< A worker died, stopped or fell silent: start again.
 FIRECAFFE_DEFINE_ERROR(PreemptedError, try_again)       ///< Asked to stop by a signal after saving.

@@ -16,7 +16,7 @@ struct Cpu {
     static constexpr const char* kName = "cpu";
 };
 
-/// One NVIDIA GPU. Declared so that code can name it; its bodies come with the CUDA backend.
+/// One NVIDIA GPU: that which the calling thread uses (device/cuda.hpp). A build without CUDA knows the name, too.
 struct Cuda {
     static constexpr const char* kName = "cuda";
 };
@@ -25,10 +25,12 @@ struct Cuda {
 inline constexpr std::size_t kAlignment = 64;
 
 namespace detail {
-template <class Device> void* allocate_bytes(std::size_t bytes);      // zero-filled; throws std::bad_alloc
+template <class Device> void* allocate_bytes(std::size_t bytes);      // zero-filled; throws std::bad_alloc or DeviceError
 template <class Device> void release_bytes(void* pointer) noexcept;
 template <> void* allocate_bytes<Cpu>(std::size_t bytes);
 template <> void release_bytes<Cpu>(void* pointer) noexcept;
+template <> void* allocate_bytes<Cuda>(std::size_t bytes);
+template <> void release_bytes<Cuda>(void* pointer) noexcept;
 }  // namespace detail
 
 /// Owns `bytes` of device memory, zero-filled at first. Movable, not copyable; zero bytes is an ordinary size.

@@ -75,6 +75,8 @@ void clear_padding(TensorView<T, Device> y);
 
 FIRECAFFE_DECLARE_ACTIVATION(float, Cpu)
 FIRECAFFE_DECLARE_ACTIVATION(double, Cpu)
+FIRECAFFE_DECLARE_ACTIVATION(float, Cuda)
+FIRECAFFE_DECLARE_ACTIVATION(double, Cuda)
 #undef FIRECAFFE_DECLARE_ACTIVATION
 
 }  // namespace firecaffe::ops

@@ -44,5 +44,9 @@ template <>
 std::unique_ptr<BatchNorm<float, Cpu>> make_batch_norm(double eps, const TensorSpec& input);
 template <>
 std::unique_ptr<BatchNorm<double, Cpu>> make_batch_norm(double eps, const TensorSpec& input);
+template <>
+std::unique_ptr<BatchNorm<float, Cuda>> make_batch_norm(double eps, const TensorSpec& input);
+template <>
+std::unique_ptr<BatchNorm<double, Cuda>> make_batch_norm(double eps, const TensorSpec& input);
 
 }  // namespace firecaffe::ops

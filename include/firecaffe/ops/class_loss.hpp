@@ -49,6 +49,8 @@ void infogain_backward(TensorView<const T, Device> p, TensorView<const T, Device
 
 FIRECAFFE_DECLARE_CLASS_LOSS(float, Cpu)
 FIRECAFFE_DECLARE_CLASS_LOSS(double, Cpu)
+FIRECAFFE_DECLARE_CLASS_LOSS(float, Cuda)
+FIRECAFFE_DECLARE_CLASS_LOSS(double, Cuda)
 #undef FIRECAFFE_DECLARE_CLASS_LOSS
 
 }  // namespace firecaffe::ops

@@ -42,6 +42,8 @@ void sigmoid_cross_entropy_backward(TensorView<const T, Device> x, TensorView<co
 
 FIRECAFFE_DECLARE_ELEMENT_LOSS(float, Cpu)
 FIRECAFFE_DECLARE_ELEMENT_LOSS(double, Cpu)
+FIRECAFFE_DECLARE_ELEMENT_LOSS(float, Cuda)
+FIRECAFFE_DECLARE_ELEMENT_LOSS(double, Cuda)
 #undef FIRECAFFE_DECLARE_ELEMENT_LOSS
 
 }  // namespace firecaffe::ops

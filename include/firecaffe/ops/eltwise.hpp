@@ -38,5 +38,9 @@ template <>
 std::unique_ptr<Eltwise<float, Cpu>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
 template <>
 std::unique_ptr<Eltwise<double, Cpu>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
+template <>
+std::unique_ptr<Eltwise<float, Cuda>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
+template <>
+std::unique_ptr<Eltwise<double, Cuda>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
 
 }  // namespace firecaffe::ops

@@ -48,6 +48,8 @@ std::int64_t count_top_k(TensorView<const T, Device> scores, TensorView<const T,
 
 FIRECAFFE_DECLARE_LOSS(float, Cpu)
 FIRECAFFE_DECLARE_LOSS(double, Cpu)
+FIRECAFFE_DECLARE_LOSS(float, Cuda)
+FIRECAFFE_DECLARE_LOSS(double, Cuda)
 #undef FIRECAFFE_DECLARE_LOSS
 
 }  // namespace firecaffe::ops

@@ -167,6 +167,8 @@ void clear(std::span<T> y);
 
 FIRECAFFE_DECLARE_OPS(float, Cpu)
 FIRECAFFE_DECLARE_OPS(double, Cpu)
+FIRECAFFE_DECLARE_OPS(float, Cuda)
+FIRECAFFE_DECLARE_OPS(double, Cuda)
 #undef FIRECAFFE_DECLARE_OPS
 
 }  // namespace firecaffe::ops

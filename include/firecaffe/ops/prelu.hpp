@@ -30,5 +30,9 @@ template <>
 std::unique_ptr<Prelu<float, Cpu>> make_prelu(const TensorSpec& input, bool channel_shared);
 template <>
 std::unique_ptr<Prelu<double, Cpu>> make_prelu(const TensorSpec& input, bool channel_shared);
+template <>
+std::unique_ptr<Prelu<float, Cuda>> make_prelu(const TensorSpec& input, bool channel_shared);
+template <>
+std::unique_ptr<Prelu<double, Cuda>> make_prelu(const TensorSpec& input, bool channel_shared);
 
 }  // namespace firecaffe::ops

@@ -41,6 +41,8 @@ void embed_backward(std::span<const T> index, const T* dy, std::int64_t input_di
 
 FIRECAFFE_DECLARE_ROWS(float, Cpu)
 FIRECAFFE_DECLARE_ROWS(double, Cpu)
+FIRECAFFE_DECLARE_ROWS(float, Cuda)
+FIRECAFFE_DECLARE_ROWS(double, Cuda)
 #undef FIRECAFFE_DECLARE_ROWS
 
 }  // namespace firecaffe::ops

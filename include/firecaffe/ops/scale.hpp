@@ -33,5 +33,9 @@ template <>
 std::unique_ptr<Scale<float, Cpu>> make_scale(const TensorSpec& input);
 template <>
 std::unique_ptr<Scale<double, Cpu>> make_scale(const TensorSpec& input);
+template <>
+std::unique_ptr<Scale<float, Cuda>> make_scale(const TensorSpec& input);
+template <>
+std::unique_ptr<Scale<double, Cuda>> make_scale(const TensorSpec& input);
 
 }  // namespace firecaffe::ops

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# The CUDA backend, if FIRECAFFE_CUDA is ON: nvcc, what it is asked for, and the libraries that the backend stands on.
+# Our own kernels and the host code around them become part of the library firecaffe, so that nothing changes for those
+# who install it or link with it; there is no second library to find.
+
+if(NOT FIRECAFFE_CUDA)
+  return()
+endif()
+
+find_program(CMAKE_CUDA_COMPILER NAMES nvcc HINTS $ENV{CUDACXX} ${CUDAToolkit_ROOT}/bin $ENV{CUDA_HOME}/bin
+             PATHS /usr/local/cuda/bin DOC "nvcc")
+if(NOT CMAKE_CUDA_COMPILER)
+  message(FATAL_ERROR "FIRECAFFE_CUDA is ON, but there is no nvcc; install the CUDA toolkit (12.8 or later), or name it with "
+                      "-DCMAKE_CUDA_COMPILER=DIR/bin/nvcc, or leave CUDA out with -DFIRECAFFE_CUDA=OFF")
+endif()
+
+# Left alone, CMake takes architecture 75. Here: A100, H100 and H200 as machine code, later ones by the driver's compiler.
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual CACHE STRING "GPU architectures that kernels are compiled for")
+endif()
+enable_language(CUDA)
+find_package(CudaLibraries 9.0 REQUIRED)
+message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, cuDNN ${CudaLibraries_VERSION}, "
+               "architectures ${CMAKE_CUDA_ARCHITECTURES}")
+
+# How our .cu files are compiled. CMake 3.25 knows no flag of nvcc for C++20, so it is written out here.
+function(firecaffe_cuda_settings target)
+  set(options -std=c++20
+      --extended-lambda         # bodies of kernels are lambdas
+      --expt-relaxed-constexpr  # constexpr functions of core, such as Philox's, run on the GPU as they are
+      --fmad=false              # a * b + c stays two roundings, as on the CPU: the same bits where the maths is ours
+      -Xcompiler=-Wall,-Wextra,-Wshadow,-ffp-contract=off)
+  if(FIRECAFFE_WERROR)
+    list(APPEND options -Werror=all-warnings -Xcompiler=-Werror)
+  endif()
+  if(FIRECAFFE_SANITIZE)
+    string(REPLACE "," "\\," sanitizers ${FIRECAFFE_SANITIZE})
+    list(APPEND options -Xcompiler=-fsanitize=${sanitizers})
+  endif()
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${options}>")
+  # The runtime comes by name, so that those who link with the static library need not speak CUDA.
+  set_target_properties(${target} PROPERTIES CUDA_RUNTIME_LIBRARY None CUDA_EXTENSIONS OFF)
+endfunction()
+
+function(firecaffe_link_cuda target)
+  target_link_libraries(${target} PRIVATE CudaLibraries::cudnn CudaLibraries::cublas CudaLibraries::cublasLt
+                        CudaLibraries::cudart)
+endfunction()

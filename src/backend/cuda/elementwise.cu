@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/bodies/elementwise.hpp"
+#include "backend/cuda/launch.cuh"
+#include "firecaffe/ops/ops.hpp"
+
+namespace firecaffe::ops {
+
+// A macro, because an explicit specialisation cannot itself depend on a template parameter.
+#define FIRECAFFE_DEFINE_ELEMENTWISE(T)                                                                           \
+    template <>                                                                                                   \
+    void relu_forward<T, Cuda>(std::span<const T> x, std::span<T> y, T negative_slope) {                          \
+        cuda::relu_forward<T, Cuda>(x, y, negative_slope);                                                        \
+    }                                                                                                             \
+    template <>                                                                                                   \
+    void relu_backward<T, Cuda>(std::span<const T> y, std::span<const T> dy, std::span<T> dx, T negative_slope) { \
+        cuda::relu_backward<T, Cuda>(y, dy, dx, negative_slope);                                                  \
+    }                                                                                                             \
+    template <>                                                                                                   \
+    void accumulate<T, Cuda>(std::span<const T> x, std::span<T> y) {                                              \
+        cuda::accumulate<T, Cuda>(x, y);                                                                          \
+    }                                                                                                             \
+    template <>                                                                                                   \
+    void copy<T, Cuda>(std::span<const T> x, std::span<T> y) {                                                    \
+        cuda::copy<T, Cuda>(x, y);                                                                                \
+    }                                                                                                             \
+    template <>                                                                                                   \
+    void clear<T, Cuda>(std::span<T> y) {                                                                         \
+        cuda::clear<T, Cuda>(y);                                                                                  \
+    }
+
+FIRECAFFE_DEFINE_ELEMENTWISE(float)
+FIRECAFFE_DEFINE_ELEMENTWISE(double)
+
+}  // namespace firecaffe::ops

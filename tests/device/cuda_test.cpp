@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// GPUs, and their absence: what holds in every build and on every machine, and what needs a GPU.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "catch.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/device/copy.hpp"
+#include "firecaffe/device/cuda.hpp"
+#include "firecaffe/device/stream.hpp"
+#include "support/gpu.hpp"
+
+using namespace firecaffe;
+
+static_assert(!std::is_copy_constructible_v<Stream> && std::is_nothrow_move_constructible_v<Stream>);
+static_assert(!std::is_copy_constructible_v<Event> && std::is_nothrow_move_constructible_v<Event>);
+static_assert(!std::is_copy_constructible_v<StreamScope>);
+
+namespace {
+
+/// The DeviceError that `call` throws.
+template <class Call>
+std::string refusal(const Call& call) {
+    try {
+        call();
+    } catch (const DeviceError& e) {
+        CHECK(e.status() == ExitStatus::device);
+        return e.what();
+    }
+    return "nothing was thrown";
+}
+
+}  // namespace
+
+TEST_CASE("there are GPUs, or there is a reason with a cure") {
+    const CudaDevices devices = cuda_devices();
+    CHECK((devices.count() == 0) == !devices.reason.empty());
+    if (devices.count() == 0) CHECK(devices.reason.find("device cpu") != std::string::npos);
+    for (const std::string& name : devices.names) CHECK(!name.empty());
+}
+
+TEST_CASE("whoever asks for a GPU where there is none is told why") {
+    const CudaDevices devices = cuda_devices();
+    if (devices.count() > 0) return;  // cases with the tag [cuda] show what is then
+    std::byte host{};
+    for (const std::string& said :
+         {refusal([] { Stream stream; }), refusal([] { Event event; }), refusal([] { Memory<Cuda> memory(16); }),
+          refusal([] { use_cuda_device(0); }), refusal([] { wait_for_current_stream(); }),
+          refusal([&] { copy_bytes(&host, Cpu{}, &host, Cuda{}, 1); }),
+          refusal([&] { copy_bytes(&host, Cuda{}, &host, Cpu{}, 1); }),
+          refusal([&] { copy_bytes(&host, Cuda{}, &host, Cuda{}, 1); })}) {
+        INFO(said);
+        CHECK(said.find(devices.reason) != std::string::npos);
+    }
+}
+
+TEST_CASE("no memory of a GPU is an ordinary amount") {
+    Memory<Cuda> none(0);
+    CHECK(none.data() == nullptr);
+    const Memory<Cuda> moved(std::move(none));
+    CHECK(moved.bytes() == 0);
+}
+
+TEST_CASE("pinned memory is zero, and writable, with a GPU and without") {
+    for (const std::size_t bytes : {0u, 1u, 100000u}) {
+        Memory<Cpu> memory = pinned_memory(bytes);
+        REQUIRE(memory.bytes() == bytes);
+        CHECK(std::all_of(memory.data(), memory.data() + bytes, [](std::byte b) { return b == std::byte{0}; }));
+        std::fill_n(memory.data(), bytes, std::byte{1});
+        const Memory<Cpu> moved = std::move(memory);
+        CHECK((bytes == 0 || moved.data()[bytes - 1] == std::byte{1}));
+    }
+}
+
+TEST_CASE("copies within the host need no GPU") {
+    const std::vector<int> from{1, 2, 3};
+    std::vector<int> to(3);
+    copy_bytes(from.data(), Cpu{}, to.data(), Cpu{}, 12);
+    CHECK(to == from);
+    copy_bytes(nullptr, Cpu{}, nullptr, Cpu{}, 0);
+}
+
+TEST_CASE("the current stream is a thread's own; scopes nest") {
+    int a = 0, b = 0;
+    CHECK(current_stream() == nullptr);
+    {
+        const StreamScope outer(&a);
+        CHECK(current_stream() == &a);
+        {
+            const StreamScope inner(&b);
+            CHECK(current_stream() == &b);
+            const StreamScope none(nullptr);
+            CHECK(current_stream() == nullptr);
+        }
+        CHECK(current_stream() == &a);
+        void* seen = &a;
+        std::thread([&] { seen = current_stream(); }).join();
+        CHECK(seen == nullptr);
+    }
+    CHECK(current_stream() == nullptr);
+}
+
+TEST_CASE("memory of a GPU is zero, and copies go there and back on a stream", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    constexpr std::size_t kBytes = std::size_t{1} << 20;
+    const Stream stream;
+    const StreamScope scope(stream);
+    const Memory<Cuda> first(kBytes), second(kBytes);
+    const Memory<Cpu> from = pinned_memory(kBytes), to = pinned_memory(kBytes);
+    std::fill_n(to.data(), kBytes, std::byte{9});
+    copy_bytes(first.data(), Cuda{}, to.data(), Cpu{}, kBytes);
+    stream.wait();
+    CHECK(std::all_of(to.data(), to.data() + kBytes, [](std::byte b) { return b == std::byte{0}; }));
+
+    for (std::size_t i = 0; i < kBytes; ++i) from.data()[i] = static_cast<std::byte>(i * 7);
+    copy_bytes(from.data(), Cpu{}, first.data(), Cuda{}, kBytes);
+    copy_bytes(first.data(), Cuda{}, second.data(), Cuda{}, kBytes);
+    copy_bytes(second.data(), Cuda{}, to.data(), Cpu{}, kBytes);
+    stream.wait();
+    CHECK(std::memcmp(from.data(), to.data(), kBytes) == 0);
+}
+
+TEST_CASE("an event orders two streams, and knows the time", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    constexpr std::size_t kBytes = std::size_t{64} << 20;
+    const Stream first(Stream::Priority::high);
+    Stream second;
+    const Memory<Cuda> memory(kBytes);
+    const Memory<Cpu> from = pinned_memory(kBytes), to = pinned_memory(kBytes);
+    std::fill_n(from.data(), kBytes, std::byte{5});
+    Event begin(true), end(true), written;
+    CHECK(written.reached());
+    {
+        const StreamScope scope(first);
+        begin.record();
+        copy_bytes(from.data(), Cpu{}, memory.data(), Cuda{}, kBytes);
+        written.record();
+        end.record(first);
+    }
+    second.after(written);
+    {
+        const StreamScope scope(second);
+        copy_bytes(memory.data(), Cuda{}, to.data(), Cpu{}, kBytes);
+        wait_for_current_stream();
+    }
+    CHECK(std::memcmp(from.data(), to.data(), kBytes) == 0);
+    end.wait();
+    CHECK((begin.reached() && written.reached()));
+    CHECK(end.milliseconds_since(begin) > 0.0);
+}
+
+TEST_CASE("more memory than a GPU has is refused with both numbers", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    const std::string said = refusal([] { Memory<Cuda> memory(std::size_t{1} << 50); });
+    INFO(said);
+    CHECK(said.find("1125899906842624 bytes") != std::string::npos);
+    CHECK(said.find("are free") != std::string::npos);
+    const Memory<Cuda> next(16);  // the refusal is over
+}
+
+TEST_CASE("a GPU that is not there is refused", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    const int before = current_cuda_device();
+    CHECK(refusal([] { use_cuda_device(cuda_devices().count()); }).find("nvidia-smi") != std::string::npos);
+    CHECK(current_cuda_device() == before);
+}
