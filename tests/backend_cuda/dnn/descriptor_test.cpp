@@ -67,14 +67,21 @@ TEST_CASE("a descriptor keeps what it is given, and moves") {
     CHECK(other.place() == "here");
 }
 
-TEST_CASE("a description of a GPU that lacks a field is refused, and the field is named") {
-    Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, "a GPU");
-    std::string json = to_json(device_description("h200"));
-    json.replace(json.find("\"l2CacheSize\""), 13, "\"l2CacheSice\"");
-    properties.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, std::span<const char>(json));
-    const std::string error = message_of([&] { properties.finalize(); });
-    INFO(error);
-    CHECK(has(error, "l2CacheSize"));
+TEST_CASE("a description of a GPU has what cuDNN asks for, and no field too many") {
+    const std::string json = to_json(device_description("h200"));
+    std::size_t fields = 0;
+    for (std::size_t at = json.find("\": "); at != std::string::npos; at = json.find("\": ", at + 1)) {
+        ++fields;
+        std::string other = json;
+        other[at - 1] = '_';  // another name
+        Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, "a GPU");
+        properties.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, std::span<const char>(other));
+        const std::string error = message_of([&] { properties.finalize(); });
+        INFO(other);
+        CHECK(has(error, "cannot finalize CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR"));
+        CHECK(has(error, "HasMember"));
+    }
+    CHECK(fields == 23);
 }
 
 TEST_CASE("all described GPUs are accepted, and an unknown one is answered with their names") {

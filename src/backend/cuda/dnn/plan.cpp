@@ -64,16 +64,21 @@ Plan::Plan(const std::string& json, const Problem& problem, CandidateFacts facts
     : Plan(from_json(json, problem, target), problem, std::move(facts)) {}
 
 void Plan::run(cudnnHandle_t handle, const Pointers& pointers, void* workspace) {
-    const std::array ids{static_cast<std::int64_t>(Operand::x), static_cast<std::int64_t>(Operand::w),
-                         static_cast<std::int64_t>(Operand::y), static_cast<std::int64_t>(Operand::bias)};
-    const std::array<void*, 4> data{const_cast<void*>(pointers.x), const_cast<void*>(pointers.w),
-                                    const_cast<void*>(pointers.y), const_cast<void*>(pointers.bias)};
-    const std::size_t count = has_bias_ ? 4 : 3;
-    Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, plan_.place());
-    pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids.data(), count));
-    pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(data.data(), count));
-    pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace).finalize();
-    check(cudnnBackendExecute(handle, plan_.handle(), pack.handle()), "cannot run", "the plan", plan_.place());
+    if (!pack_ || pointers != pointers_ || workspace != workspace_) {
+        const std::array ids{static_cast<std::int64_t>(Operand::x), static_cast<std::int64_t>(Operand::w),
+                             static_cast<std::int64_t>(Operand::y), static_cast<std::int64_t>(Operand::bias)};
+        const std::array<void*, 4> data{const_cast<void*>(pointers.x), const_cast<void*>(pointers.w),
+                                        const_cast<void*>(pointers.y), const_cast<void*>(pointers.bias)};
+        const std::size_t count = has_bias_ ? 4 : 3;
+        Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, plan_.place());
+        pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids.data(), count));
+        pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(data.data(), count));
+        pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace).finalize();
+        pack_ = std::move(pack);
+        pointers_ = pointers, workspace_ = workspace;
+    }
+    const cudnnStatus_t answer = cudnnBackendExecute(handle, plan_.handle(), pack_->handle());
+    if (answer != CUDNN_STATUS_SUCCESS) check(answer, "cannot run", "the plan", plan_.place());
 }
 
 std::vector<Candidate> candidates(const Graph& graph, const Target& target, Heuristics mode) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ class Plan {
     /// Where the operands lie. Null for what the problem does not have.
     struct Pointers {
         const void *x = nullptr, *w = nullptr, *y = nullptr, *bias = nullptr;
+        friend bool operator==(const Pointers&, const Pointers&) = default;
     };
 
     /// `plan` is finalized.
@@ -31,13 +33,16 @@ class Plan {
     std::string json() const { return plan_.get_text(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION); }
 
     /// Starts it on the stream of `handle`; what it writes is one of the pointers, by the problem's pass. `workspace`
-    /// has workspace_bytes(), aligned like an operand.
+    /// has workspace_bytes(), aligned like an operand. Allocates only where a pointer is another one than last time.
     void run(cudnnHandle_t handle, const Pointers& pointers, void* workspace);
 
   private:
     Descriptor plan_;
     CandidateFacts facts_;
     bool has_bias_;
+    std::optional<Descriptor> pack_;  ///< of the last run: its pointers, as cuDNN reads them
+    Pointers pointers_;
+    void* workspace_ = nullptr;
 };
 
 /// What heuristics propose, in their order of preference, before a plan is made of it.

@@ -13,7 +13,7 @@ namespace firecaffe::cuda::dnn {
 
 class Target {
   public:
-    /// Needs no GPU and no driver. Throws DnnError, which names a field that a newer cuDNN asks for.
+    /// Needs no GPU and no driver. Throws DnnError where a newer cuDNN asks for more fields.
     explicit Target(const DeviceDescription& description);
     /// The GPU that `handle` was made on; `name` is the driver's name of it.
     Target(cudnnHandle_t handle, std::string name) : handle_(handle), name_(std::move(name)) {}
