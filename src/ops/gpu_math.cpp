@@ -7,10 +7,16 @@ namespace {
 thread_local GpuMath current;
 }  // namespace
 
-const GpuMath& current_gpu_math() noexcept { return current; }
+const GpuMath& current_gpu_math() noexcept {
+    return current;
+}
 
-GpuMathScope::GpuMathScope(const GpuMath& math) noexcept : before_(current) { current = math; }
+GpuMathScope::GpuMathScope(const GpuMath& math) noexcept : before_(current) {
+    current = math;
+}
 
-GpuMathScope::~GpuMathScope() { current = before_; }
+GpuMathScope::~GpuMathScope() {
+    current = before_;
+}
 
 }  // namespace firecaffe::ops

@@ -13,10 +13,11 @@ namespace firecaffe::ops {
 struct GpuMath {
     /// Float may be rounded to 10 bits of mantissa before it is multiplied, on the tensor cores: several times faster.
     bool tf32 = false;
-    /// Only ways that give the same bits in each run. Nothing is timed then, as the fastest may be another one each time.
+    /// Only ways that give the same bits in each run. Nothing is timed then, as the fastest may be another one each
+    /// time.
     bool deterministic = true;
-    /// Bytes of work space for one op; what needs more is only taken where nothing else can do it. One work space serves
-    /// all ops of a stream.
+    /// Bytes of work space for one op; what needs more is only taken where nothing else can do it. One work space
+    /// serves all ops of a stream.
     std::int64_t workspace_budget = std::int64_t{256} << 20;
     /// How many ways are timed when an op first runs, before the fastest is taken; up to 1: the first is taken untimed.
     std::size_t tune_first = 1;

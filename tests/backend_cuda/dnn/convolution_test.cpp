@@ -33,12 +33,12 @@ ConvolutionGeometry geometry(std::int64_t outputs, std::int64_t kernel, std::int
 
 std::vector<Case> cases() {
     std::vector<Case> all{
-        {geometry(16, 3, 1, 1), {2, 1, 7, 9}},     // channels of zeros
-        {geometry(64, 7, 2, 3), {2, 3, 28, 28}},   // GoogLeNet's first
-        {geometry(96, 11, 4), {2, 3, 35, 35}},     // AlexNet's first
-        {geometry(20, 1), {2, 96, 7, 5}},          // one weight per pair of channels
-        {geometry(32, 1, 2), {2, 64, 14, 14}},     // as in ResNet's shortcuts
-        {geometry(10, 5, 1, 2), {3, 10, 9, 9}},    // channels that fill no vector
+        {geometry(16, 3, 1, 1), {2, 1, 7, 9}},    // channels of zeros
+        {geometry(64, 7, 2, 3), {2, 3, 28, 28}},  // GoogLeNet's first
+        {geometry(96, 11, 4), {2, 3, 35, 35}},    // AlexNet's first
+        {geometry(20, 1), {2, 96, 7, 5}},         // one weight per pair of channels
+        {geometry(32, 1, 2), {2, 64, 14, 14}},    // as in ResNet's shortcuts
+        {geometry(10, 5, 1, 2), {3, 10, 9, 9}},   // channels that fill no vector
         {geometry(24, 3, 1, 1), {2, 32, 13, 11}},
         {geometry(96, 5, 1, 2, 2), {2, 64, 9, 9}},   // AlexNet's second, in small
         {geometry(20, 3, 1, 1, 2), {2, 10, 8, 8}},   // groups of five channels
@@ -133,7 +133,8 @@ TEST_CASE("a convolution's shapes and errors are known without a GPU") {
     const TensorSpec input{{2, 3, 28, 28}, {}};
     const auto op = make_convolution<float, Cuda>(geometry(64, 7, 2, 3), input);
     CHECK(op->output() == TensorSpec{{2, 64, 14, 14}, Layout::channels_last()});
-    CHECK_THROWS_AS((make_convolution<float, Cuda>(geometry(64, 7), {{2, 16, 28, 28}, Layout::blocked(16)})), ShapeError);
+    CHECK_THROWS_AS((make_convolution<float, Cuda>(geometry(64, 7), {{2, 16, 28, 28}, Layout::blocked(16)})),
+                    ShapeError);
     CHECK_THROWS_AS((make_convolution<float, Cuda>(geometry(64, 31), input)), ShapeError);
     CHECK_THROWS_AS(op->set_parameters(nullptr, nullptr), UsageError);
     const TensorView<const float, Cuda> x(nullptr, input), wrong(nullptr, {{2, 3, 28, 27}, {}});

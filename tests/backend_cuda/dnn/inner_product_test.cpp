@@ -63,14 +63,19 @@ TEST_CASE("inner product on the tensor cores agrees with the reference in ten bi
     check_all<float>(5e-3);
 }
 
-TEST_CASE("products of matrices that lie either way, written or added to what is there, wherever they begin", "[cuda]") {
+TEST_CASE("products of matrices that lie either way, written or added to what is there, wherever they begin",
+          "[cuda]") {
     if (!has_gpu()) return;
     for (const bool left_transposed : {false, true})
         for (const bool right_transposed : {false, true})
             for (const bool accumulate : {false, true})
                 for (const std::size_t offset : {std::size_t{0}, std::size_t{1}}) {
-                    const ProductShape shape{.rows = 17, .columns = 24, .inner = 33, .left_transposed = left_transposed,
-                                             .right_transposed = right_transposed, .accumulate = accumulate};
+                    const ProductShape shape{.rows = 17,
+                                             .columns = 24,
+                                             .inner = 33,
+                                             .left_transposed = left_transposed,
+                                             .right_transposed = right_transposed,
+                                             .accumulate = accumulate};
                     INFO(to_string(shape) << ", " << offset << " elements into the memory");
                     const auto left = random_values<float>(17 * 33, 1), right = random_values<float>(33 * 24, 2);
                     std::vector<float> moved(offset);
@@ -101,9 +106,14 @@ TEST_CASE("an inner product of nothing is its bias on a GPU", "[cuda]") {
 }
 
 TEST_CASE("a product says what it multiplies") {
-    CHECK(to_string(ProductShape{.rows = 256, .columns = 4096, .inner = 9216, .right_transposed = true, .bias = true}) ==
-          "product 256x4096 = 256x9216 * (4096x9216)^T + bias, float32");
-    CHECK(to_string(ProductShape{.rows = 10, .columns = 20, .inner = 5, .left_transposed = true, .accumulate = true,
+    CHECK(
+        to_string(ProductShape{.rows = 256, .columns = 4096, .inner = 9216, .right_transposed = true, .bias = true}) ==
+        "product 256x4096 = 256x9216 * (4096x9216)^T + bias, float32");
+    CHECK(to_string(ProductShape{.rows = 10,
+                                 .columns = 20,
+                                 .inner = 5,
+                                 .left_transposed = true,
+                                 .accumulate = true,
                                  .dtype = DType::bfloat16}) == "product 10x20 += (5x10)^T * 5x20, bfloat16");
 }
 

@@ -70,8 +70,8 @@ TEST_CASE("plans of another version, of another GPU, and damaged ones are refuse
     CHECK(refusal(cache, no_format).find("format 9") != std::string::npos);
     const std::string text = cache.text();
     PlanCache empty(91900, "NVIDIA H200");
-    for (const std::string& damaged : {text.substr(0, text.size() / 2), std::string("[]"), std::string("{}"),
-                                       std::string()})
+    for (const std::string& damaged :
+         {text.substr(0, text.size() / 2), std::string("[]"), std::string("{}"), std::string()})
         CHECK_FALSE(refusal(empty, damaged).empty());
     std::string mistyped = text;
     mistyped.replace(mistyped.find("\"workspace\": 1"), 14, "\"workspace\": \"\"");

@@ -26,6 +26,7 @@ ops::ConvolutionGeometry plain_geometry() {
 
 TEST_CASE("whatever changes a plan changes its key") {
     using Change = std::function<void(Problem&)>;
+    const auto input_is = [](const Shape& shape) { return [shape](Problem& p) { p.input = shape; }; };
     const std::vector<Change> changes{
         [](Problem&) {},
         [](Problem& p) { p.pass = Pass::data; },
@@ -42,10 +43,10 @@ TEST_CASE("whatever changes a plan changes its key") {
         [](Problem& p) { p.geometry.group = 2; },
         [](Problem& p) { p.geometry.bias = false; },
         [](Problem& p) { p.geometry.relu = true; },
-        [](Problem& p) { p.input = Shape{3, 4, 9, 9}; },
-        [](Problem& p) { p.input = Shape{2, 8, 9, 9}; },
-        [](Problem& p) { p.input = Shape{2, 4, 8, 9}; },
-        [](Problem& p) { p.input = Shape{2, 4, 9, 8}; },
+        input_is(Shape{3, 4, 9, 9}),
+        input_is(Shape{2, 8, 9, 9}),
+        input_is(Shape{2, 4, 8, 9}),
+        input_is(Shape{2, 4, 9, 8}),
         [](Problem& p) { p.dtype = DType::bfloat16; },
         [](Problem& p) { p.dtype = DType::float16; },
         [](Problem& p) { p.math = MathMode::tf32; },

@@ -18,8 +18,8 @@ namespace firecaffe::testing {
 struct ShippedConvolution {
     std::string net, layer;
     ops::ConvolutionGeometry geometry;
-    Shape input;                ///< with the batch that was asked for
-    bool needs_data_gradient;   ///< false: it reads the images
+    Shape input;               ///< with the batch that was asked for
+    bool needs_data_gradient;  ///< false: it reads the images
 };
 
 struct ShippedInnerProduct {
@@ -39,10 +39,10 @@ struct ShippedLayers {
 /// Channels, height and width of the images that the nets of an example's folder are made for.
 inline Shape image_of(const std::string& folder) {
     static const std::map<std::string, Shape> images{
-        {"alexnet", {3, 227, 227}},     {"cifar10_full", {3, 32, 32}}, {"cifar10_quick", {3, 32, 32}},
-        {"googlenet", {3, 224, 224}},   {"lenet", {1, 28, 28}},        {"nin", {1, 28, 28}},
-        {"nin_cifar10", {3, 32, 32}},   {"nin_imagenet", {3, 224, 224}}, {"resnet18", {3, 224, 224}},
-        {"resnet50", {3, 224, 224}},    {"speech", {2048, 1, 1}},      {"squeezenet", {3, 227, 227}},
+        {"alexnet", {3, 227, 227}},   {"cifar10_full", {3, 32, 32}},   {"cifar10_quick", {3, 32, 32}},
+        {"googlenet", {3, 224, 224}}, {"lenet", {1, 28, 28}},          {"nin", {1, 28, 28}},
+        {"nin_cifar10", {3, 32, 32}}, {"nin_imagenet", {3, 224, 224}}, {"resnet18", {3, 224, 224}},
+        {"resnet50", {3, 224, 224}},  {"speech", {2048, 1, 1}},        {"squeezenet", {3, 227, 227}},
         {"vgg19", {3, 224, 224}}};
     const auto found = images.find(folder);
     if (found == images.end())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every convolution of every net under examples/ has a plan for an H200, whose work space is within the default budget:
-// in float, in float on the tensor cores, in bfloat16 and in float16. No GPU is needed; how fast they are only a GPU can tell.
+// in float, in float on the tensor cores, in bfloat16 and in float16. No GPU is needed; how fast they are only a GPU
+// can tell.
 #include <iostream>
 #include <set>
 
@@ -75,6 +76,15 @@ TEST_CASE("every convolution of every shipped net has a plan for an H200") {
     plan_all(shipped.convolutions, target, DType::float32, MathMode::tf32);
     plan_all(shipped.convolutions, target, DType::bfloat16, MathMode::exact);
     plan_all(shipped.convolutions, target, DType::float16, MathMode::exact);
+}
+
+TEST_CASE("every convolution of every shipped net has a plan for an A100 and an H100, too") {
+    const ShippedLayers shipped = shipped_layers(FIRECAFFE_SOURCE_DIR "/examples", kBatch);
+    for (const char* name : {"a100", "h100"}) {
+        const Target target(device_description(name));
+        plan_all(shipped.convolutions, target, DType::float32, MathMode::tf32);
+        plan_all(shipped.convolutions, target, DType::bfloat16, MathMode::exact);
+    }
 }
 
 TEST_CASE("padding an image saves bfloat16 its work space") {

@@ -21,8 +21,8 @@ constexpr const char* kOp = "inner product";
 
 /// Whether the elements of a sample lie in logical order, whatever the layout is called.
 bool lies_plain(const TensorSpec& spec) {
-    return spec.layout.is_plain() || (spec.layout.kind == Layout::Kind::channels_last &&
-                                      (spec.shape[1] == 1 || spec.shape.count_from(2) == 1));
+    return spec.layout.is_plain() ||
+           (spec.layout.kind == Layout::Kind::channels_last && (spec.shape[1] == 1 || spec.shape.count_from(2) == 1));
 }
 
 template <class T>
@@ -38,15 +38,19 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
           outputs_(num_output),
           stages_(!lies_plain(input)) {
         if (input.layout.kind == Layout::Kind::blocked)
-            throw ShapeError(kOp, ": a GPU has no channels in blocks, as input ", input, " has; use plain or channels last");
+            throw ShapeError(kOp, ": a GPU has no channels in blocks, as input ", input,
+                             " has; use plain or channels last");
         if (is_empty()) return;
         const ops::GpuMath& math = ops::current_gpu_math();
-        constexpr DType dtype = dtype_of<T>;
-        forward_.emplace(ProductShape{.rows = samples_, .columns = outputs_, .inner = inputs_,
-                                      .right_transposed = true, .bias = bias && kFusedBias, .dtype = dtype}, math);
-        data_.emplace(ProductShape{.rows = samples_, .columns = inputs_, .inner = outputs_, .dtype = dtype}, math);
-        parameters_.emplace(ProductShape{.rows = outputs_, .columns = inputs_, .inner = samples_,
-                                         .left_transposed = true, .dtype = dtype}, math);
+        ProductShape y{.rows = samples_, .columns = outputs_, .inner = inputs_, .dtype = dtype_of<T>};
+        y.right_transposed = true;
+        y.bias = bias && kFusedBias;
+        forward_.emplace(y, math);
+        const ProductShape dx{.rows = samples_, .columns = inputs_, .inner = outputs_, .dtype = dtype_of<T>};
+        data_.emplace(dx, math);
+        ProductShape dw{.rows = outputs_, .columns = inputs_, .inner = samples_, .dtype = dtype_of<T>};
+        dw.left_transposed = true;
+        parameters_.emplace(dw, math);
     }
 
     TensorSpec output() const override { return output_; }
@@ -66,8 +70,9 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
         ops::require_spec(kOp, "x", x.spec(), input_);
         ops::require_spec(kOp, "y", y.spec(), output_);
         require_parameters();
-        if (is_empty()) ops::clear<T, Cuda>(y.storage());  // samples of no elements still have a bias
-        else {
+        if (is_empty()) {
+            ops::clear<T, Cuda>(y.storage());  // samples of no elements still have a bias
+        } else {
             last_x_ = nullptr;
             forward_->run(bring(x.data()), weight_, bias_.data(), y.data());
             if (kFusedBias) return;
@@ -86,8 +91,7 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
         if (stages_) reorder(target, plain_of(input_), dx.data(), input_);
     }
 
-    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, T* dweight,
-                             T* dbias) override {
+    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, T* dweight, T* dbias) override {
         ops::require_spec(kOp, "x", x.spec(), input_);
         ops::require_spec(kOp, "dy", dy.spec(), output_);
         if (is_empty())

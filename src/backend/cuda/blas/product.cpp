@@ -14,11 +14,16 @@ namespace {
 
 cudaDataType_t data_type(DType dtype) {
     switch (dtype) {
-        case DType::float32: return CUDA_R_32F;
-        case DType::float64: return CUDA_R_64F;
-        case DType::bfloat16: return CUDA_R_16BF;
-        case DType::float16: return CUDA_R_16F;
-        default: throw UsageError("inner product: none of ", dtype, " on a GPU; use float32, bfloat16 or float16");
+        case DType::float32:
+            return CUDA_R_32F;
+        case DType::float64:
+            return CUDA_R_64F;
+        case DType::bfloat16:
+            return CUDA_R_16BF;
+        case DType::float16:
+            return CUDA_R_16F;
+        default:
+            throw UsageError("inner product: none of ", dtype, " on a GPU; use float32, bfloat16 or float16");
     }
 }
 
@@ -88,7 +93,8 @@ Product::Chosen Product::choose(std::size_t alignment) const {
     cublasLtMatmulPreference_t made = nullptr;
     check(cublasLtMatmulPreferenceCreate(&made), "cannot state a preference", place);
     const Preference preference(made);
-    set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(math_.workspace_budget), place);
+    set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(math_.workspace_budget),
+        place);
     for (const auto name : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                             CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
         set(preference, name, static_cast<std::uint32_t>(alignment), place);

@@ -20,9 +20,9 @@ struct CandidateFacts {
     std::int64_t workspace = 0;  ///< bytes
     bool nondeterministic = false;
     bool tensor_cores = false;
-    bool rounds_inputs = false;      ///< float is rounded before it is multiplied
-    bool rounds_sums = false;        ///< partial sums are kept in fewer bits than float
-    bool transforms = false;         ///< Winograd or Fourier: other rounding than a sum of products
+    bool rounds_inputs = false;  ///< float is rounded before it is multiplied
+    bool rounds_sums = false;    ///< partial sums are kept in fewer bits than float
+    bool transforms = false;     ///< Winograd or Fourier: other rounding than a sum of products
     bool compiles_at_run_time = false;
     std::optional<double> milliseconds{};  ///< as measured; empty: not measured
 };

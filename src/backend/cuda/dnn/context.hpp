@@ -20,8 +20,8 @@ class Context {
 
     cudnnHandle_t handle() const { return handle_; }
     const Target& target() const { return *target_; }
-    /// One for all threads of the process that use this kind of GPU. It saves time and decides nothing: where nothing is
-    /// measured, each thread would find the same plan by itself.
+    /// One for all threads of the process that use this kind of GPU. It saves time and decides nothing: where nothing
+    /// is measured, each thread would find the same plan by itself.
     PlanCache& plans() const { return *plans_; }
 
   private:

@@ -77,7 +77,8 @@ class Convolution final : public ops::Convolution<T, Cuda> {
           data_(problem(Pass::data)),
           parameters_(problem(Pass::parameters)) {
         if (input.layout.kind == Layout::Kind::blocked)
-            throw ShapeError(kOp, ": a GPU has no channels in blocks, as input ", input, " has; use plain or channels last");
+            throw ShapeError(kOp, ": a GPU has no channels in blocks, as input ", input,
+                             " has; use plain or channels last");
     }
 
     TensorSpec output() const override { return output_; }
@@ -117,8 +118,7 @@ class Convolution final : public ops::Convolution<T, Cuda> {
         if (stages_) from_channels_last<T, Cuda>(target, channels_, dx.data(), input_);
     }
 
-    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, T* dweight,
-                             T* dbias) override {
+    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, T* dweight, T* dbias) override {
         ops::require_spec(kOp, "x", x.spec(), input_);
         ops::require_spec(kOp, "dy", dy.spec(), output_);
         if (is_empty()) {

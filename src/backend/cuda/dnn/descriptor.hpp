@@ -23,6 +23,7 @@
 namespace firecaffe::cuda::dnn {
 
 /// cuDNN's name for the type of an attribute.
+// clang-format off
 template <class T> inline constexpr int attribute_type = -1;
 template <> inline constexpr int attribute_type<cudnnHandle_t> = CUDNN_TYPE_HANDLE;
 template <> inline constexpr int attribute_type<cudnnDataType_t> = CUDNN_TYPE_DATA_TYPE;
@@ -38,9 +39,10 @@ template <> inline constexpr int attribute_type<cudnnBackendHeurMode_t> = CUDNN_
 template <> inline constexpr int attribute_type<cudnnPointwiseMode_t> = CUDNN_TYPE_POINTWISE_MODE;
 template <> inline constexpr int attribute_type<cudnnBackendNumericalNote_t> = CUDNN_TYPE_NUMERICAL_NOTE;
 template <> inline constexpr int attribute_type<cudnnBackendBehaviorNote_t> = CUDNN_TYPE_BEHAVIOR_NOTE;
+// clang-format on
 
 template <class T>
-concept Attribute = attribute_type<T> >= 0;
+concept Attribute = (attribute_type<T> >= 0);
 
 class Descriptor {
   public:
@@ -92,8 +94,7 @@ class Descriptor {
     /// A text attribute, whose length is asked first.
     std::string get_text(cudnnBackendAttributeName_t name) const;
     /// Descriptors of one kind, filled in by cuDNN, as many as there are.
-    std::vector<Descriptor> get_descriptors(cudnnBackendAttributeName_t name,
-                                            cudnnBackendDescriptorType_t kind) const;
+    std::vector<Descriptor> get_descriptors(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t kind) const;
 
     cudnnBackendDescriptor_t handle() const { return handle_; }
     const std::string& place() const { return place_; }

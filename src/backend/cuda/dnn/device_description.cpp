@@ -21,7 +21,9 @@ constexpr std::array kDevices{
 
 }  // namespace
 
-std::span<const DeviceDescription> known_devices() { return kDevices; }
+std::span<const DeviceDescription> known_devices() {
+    return kDevices;
+}
 
 const DeviceDescription& device_description(std::string_view short_name) {
     std::string known;

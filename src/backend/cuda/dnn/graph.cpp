@@ -13,11 +13,16 @@ TensorGeometry channels_last(const Shape& shape) {
 
 cudnnDataType_t data_type(DType dtype) {
     switch (dtype) {
-        case DType::float32: return CUDNN_DATA_FLOAT;
-        case DType::float64: return CUDNN_DATA_DOUBLE;
-        case DType::bfloat16: return CUDNN_DATA_BFLOAT16;
-        case DType::float16: return CUDNN_DATA_HALF;
-        default: throw UsageError("convolution: no cuDNN convolution of ", dtype, "; use float32, bfloat16 or float16");
+        case DType::float32:
+            return CUDNN_DATA_FLOAT;
+        case DType::float64:
+            return CUDNN_DATA_DOUBLE;
+        case DType::bfloat16:
+            return CUDNN_DATA_BFLOAT16;
+        case DType::float16:
+            return CUDNN_DATA_HALF;
+        default:
+            throw UsageError("convolution: no cuDNN convolution of ", dtype, "; use float32, bfloat16 or float16");
     }
 }
 

@@ -63,9 +63,8 @@ void sum_rows(const T* x, std::int64_t rows, std::int64_t columns, T* sums, doub
 template <class T, class Device>
 void add_to_rows(const T* bias, std::int64_t rows, std::int64_t columns, T* y) {
     const Divisor by_columns(columns);
-    Launch<Device>::for_each(rows * columns, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-        y[i] += bias[split(i, by_columns).remainder];
-    });
+    Launch<Device>::for_each(rows * columns,
+                             [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] += bias[split(i, by_columns).remainder]; });
 }
 
 }  // namespace firecaffe::cuda::dnn

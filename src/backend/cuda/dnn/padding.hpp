@@ -16,7 +16,9 @@
 namespace firecaffe::cuda::dnn {
 
 /// Channels that fill one vector of 16 bytes: 4 of float, 8 of bfloat16 or float16.
-constexpr std::int64_t channels_per_vector(DType dtype) { return 16 / static_cast<std::int64_t>(size_of(dtype)); }
+constexpr std::int64_t channels_per_vector(DType dtype) {
+    return 16 / static_cast<std::int64_t>(size_of(dtype));
+}
 
 /// How many channels the convolution should see. More than `input[1]` only where all fit into one vector, which are a
 /// net's images; with groups the padding would lie between them, so these stay as they are.

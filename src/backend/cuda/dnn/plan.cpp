@@ -16,9 +16,12 @@ Descriptor from_json(const std::string& json, const Problem& problem, const Targ
 
 cudnnBackendHeurMode_t mode_of(Heuristics mode) {
     switch (mode) {
-        case Heuristics::a: return CUDNN_HEUR_MODE_A;
-        case Heuristics::b: return CUDNN_HEUR_MODE_B;
-        case Heuristics::fallback: return CUDNN_HEUR_MODE_FALLBACK;
+        case Heuristics::a:
+            return CUDNN_HEUR_MODE_A;
+        case Heuristics::b:
+            return CUDNN_HEUR_MODE_B;
+        case Heuristics::fallback:
+            return CUDNN_HEUR_MODE_FALLBACK;
     }
     return CUDNN_HEUR_MODE_FALLBACK;
 }
@@ -38,8 +41,8 @@ CandidateFacts facts_of(const Descriptor& config, Heuristics mode) {
         facts.rounds_sums |= note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION;
         facts.transforms |= note == CUDNN_NUMERICAL_NOTE_FFT || note == CUDNN_NUMERICAL_NOTE_WINOGRAD;
     }
-    for (const auto note : engine.get_all<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
-                                                                      CUDNN_BEHAVIOR_NOTE_TYPE_COUNT))
+    for (const auto note :
+         engine.get_all<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT))
         facts.compiles_at_run_time |= note == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
     return facts;
 }
@@ -48,9 +51,12 @@ CandidateFacts facts_of(const Descriptor& config, Heuristics mode) {
 
 std::string to_string(Heuristics mode) {
     switch (mode) {
-        case Heuristics::a: return "A";
-        case Heuristics::b: return "B";
-        case Heuristics::fallback: return "fallback";
+        case Heuristics::a:
+            return "A";
+        case Heuristics::b:
+            return "B";
+        case Heuristics::fallback:
+            return "fallback";
     }
     return "unknown";
 }

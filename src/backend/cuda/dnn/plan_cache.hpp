@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans that were chosen before, by problem: in memory, and as text that a file can keep.
 //
-// What is kept of a plan is cuDNN's own text form, from which each thread makes a plan of its own. Such a text belongs to
-// one version of cuDNN and one kind of GPU; another's is refused.
+// What is kept of a plan is cuDNN's own text form, from which each thread makes a plan of its own. Such a text belongs
+// to one version of cuDNN and one kind of GPU; another's is refused.
 #pragma once
 
 #include <map>

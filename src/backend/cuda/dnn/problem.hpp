@@ -35,8 +35,8 @@ struct Problem {
 };
 
 /// The problem of `pass` for this op: what does not matter to the pass is left out, and a ReLU has a bias.
-Problem make_problem(Pass pass, const ops::ConvolutionGeometry& geometry, const Shape& input, DType dtype, MathMode math,
-                     bool deterministic);
+Problem make_problem(Pass pass, const ops::ConvolutionGeometry& geometry, const Shape& input, DType dtype,
+                     MathMode math, bool deterministic);
 
 /// One line without white space at its ends that has all of it: the key of a plan, and the place in a message.
 std::string to_string(const Problem& problem);

@@ -23,7 +23,8 @@ std::string last_words() {
 std::string name_of(cudnnBackendAttributeName_t attribute) {
     switch (attribute) {
 #define FIRECAFFE_NAME(Name) \
-    case Name: return #Name
+    case Name:               \
+        return #Name
         FIRECAFFE_NAME(CUDNN_ATTR_POINTWISE_MODE);
         FIRECAFFE_NAME(CUDNN_ATTR_POINTWISE_MATH_PREC);
         FIRECAFFE_NAME(CUDNN_ATTR_CONVOLUTION_COMP_TYPE);
@@ -81,7 +82,8 @@ std::string name_of(cudnnBackendAttributeName_t attribute) {
         FIRECAFFE_NAME(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE);
         FIRECAFFE_NAME(CUDNN_ATTR_DEVICEPROP_DEVICE_ID);
         FIRECAFFE_NAME(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION);
-        default: return text("attribute ", static_cast<int>(attribute));
+        default:
+            return text("attribute ", static_cast<int>(attribute));
     }
 }
 
@@ -102,7 +104,8 @@ std::string name_of(cudnnBackendDescriptorType_t kind) {
         FIRECAFFE_NAME(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
         FIRECAFFE_NAME(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
 #undef FIRECAFFE_NAME
-        default: return text("descriptor ", static_cast<int>(kind));
+        default:
+            return text("descriptor ", static_cast<int>(kind));
     }
 }
 
@@ -110,7 +113,7 @@ void check(cudnnStatus_t answer, std::string_view what, std::string_view name, s
     if (answer == CUDNN_STATUS_SUCCESS) return;
     const std::string words = last_words();
     throw DnnError(answer, "cuDNN: ", what, ' ', name, ": ", std::string_view(cudnnGetErrorString(answer)),
-                     words.empty() ? "" : " (", words, words.empty() ? "" : ")", ", for ", place);
+                   words.empty() ? "" : " (", words, words.empty() ? "" : ")", ", for ", place);
 }
 
 bool is_refusal(cudnnStatus_t answer) {
