@@ -29,6 +29,7 @@ function(firecaffe_cuda_settings target)
       --extended-lambda         # bodies of kernels are lambdas
       --expt-relaxed-constexpr  # constexpr functions of core, such as Philox's, run on the GPU as they are
       --fmad=false              # a * b + c stays two roundings, as on the CPU: the same bits where the maths is ours
+      -diag-suppress=554        # of a conversion that its requires-clause rules out
       -Xcompiler=-Wall,-Wextra,-Wshadow,-ffp-contract=off)
   if(FIRECAFFE_WERROR)
     list(APPEND options -Werror=all-warnings -Xcompiler=-Werror)

@@ -4,11 +4,8 @@
 #include <cmath>
 
 #include "firecaffe/core/error.hpp"
-#include "firecaffe/optim/adam.hpp"
-#include "firecaffe/optim/adaptive.hpp"
-#include "firecaffe/optim/layerwise.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
-#include "firecaffe/optim/momentum.hpp"
+#include "optim/make_optimizer.hpp"
 #include "optim/norm.hpp"
 
 namespace firecaffe {
@@ -47,37 +44,6 @@ void check_solver(const SolverOptions& solver) {
         throw ConfigError("solver: momentum is ", solver.momentum, ", but adagrad and rmsprop have none; give 0");
     if (solver.type == Type::lars && solver.regularization_type != Regularization::l2)
         throw ConfigError("solver: lars is defined with l2 only; change regularization_type, or take lamb");
-}
-
-template <class T, class Device>
-std::unique_ptr<Optimizer<T, Device>> make_optimizer(const SolverOptions& solver, const ArenaLayout& layout) {
-    using Type = SolverOptions::Type;
-    check_solver(solver);
-    const auto with = [&]<class Policy>(Policy policy) -> std::unique_ptr<Optimizer<T, Device>> {
-        return std::make_unique<PolicyOptimizer<T, Device, Policy>>(policy, layout, solver);
-    };
-    const SolverOptions& s = solver;
-    switch (s.type) {
-        case Type::sgd:
-            return with(SgdPolicy{s.momentum});
-        case Type::nesterov:
-            return with(NesterovPolicy{s.momentum});
-        case Type::adagrad:
-            return with(AdaGradPolicy{s.delta});
-        case Type::rmsprop:
-            return with(RmsPropPolicy{s.rms_decay, s.delta});
-        case Type::adadelta:
-            return with(AdaDeltaPolicy{s.momentum, s.delta});
-        case Type::adam:
-            return with(AdamPolicy{s.momentum, s.momentum2, s.delta});
-        case Type::adamw:
-            return with(AdamWPolicy{s.momentum, s.momentum2, s.delta});
-        case Type::lars:
-            return with(LarsPolicy{s.momentum, s.trust_coefficient});
-        case Type::lamb:
-            return with(LambPolicy{s.momentum, s.momentum2, s.delta});
-    }
-    throw ConfigError("solver: unknown type number ", static_cast<int>(solver.type));
 }
 
 template std::unique_ptr<Optimizer<float, Cpu>> make_optimizer(const SolverOptions&, const ArenaLayout&);

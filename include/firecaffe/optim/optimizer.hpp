@@ -52,20 +52,36 @@ struct UpdateRange {
     Regularization regularization = Regularization::l2;
 
     /// Mean gradient of element i, without regularisation.
-    T mean(std::size_t i) const { return sum[i] * scale; }
+    constexpr T mean(std::size_t i) const { return sum[i] * scale; }
     /// The part of the gradient that regularisation adds.
-    T penalty(std::size_t i) const {
+    constexpr T penalty(std::size_t i) const {
         if (regularization == Regularization::l2) return decay * value[i];
         return decay * static_cast<T>((value[i] > 0) - (value[i] < 0));
     }
     /// Regularised mean gradient of element i (Caffe's order: normalise, then regularise).
-    T gradient(std::size_t i) const { return mean(i) + penalty(i); }
+    constexpr T gradient(std::size_t i) const { return mean(i) + penalty(i); }
 };
 
 /// A policy treats each element for itself, because ranges come in any number and order. One that cannot, as it needs the
 /// norm of a parameter, says `static constexpr bool kWholeParameters = true`: then each range is a whole parameter.
 template <class Policy>
 constexpr bool takes_whole_parameters = requires { requires Policy::kWholeParameters; };
+
+/// Runs a policy over pieces of parameters where these lie: on the host one piece after another.
+template <class Device>
+struct PolicyRunner {
+    template <class T, class Policy>
+    static void run(const Policy& policy, std::span<const UpdateRange<T>> ranges) {
+        for (const UpdateRange<T>& range : ranges) policy.update(range);
+    }
+};
+/// On a GPU many pieces are one kernel. The bodies are compiled into a library with CUDA, for float and double and the
+/// policies that solver.type names.
+template <>
+struct PolicyRunner<Cuda> {
+    template <class T, class Policy>
+    static void run(const Policy& policy, std::span<const UpdateRange<T>> ranges);
+};
 
 /// A named part of an optimizer's state, for checkpoints.
 template <class T>
@@ -101,6 +117,7 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
           regularization_(solver.regularization_type) {
         for (auto& state : state_) state = Arena<T, Device>(layout);
         if (takes_whole_parameters<Policy>) arrived_.resize(layout.parameters().size());
+        ranges_.reserve(layout.parameters().size());
     }
 
     void begin(const UpdateStep& step) override {
@@ -109,6 +126,7 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
     }
 
     void update(std::span<T> parameters, std::span<const T> sums, std::size_t first, std::size_t last) override {
+        ranges_.clear();
         for (std::size_t i = 0; i < layout_.parameters().size(); ++i) {
             const ParameterInfo& p = layout_.parameters()[i];
             std::size_t begin = first > p.offset ? first : p.offset, end = last < p.end() ? last : p.end();
@@ -130,8 +148,9 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
             range.scale = static_cast<T>(step_.scale);
             range.decay = static_cast<T>(weight_decay_ * p.decay_mult);
             range.regularization = regularization_;
-            policy_.update(range);
+            ranges_.push_back(range);
         }
+        PolicyRunner<Device>::run(policy_, std::span<const UpdateRange<T>>(ranges_));
     }
 
     std::vector<OptimizerState<T>> state() override {
@@ -147,6 +166,7 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
     Regularization regularization_;
     UpdateStep step_;
     std::vector<std::size_t> arrived_;  // per parameter: elements whose sums are there; of whole-parameter rules only
+    std::vector<UpdateRange<T>> ranges_;  // of one call
     std::array<Arena<T, Device>, kStates> state_;
 };
 
@@ -176,5 +196,7 @@ std::unique_ptr<Optimizer<T, Device>> make_optimizer(const SolverOptions& solver
 
 extern template std::unique_ptr<Optimizer<float, Cpu>> make_optimizer(const SolverOptions&, const ArenaLayout&);
 extern template std::unique_ptr<Optimizer<double, Cpu>> make_optimizer(const SolverOptions&, const ArenaLayout&);
+extern template std::unique_ptr<Optimizer<float, Cuda>> make_optimizer(const SolverOptions&, const ArenaLayout&);
+extern template std::unique_ptr<Optimizer<double, Cuda>> make_optimizer(const SolverOptions&, const ArenaLayout&);
 
 }  // namespace firecaffe

@@ -21,5 +21,9 @@ extern template void update_parameters(Optimizer<float, Cpu>&, const ArenaLayout
                                        std::span<const float>, std::size_t, std::size_t, double);
 extern template void update_parameters(Optimizer<double, Cpu>&, const ArenaLayout&, std::span<double>,
                                        std::span<const double>, std::size_t, std::size_t, double);
+extern template void update_parameters(Optimizer<float, Cuda>&, const ArenaLayout&, std::span<float>,
+                                       std::span<const float>, std::size_t, std::size_t, double);
+extern template void update_parameters(Optimizer<double, Cuda>&, const ArenaLayout&, std::span<double>,
+                                       std::span<const double>, std::size_t, std::size_t, double);
 
 }  // namespace firecaffe

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/bodies/dropout.hpp"
 #include "backend/cuda/bodies/elementwise.hpp"
+#include "backend/cuda/bodies/loss.hpp"
 #include "backend/cuda/launch.cuh"
 #include "firecaffe/ops/ops.hpp"
 
@@ -14,6 +16,14 @@ namespace firecaffe::ops {
     template <>                                                                                                   \
     void relu_backward<T, Cuda>(std::span<const T> y, std::span<const T> dy, std::span<T> dx, T negative_slope) { \
         cuda::relu_backward<T, Cuda>(y, dy, dx, negative_slope);                                                  \
+    }                                                                                                             \
+    template <>                                                                                                   \
+    void dropout(TensorView<const T, Cuda> x, TensorView<T, Cuda> y, const DropoutKey& key, double ratio) {       \
+        cuda::dropout<T, Cuda>(x, y, key, ratio);                                                                 \
+    }                                                                                                             \
+    template <>                                                                                                   \
+    void softmax(TensorView<const T, Cuda> x, TensorView<T, Cuda> p) {                                            \
+        cuda::softmax<T, Cuda>(x, p);                                                                             \
     }                                                                                                             \
     template <>                                                                                                   \
     void accumulate<T, Cuda>(std::span<const T> x, std::span<T> y) {                                              \

@@ -77,40 +77,43 @@ void check_all(double tolerance) {
 
 TEST_CASE("convolution on a GPU agrees with the reference", "[cuda]") {
     if (!has_gpu()) return;
-    check_all<float>(1e-5);
-    check_all<double>(1e-12);
+    check_all<float>(Tolerance<float>::kSum);
+    check_all<double>(Tolerance<double>::kSum);
 }
 
 TEST_CASE("convolution on the tensor cores agrees with the reference in ten bits", "[cuda]") {
     if (!has_gpu()) return;
     const GpuMathScope scope({.tf32 = true});
-    check_all<float>(5e-3);
+    check_all<float>(kTensorCores);
 }
 
 TEST_CASE("the fastest of several plans agrees with the reference", "[cuda]") {
     if (!has_gpu()) return;
     const GpuMathScope scope({.deterministic = false, .tune_first = 8});
-    check_all<float>(1e-5);
+    check_all<float>(Tolerance<float>::kSum);
 }
 
 TEST_CASE("convolution on a GPU repeats its bits, on any stream", "[cuda]") {
     if (!has_gpu()) return;
     const ConvolutionGeometry g = geometry(64, 3, 1, 1);
     const TensorSpec input{{16, 32, 14, 14}, Layout::channels_last()};
-    const auto weight = random_values<float>(64 * 32 * 9, 3), bias = random_values<float>(64, 4);
     std::vector<std::vector<float>> first;
     for (int run = 0; run < 3; ++run) {
         const Stream stream;
         const StreamScope scope(stream);
         const auto op = make_convolution<float, Cuda>(g, input);
-        OnGpu<float> x(random_values<float>(input.shape.count(), 1)), w(weight), b(bias);
-        OnGpu<float> dy(random_values<float>(op->output().shape.count(), 2)), y(op->output().shape.count());
-        OnGpu<float> dx(input.shape.count()), dw(64 * 32 * 9), db(64);
-        op->set_parameters(w.data(), b.data());
-        op->forward({x.data(), input}, {y.data(), op->output()});
-        op->backward_data({dy.data(), op->output()}, {dx.data(), input});
-        op->backward_parameters({x.data(), input}, {dy.data(), op->output()}, dw.data(), db.data());
-        const std::vector<std::vector<float>> results{y.values(), dx.values(), dw.values(), db.values()};
+        const auto x = sent<Cuda>(random_tensor<float>(input.shape, 1), input.layout);
+        const auto dy = sent<Cuda>(random_tensor<float>(op->output().shape, 2), op->output().layout);
+        const auto weight = sent<Cuda>(random_tensor<float>({64, 32, 3, 3}, 3));
+        const auto bias = sent<Cuda>(random_tensor<float>({64}, 4));
+        auto y = garbage<float, Cuda>(op->output()), dx = garbage<float, Cuda>(input);
+        auto dweight = garbage<float, Cuda>(weight.spec()), dbias = garbage<float, Cuda>(bias.spec());
+        op->set_parameters(weight.data(), bias.data());
+        op->forward(x.view(), y.view());
+        op->backward_data(dy.view(), dx.view());
+        op->backward_parameters(x.view(), dy.view(), dweight.data(), dbias.data());
+        const std::vector<std::vector<float>> results{memory_of(y), memory_of(dx), memory_of(dweight),
+                                                      memory_of(dbias)};
         if (run == 0) first = results;
         CHECK(results == first);
     }
@@ -120,13 +123,14 @@ TEST_CASE("a convolution of no samples writes zero gradients on a GPU", "[cuda]"
     if (!has_gpu()) return;
     const TensorSpec input{{0, 16, 5, 5}, Layout::channels_last()};
     const auto op = make_convolution<float, Cuda>(geometry(4, 3), input);
-    OnGpu<float> weight(4 * 16 * 9), bias(4), none(0);
+    auto weight = garbage<float, Cuda>({{4, 16, 3, 3}, {}}), bias = garbage<float, Cuda>({{4}, {}});
+    Tensor<float, Cuda> x(input), y(op->output());
     op->set_parameters(weight.data(), bias.data());
-    op->forward({none.data(), input}, {none.data(), op->output()});
-    op->backward_data({none.data(), op->output()}, {none.data(), input});
-    op->backward_parameters({none.data(), input}, {none.data(), op->output()}, weight.data(), bias.data());
-    CHECK(weight.values() == std::vector<float>(4 * 16 * 9));
-    CHECK(bias.values() == std::vector<float>(4));
+    op->forward(x.view(), y.view());
+    op->backward_data(y.view(), x.view());
+    op->backward_parameters(x.view(), y.view(), weight.data(), bias.data());
+    CHECK(memory_of(weight) == std::vector<float>(4 * 16 * 9));
+    CHECK(memory_of(bias) == std::vector<float>(4));
 }
 
 TEST_CASE("a convolution's shapes and errors are known without a GPU") {

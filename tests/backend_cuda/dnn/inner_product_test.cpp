@@ -33,76 +33,98 @@ void check_all(double tolerance) {
             }
 }
 
-/// row-major result = left * right, in double.
-std::vector<float> multiplied(const ProductShape& s, const std::vector<float>& left, const std::vector<float>& right) {
-    std::vector<float> result(static_cast<std::size_t>(s.rows * s.columns));
+/// The matrix of a product as a tensor, in the order in which it lies.
+Shape matrix(std::int64_t rows, std::int64_t columns, bool transposed) {
+    return transposed ? Shape{columns, rows} : Shape{rows, columns};
+}
+
+/// left * right, added up in double.
+Tensor<float, Cpu> multiplied(const ProductShape& s, const float* left, const float* right) {
+    Tensor<float, Cpu> result(Shape{s.rows, s.columns});
     for (std::int64_t i = 0; i < s.rows; ++i)
         for (std::int64_t j = 0; j < s.columns; ++j) {
             double sum = 0;
-            for (std::int64_t k = 0; k < s.inner; ++k) {
-                const auto l = static_cast<std::size_t>(s.left_transposed ? k * s.rows + i : i * s.inner + k);
-                const auto r = static_cast<std::size_t>(s.right_transposed ? j * s.inner + k : k * s.columns + j);
-                sum += static_cast<double>(left[l]) * static_cast<double>(right[r]);
-            }
-            result[static_cast<std::size_t>(i * s.columns + j)] = static_cast<float>(sum);
+            for (std::int64_t k = 0; k < s.inner; ++k)
+                sum += static_cast<double>(left[s.left_transposed ? k * s.rows + i : i * s.inner + k]) *
+                       static_cast<double>(right[s.right_transposed ? j * s.inner + k : k * s.columns + j]);
+            result.data()[i * s.columns + j] = static_cast<float>(sum);
         }
     return result;
+}
+
+/// Every way in which the two factors can lie, written or added.
+std::vector<ProductShape> products() {
+    std::vector<ProductShape> all;
+    for (const bool left : {false, true})
+        for (const bool right : {false, true})
+            for (const bool accumulate : {false, true}) {
+                ProductShape shape{.rows = 17, .columns = 24, .inner = 33};
+                shape.left_transposed = left, shape.right_transposed = right, shape.accumulate = accumulate;
+                all.push_back(shape);
+            }
+    return all;
 }
 
 }  // namespace
 
 TEST_CASE("inner product on a GPU agrees with the reference", "[cuda]") {
     if (!has_gpu()) return;
-    check_all<float>(1e-5);
-    check_all<double>(1e-12);
+    check_all<float>(Tolerance<float>::kSum);
+    check_all<double>(Tolerance<double>::kSum);
 }
 
 TEST_CASE("inner product on the tensor cores agrees with the reference in ten bits", "[cuda]") {
     if (!has_gpu()) return;
     const GpuMathScope scope({.tf32 = true});
-    check_all<float>(5e-3);
+    check_all<float>(kTensorCores);
 }
 
-TEST_CASE("products of matrices that lie either way, written or added to what is there, wherever they begin",
-          "[cuda]") {
+TEST_CASE("products of matrices that lie either way, written or added to what is there", "[cuda]") {
     if (!has_gpu()) return;
-    for (const bool left_transposed : {false, true})
-        for (const bool right_transposed : {false, true})
-            for (const bool accumulate : {false, true})
-                for (const std::size_t offset : {std::size_t{0}, std::size_t{1}}) {
-                    const ProductShape shape{.rows = 17,
-                                             .columns = 24,
-                                             .inner = 33,
-                                             .left_transposed = left_transposed,
-                                             .right_transposed = right_transposed,
-                                             .accumulate = accumulate};
-                    INFO(to_string(shape) << ", " << offset << " elements into the memory");
-                    const auto left = random_values<float>(17 * 33, 1), right = random_values<float>(33 * 24, 2);
-                    std::vector<float> moved(offset);
-                    moved.insert(moved.end(), left.begin(), left.end());
-                    OnGpu<float> gpu_left(moved), gpu_right(right);
-                    OnGpu<float> result(std::vector<float>(17 * 24 + offset, accumulate ? 2.0F : 77.0F));
-                    Product product(shape, {});
-                    product.run(gpu_left.data() + offset, gpu_right.data(), nullptr, result.data() + offset);
-                    std::vector<float> expected = multiplied(shape, left, right), found = result.values();
-                    if (accumulate)
-                        for (float& value : expected) value += 2.0F;
-                    found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(offset));
-                    CHECK(distance(found, expected) < 1e-5);
-                }
+    for (const ProductShape& shape : products()) {
+        INFO(to_string(shape));
+        const auto left = random_tensor<float>(matrix(shape.rows, shape.inner, shape.left_transposed), 1);
+        const auto right = random_tensor<float>(matrix(shape.inner, shape.columns, shape.right_transposed), 2);
+        const auto gpu_left = sent<Cuda>(left), gpu_right = sent<Cuda>(right);
+        auto result = garbage<float, Cuda>({{shape.rows, shape.columns}, {}});
+        if (shape.accumulate) result = Tensor<float, Cuda>(result.spec());
+        Product product(shape, {});
+        product.run(gpu_left.data(), gpu_right.data(), nullptr, result.data());
+        CHECK(distance(result, multiplied(shape, left.data(), right.data())) < Tolerance<float>::kSum);
+        if (!shape.accumulate) continue;
+        product.run(gpu_left.data(), gpu_right.data(), nullptr, result.data());
+        auto twice = multiplied(shape, left.data(), right.data());
+        for (float& value : twice.storage()) value *= 2;
+        CHECK(distance(result, twice) < Tolerance<float>::kSum);
+    }
+}
+
+TEST_CASE("operands of a product may begin anywhere", "[cuda]") {
+    if (!has_gpu()) return;
+    const ProductShape shape{.rows = 16, .columns = 32, .inner = 64};
+    const auto left = random_tensor<float>({16 * 64 + 1}, 1), right = random_tensor<float>({64, 32}, 2);
+    const auto gpu_left = sent<Cuda>(left), gpu_right = sent<Cuda>(right);
+    Product product(shape, {});
+    for (const int offset : {0, 1, 0}) {
+        auto result = garbage<float, Cuda>({{16, 32}, {}});
+        product.run(gpu_left.data() + offset, gpu_right.data(), nullptr, result.data());
+        CHECK(distance(result, multiplied(shape, left.data() + offset, right.data())) < Tolerance<float>::kSum);
+    }
 }
 
 TEST_CASE("an inner product of nothing is its bias on a GPU", "[cuda]") {
     if (!has_gpu()) return;
     const TensorSpec empty{{2, 0}, {}};
     const auto op = make_inner_product<float, Cuda>(3, true, empty);
-    OnGpu<float> none(0), bias(std::vector<float>{1, 2, 3}), y(6), dw(0), db(3);
-    OnGpu<float> weight(1);
+    const float terms[] = {1, 2, 3};
+    const auto bias = sent<Cuda>(plain_tensor<float>({3}, std::span<const float>(terms)));
+    const Tensor<float, Cuda> x(empty), weight(Shape{1});
+    auto y = garbage<float, Cuda>(op->output()), dbias = garbage<float, Cuda>(bias.spec());
     op->set_parameters(weight.data(), bias.data());
-    op->forward({none.data(), empty}, {y.data(), op->output()});
-    CHECK(y.values() == std::vector<float>{1, 2, 3, 1, 2, 3});
-    op->backward_parameters({none.data(), empty}, {y.data(), op->output()}, dw.data(), db.data());
-    CHECK(db.values() == std::vector<float>{2, 4, 6});
+    op->forward(x.view(), y.view());
+    CHECK(memory_of(y) == std::vector<float>{1, 2, 3, 1, 2, 3});
+    op->backward_parameters(x.view(), std::as_const(y).view(), nullptr, dbias.data());
+    CHECK(memory_of(dbias) == std::vector<float>{2, 4, 6});
 }
 
 TEST_CASE("a product says what it multiplies") {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backend/cuda/dnn/packing_bodies.hpp"
-#include "backend_cuda/dnn/host_launch.hpp"
+#include "backend_cuda/host_launch.hpp"
 #include "catch.hpp"
 #include "firecaffe/ops/reference/reorder.hpp"
 #include "support/values.hpp"

@@ -49,6 +49,8 @@ class Indexing {
     FIRECAFFE_HOST_DEVICE std::int64_t batch() const { return batch_; }
     FIRECAFFE_HOST_DEVICE std::int64_t channels() const { return channels_; }
     FIRECAFFE_HOST_DEVICE std::int64_t positions() const { return positions_; }
+    /// Channels in memory: those of the shape, and the padding of the last block.
+    FIRECAFFE_HOST_DEVICE std::int64_t stored_channels() const { return blocks_.value() * block_.value(); }
     /// Elements in memory, with padding.
     FIRECAFFE_HOST_DEVICE std::int64_t storage() const { return storage_; }
     /// Divides by positions().

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ops that move elements, or join several tensors.
+#include "backend/cuda/bodies/eltwise.hpp"
+#include "backend/cuda/bodies/layouts.hpp"
+#include "backend/cuda/bodies/rows.hpp"
+#include "backend/cuda/launch.cuh"
+
+namespace firecaffe::ops {
+
+// A macro, because an explicit specialisation cannot itself depend on a template parameter.
+#define FIRECAFFE_DEFINE_LAYOUTS(T)                                                                                  \
+    template <>                                                                                                      \
+    std::unique_ptr<Reorder<T, Cuda>> make_reorder(const TensorSpec& from, const TensorSpec& to) {                   \
+        return cuda::make_reorder<T, Cuda>(from, to);                                                                \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    std::unique_ptr<Concat<T, Cuda>> make_concat(std::span<const TensorSpec> inputs) {                               \
+        return cuda::make_concat<T, Cuda>(inputs);                                                                   \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    std::unique_ptr<Eltwise<T, Cuda>> make_eltwise(const EltwiseParameters& p, std::span<const TensorSpec> inputs) { \
+        return cuda::make_eltwise<T, Cuda>(p, inputs);                                                               \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void copy_rows<T, Cuda>(Rows<const T> from, Rows<T> to, std::int64_t length, std::int64_t count) {               \
+        cuda::copy_rows<T, Cuda>(from, to, length, count);                                                           \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void embed_forward<T, Cuda>(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim,    \
+                                std::int64_t num_output, T* y) {                                                     \
+        cuda::embed_forward<T, Cuda>(index, weight, bias, input_dim, num_output, y);                                 \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void embed_backward<T, Cuda>(std::span<const T> index, const T* dy, std::int64_t input_dim,                      \
+                                 std::int64_t num_output, T* dweight, T* dbias) {                                    \
+        cuda::embed_backward<T, Cuda>(index, dy, input_dim, num_output, dweight, dbias);                             \
+    }
+
+FIRECAFFE_DEFINE_LAYOUTS(float)
+FIRECAFFE_DEFINE_LAYOUTS(double)
+
+}  // namespace firecaffe::ops

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "backend_cuda/compare.hpp"
+#include "firecaffe/ops/reference/lrn.hpp"
+#include "firecaffe/ops/reference/lrn_within_channel.hpp"
+#include "firecaffe/ops/reference/pooling.hpp"
+
+namespace firecaffe::testing {
+
+TEMPLATE_TEST_CASE("pooling has the bits of the reference, whatever kernel, stride, padding and layout", "[cuda]",
+                   float, double) {
+    if (!ready()) return;
+    using T = TestType;
+    using ops::PoolMethod, ops::RoundMode;
+    struct Case {
+        Shape shape;
+        ops::PoolingGeometry geometry;
+    };
+    std::vector<Case> cases;
+    for (const PoolMethod method : {PoolMethod::max, PoolMethod::average}) {
+        cases.push_back({{2, 5, 13, 11}, {method, 3, 3, 2, 2, 0, 0, RoundMode::ceil}});
+        cases.push_back({{2, 5, 12, 11}, {method, 3, 2, 2, 1, 1, 1, RoundMode::ceil}});
+        cases.push_back({{1, 9, 7, 7}, {method, 3, 3, 1, 1, 1, 1, RoundMode::floor}});
+        cases.push_back({{2, 3, 6, 6}, {method, 2, 2, 3, 3, 0, 0, RoundMode::ceil}});  // some elements are in no window
+        cases.push_back({{2, 3, 20, 17}, {method, 20, 17, 1, 1, 0, 0, RoundMode::ceil}});  // more places than a byte has
+        cases.push_back({{2, 4, 16, 16}, {method, 16, 16, 1, 1, 0, 0, RoundMode::ceil}});  // as many
+        cases.push_back({{0, 3, 6, 6}, {method, 2, 2, 2, 2, 0, 0, RoundMode::ceil}});
+    }
+    for (const Case& c : cases)
+        for (const Layout& layout : kLayouts)
+            for (const bool ties : {false, true}) {
+                Tensor<T, Cpu> x = random_tensor<T>(c.shape, 6);
+                if (ties)
+                    for (T& value : x.storage()) value = value > 0 ? T(1) : T(0);
+                ops::reference::ReferencePooling<T> reference(c.geometry, x.spec());
+                const auto pooling = bodies::make_pooling<T, Device>(c.geometry, {c.shape, layout});
+                INFO(to_string(TensorSpec{c.shape, layout}) << ", kernel " << c.geometry.kernel_h);
+                REQUIRE(pooling->output() == TensorSpec{reference.output().shape, layout});
+                Tensor<T, Cpu> y(reference.output()), dx(x.spec());
+                const Tensor<T, Device> in = sent<Device>(x, layout);
+                Tensor<T, Device> out = garbage<T, Device>(pooling->output());
+                const Tensor<T, Cpu> dy = random_tensor<T>(y.shape(), 7);
+                const Tensor<T, Device> gradient = sent<Device>(dy, layout);
+                Tensor<T, Device> slope = garbage<T, Device>(in.spec());
+                if (c.geometry.method == PoolMethod::max)
+                    CHECK_THROWS_AS(pooling->backward(gradient.view(), slope.view()), UsageError);
+
+                reference.forward(x.view(), y.view());
+                pooling->forward(in.view(), out.view());
+                CHECK(same_bits(out, y));
+                CHECK(padding_is_zero(out));
+                reference.backward(dy.view(), dx.view());
+                pooling->backward(gradient.view(), slope.view());
+                CHECK(same_bits(slope, dx));
+                CHECK(padding_is_zero(slope));
+            }
+}
+
+TEMPLATE_TEST_CASE("LRN is that of the reference, across channels and within", "[cuda]", float, double) {
+    if (!ready()) return;
+    using T = TestType;
+    const Shape shapes[] = {{2, 9, 6, 5}, {1, 2, 3, 4}, {2, 33, 2, 2}, {1, 1, 7, 3}, {0, 3, 2, 2}};
+    for (const ops::NormRegion region : {ops::NormRegion::across_channels, ops::NormRegion::within_channel})
+        for (const double beta : {0.75, 0.6})
+            for (const Shape& shape : shapes)
+                for (const Layout& layout : kLayouts) {
+                    const ops::LrnParameters p{5, 0.3, beta, 1.5, region};
+                    const Tensor<T, Cpu> x = random_tensor<T>(shape, 8), dy = random_tensor<T>(shape, 9);
+                    Tensor<T, Cpu> y(shape), dx(shape);
+                    std::unique_ptr<ops::Lrn<T, Cpu>> reference;
+                    if (region == ops::NormRegion::across_channels)
+                        reference = std::make_unique<ops::reference::ReferenceLrn<T>>(p, x.spec());
+                    else
+                        reference = std::make_unique<ops::reference::ReferenceLrnWithinChannel<T>>(p, x.spec());
+                    reference->forward(x.view(), y.view());
+                    reference->backward(x.view(), y.view(), dy.view(), dx.view());
+
+                    const TensorSpec spec{shape, layout};
+                    INFO(to_string(spec) << ", beta " << beta);
+                    const auto lrn = bodies::make_lrn<T, Device>(p, spec);
+                    REQUIRE(lrn->output() == spec);
+                    const Tensor<T, Device> in = sent<Device>(x, layout), gradient = sent<Device>(dy, layout);
+                    Tensor<T, Device> out = garbage<T, Device>(spec), slope = garbage<T, Device>(spec);
+                    lrn->forward(in.view(), out.view());
+                    CHECK(error_of(out, y) <= 4 * Tolerance<T>::kElementwise);
+                    CHECK(padding_is_zero(out));
+                    lrn->backward(in.view(), out.view(), gradient.view(), slope.view());
+                    CHECK(error_of(slope, dx) <= Tolerance<T>::kSum);
+                    CHECK(padding_is_zero(slope));
+                }
+}
+
+}  // namespace firecaffe::testing
