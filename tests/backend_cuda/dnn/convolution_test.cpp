@@ -140,6 +140,7 @@ TEST_CASE("a convolution's shapes and errors are known without a GPU") {
     CHECK_THROWS_AS((make_convolution<float, Cuda>(geometry(64, 7), {{2, 16, 28, 28}, Layout::blocked(16)})),
                     ShapeError);
     CHECK_THROWS_AS((make_convolution<float, Cuda>(geometry(64, 31), input)), ShapeError);
+    CHECK_THROWS_AS((make_convolution<float, Cuda>(geometry(64, 1), {{2, 0, 5, 5}, {}})), ShapeError);
     CHECK_THROWS_AS(op->set_parameters(nullptr, nullptr), UsageError);
     const TensorView<const float, Cuda> x(nullptr, input), wrong(nullptr, {{2, 3, 28, 27}, {}});
     const TensorView<float, Cuda> y(nullptr, op->output());

@@ -79,6 +79,8 @@ class Convolution final : public ops::Convolution<T, Cuda> {
         if (input.layout.kind == Layout::Kind::blocked)
             throw ShapeError(kOp, ": a GPU has no channels in blocks, as input ", input,
                              " has; use plain or channels last");
+        if (is_empty() && input.shape[0] > 0)
+            throw ShapeError(kOp, ": the samples of input ", input, " are empty; they need channels, height and width");
     }
 
     TensorSpec output() const override { return output_; }
