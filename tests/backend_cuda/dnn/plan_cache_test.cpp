@@ -23,6 +23,7 @@ Problem small_problem(std::int64_t outputs = 64) {
 PlanRecord record(std::int64_t workspace) {
     PlanRecord r;
     r.facts.engine = 7, r.facts.heuristics = "A", r.facts.workspace = workspace, r.facts.tensor_cores = true;
+    r.budget = 1000;
     r.plan = "{\"a\": \"text with \\\"quotes\\\"\"}";
     return r;
 }
@@ -54,6 +55,7 @@ TEST_CASE("a cache comes back from its text") {
     CHECK(found->plan == timed.plan);
     CHECK(found->facts.milliseconds == 0.25);
     CHECK(found->facts.workspace == 123);
+    CHECK(found->budget == 1000);
     CHECK(found->facts.transforms);
     CHECK_FALSE(again.find(small_problem(48)));
 }
@@ -151,7 +153,7 @@ TEST_CASE("the budget of the work space is kept where that is possible") {
     CHECK(least(std::int64_t{1} << 40) > std::int64_t{256} << 20);  // the heuristics' first
     CHECK(least(std::int64_t{256} << 20) <= std::int64_t{256} << 20);
 
-    // A record that needs more than the budget is not taken.
+    // What was chosen for another budget is not taken: a run's plans must not depend on what came before.
     PlanCache cache(cudnnGetVersion(), target.name());
     (void)find_plan(problem, target, {.workspace_budget = std::int64_t{1} << 40}, cache, {});
     CHECK(find_plan(problem, target, {}, cache, {}).facts().workspace <= std::int64_t{256} << 20);

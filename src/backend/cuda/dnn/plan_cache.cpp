@@ -25,6 +25,7 @@ Json to_json(const PlanRecord& record) {
               {"transforms", f.transforms},
               {"compiles_at_run_time", f.compiles_at_run_time}};
     if (f.milliseconds) json["milliseconds"] = *f.milliseconds;
+    json["budget"] = record.budget;
     json["plan"] = record.plan;
     return json;
 }
@@ -42,6 +43,7 @@ PlanRecord from_json(const Json& json) {
     json.at("transforms").get_to(f.transforms);
     json.at("compiles_at_run_time").get_to(f.compiles_at_run_time);
     if (json.contains("milliseconds")) f.milliseconds = json.at("milliseconds").get<double>();
+    json.at("budget").get_to(record.budget);
     json.at("plan").get_to(record.plan);
     return record;
 }

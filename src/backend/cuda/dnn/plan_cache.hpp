@@ -16,7 +16,8 @@ namespace firecaffe::cuda::dnn {
 
 struct PlanRecord {
     CandidateFacts facts;
-    std::string plan;  ///< Plan::json()
+    std::int64_t budget = 0;  ///< of the work space when it was chosen: with another one, another may be better
+    std::string plan;         ///< Plan::json()
 };
 
 /// Safe for several threads at once.

@@ -22,7 +22,7 @@ std::vector<CandidateFacts> facts_of(const std::vector<Plan>& plans) {
 std::optional<Plan> from_cache(const Problem& problem, const Target& target, const ops::GpuMath& math,
                                const PlanCache& cache, bool measured) {
     const auto record = cache.find(problem);
-    if (!record || record->facts.workspace > math.workspace_budget) return std::nullopt;
+    if (!record || record->budget != math.workspace_budget) return std::nullopt;
     if (measured && !record->facts.milliseconds) return std::nullopt;
     try {
         return Plan(record->plan, problem, record->facts, target);
@@ -45,7 +45,7 @@ Plan find_plan(const Problem& problem, const Target& target, const ops::GpuMath&
     if (!best)
         throw DeviceError("cuDNN ", cudnnGetVersion(), " has no code for ", problem, " on ", target.name(),
                           "; allow more (GpuMath: deterministic false, tf32 true), or compute it on the CPU");
-    cache.keep(problem, {facts[*best], plans[*best].json()});
+    cache.keep(problem, {facts[*best], math.workspace_budget, plans[*best].json()});
     return std::move(plans[*best]);
 }
 
