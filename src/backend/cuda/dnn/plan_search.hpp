@@ -11,9 +11,9 @@ namespace firecaffe::cuda::dnn {
 /// Runs a plan once on the GPU and returns its milliseconds.
 using Timer = std::function<double(Plan&)>;
 
-/// Takes what the cache has, if it was chosen for the same budget, and measured where `math` wants that; else looks for a
-/// plan, measures with `timer` if `math` says so, and keeps what it chose. Without a timer nothing is measured. Throws
-/// DeviceError where cuDNN has no code for the problem.
+/// Takes what the cache has, if it was chosen for the same budget, and measured where `math` wants that; else looks for
+/// a plan, measures with `timer` if `math` says so, and keeps what it chose. Without a timer nothing is measured.
+/// Throws DeviceError where cuDNN has no code for the problem.
 Plan find_plan(const Problem& problem, const Target& target, const ops::GpuMath& math, PlanCache& cache,
                const Timer& timer);
 
