@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# The libraries of NVIDIA that the CUDA backend stands on, as imported targets: CudaLibraries::cudart (static), ::cublas,
-# ::cublasLt and ::cudnn. They are looked for beside the compiler (CUDAToolkit_ROOT, CUDA_HOME, /usr/local/cuda), in
-# /usr, and in NVIDIA's Python wheels, where a library has no name without its version. Never libcuda, the driver: a
+# The libraries of NVIDIA that the CUDA backend stands on, as imported targets: CudaLibraries::cudart (static),
+# ::cublas, ::cublasLt and ::cudnn. They are looked for beside the compiler (CUDAToolkit_ROOT, CUDA_HOME,
+# /usr/local/cuda), in /usr, and in NVIDIA's Python wheels, where a library has no name without its version. Never libcuda, the driver: a
 # program that is linked with it does not start where there is no GPU.
 
 set(cuda_library_places "")
@@ -66,7 +66,7 @@ endforeach()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(
   CudaLibraries REQUIRED_VARS ${cuda_library_variables} VERSION_VAR CudaLibraries_VERSION
-  REASON_FAILURE_MESSAGE "Name the toolkit with -DCUDAToolkit_ROOT=DIR. cuDNN 9 is also in the Debian package of NVIDIA, \
+  REASON_FAILURE_MESSAGE "Name the toolkit with -DCUDAToolkit_ROOT=DIR. cuDNN 9 is also in NVIDIA's Debian package \
 libcudnn9-dev-cuda-13, and in the Python wheel nvidia-cudnn-cu13")
 
 if(CudaLibraries_FOUND)

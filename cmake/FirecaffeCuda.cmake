@@ -10,13 +10,14 @@ endif()
 find_program(CMAKE_CUDA_COMPILER NAMES nvcc HINTS $ENV{CUDACXX} ${CUDAToolkit_ROOT}/bin $ENV{CUDA_HOME}/bin
              PATHS /usr/local/cuda/bin DOC "nvcc")
 if(NOT CMAKE_CUDA_COMPILER)
-  message(FATAL_ERROR "FIRECAFFE_CUDA is ON, but there is no nvcc; install the CUDA toolkit (12.8 or later), or name it with "
-                      "-DCMAKE_CUDA_COMPILER=DIR/bin/nvcc, or leave CUDA out with -DFIRECAFFE_CUDA=OFF")
+  message(FATAL_ERROR "FIRECAFFE_CUDA is ON, but there is no nvcc; install the CUDA toolkit (12.8 or later), or name "
+                      "it with -DCMAKE_CUDA_COMPILER=DIR/bin/nvcc, or leave CUDA out with -DFIRECAFFE_CUDA=OFF")
 endif()
 
-# Left alone, CMake takes architecture 75. Here: A100, H100 and H200 as machine code, later ones by the driver's compiler.
+# Left alone, CMake takes architecture 75. Here: A100, H100 and H200 as machine code, and later ones by the driver's
+# compiler.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual CACHE STRING "GPU architectures that kernels are compiled for")
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual CACHE STRING "GPUs that kernels are compiled for")
 endif()
 enable_language(CUDA)
 find_package(CudaLibraries 9.0 REQUIRED)

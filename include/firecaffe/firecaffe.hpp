@@ -114,6 +114,7 @@
 #include "firecaffe/sync/gradient_exchange.hpp"
 #include "firecaffe/sync/stale_exchange.hpp"
 #include "firecaffe/tensor/arena.hpp"
+#include "firecaffe/tensor/copy.hpp"
 #include "firecaffe/tensor/gradient_factors.hpp"
 #include "firecaffe/tensor/gradient_listener.hpp"
 #include "firecaffe/tensor/layout.hpp"

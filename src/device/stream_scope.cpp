@@ -11,11 +11,15 @@ namespace {
 thread_local void* current = nullptr;
 }
 
-void* current_stream() noexcept { return current; }
+void* current_stream() noexcept {
+    return current;
+}
 
 StreamScope::StreamScope(void* handle) noexcept : before_(std::exchange(current, handle)) {}
 
-StreamScope::~StreamScope() { current = before_; }
+StreamScope::~StreamScope() {
+    current = before_;
+}
 
 void copy_bytes(const void* from, Cpu, void* to, Cpu, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);

@@ -10,7 +10,7 @@ template std::unique_ptr<Optimizer<double, Cuda>> make_optimizer(const SolverOpt
 
 template void update_parameters(Optimizer<float, Cuda>&, const ArenaLayout&, std::span<float>, std::span<const float>,
                                 std::size_t, std::size_t, double);
-template void update_parameters(Optimizer<double, Cuda>&, const ArenaLayout&, std::span<double>, std::span<const double>,
-                                std::size_t, std::size_t, double);
+template void update_parameters(Optimizer<double, Cuda>&, const ArenaLayout&, std::span<double>,
+                                std::span<const double>, std::size_t, std::size_t, double);
 
 }  // namespace firecaffe

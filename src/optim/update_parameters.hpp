@@ -30,7 +30,8 @@ void update_parameters(Optimizer<T, Device>& optimizer, const ArenaLayout& layou
         range.sum = sums.data() + p.offset;
         range.count = p.count;
         range.scale = static_cast<T>(mean_factor);
-        PolicyRunner<Device>::run(StatisticsRule{*p.moving_average_fraction}, std::span<const UpdateRange<T>>(&range, 1));
+        PolicyRunner<Device>::run(StatisticsRule{*p.moving_average_fraction},
+                                  std::span<const UpdateRange<T>>(&range, 1));
         learned = p.end();
     }
     if (learned < last) optimizer.update(parameters, sums, learned, last);

@@ -7,7 +7,8 @@ root=${1:-$(dirname "${BASH_SOURCE[0]}")/../..}
 cd "$root"
 
 # Which files exist, then the tables, then the code, all through one awk.
-files=$({ find include/firecaffe src -type f \( -name "*.hpp" -o -name "*.cpp" -o -name "*.cu" -o -name "*.cuh" \) || true; } 2>/dev/null | sort)
+names=( -name "*.hpp" -o -name "*.cpp" -o -name "*.cu" -o -name "*.cuh" )
+files=$({ find include/firecaffe src -type f \( "${names[@]}" \) || true; } 2>/dev/null | sort)
 [[ -n $files ]] || { echo "no source files under $PWD/include/firecaffe and $PWD/src"; exit 1; }
 
 # shellcheck disable=SC2086  # our own file names have no spaces

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# clang++ accepts every C++ source file that the build compiled, warnings being errors; nothing is generated. Kernels (.cu)
-# are nvcc's alone.
+# clang++ accepts every C++ source file that the build compiled, warnings being errors; nothing is generated. Kernels
+# (.cu) are nvcc's alone.
 # Usage: second_compiler.sh compile_commands.json. Without clang++: SKIP, exit status 77.
 set -euo pipefail
 if ! command -v clang++ >/dev/null; then

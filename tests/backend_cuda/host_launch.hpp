@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of the CUDA backend as loops on the host: what a GPU would compute, index for index and sum for sum, where
-// there is none. Groups add in the order in which a block of threads does.
+// The kernels of the CUDA backend as loops on the host: what a GPU would compute, index for index and sum for sum,
+// where there is none. Groups add in the order in which a block of threads does.
 #pragma once
 
 #include <algorithm>

@@ -30,8 +30,8 @@ TEST_CASE("a divisor divides as the processor does, at the edges of each quotien
 
 TEST_CASE("places and elements belong together in every layout, as in the reference") {
     const Layout layouts[] = {Layout::plain(), Layout::blocked(8), Layout::blocked(16), Layout::channels_last()};
-    const Shape shapes[] = {{2, 16, 5, 5}, {3, 3, 4, 7}, {2, 21, 3, 3}, {1, 1, 1, 1}, {2, 37, 1, 1}, {4, 9},
-                            {2, 3, 2, 3, 2}, {0, 4, 2, 2}, {2, 0, 3, 3}};
+    const Shape shapes[] = {{2, 16, 5, 5}, {3, 3, 4, 7},    {2, 21, 3, 3}, {1, 1, 1, 1}, {2, 37, 1, 1},
+                            {4, 9},        {2, 3, 2, 3, 2}, {0, 4, 2, 2},  {2, 0, 3, 3}};
     for (const Layout& layout : layouts)
         for (const Shape& shape : shapes) {
             const TensorSpec spec{shape, layout};

@@ -17,7 +17,9 @@
 namespace bodies = firecaffe::ops;
 using Device = firecaffe::Cuda;
 
-static bool ready() { return firecaffe::testing::has_gpu(); }
+static bool ready() {
+    return firecaffe::testing::has_gpu();
+}
 
 namespace {
 template <class T, class Policy>

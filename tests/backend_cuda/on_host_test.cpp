@@ -18,7 +18,9 @@
 namespace bodies = firecaffe::cuda;
 using Device = firecaffe::Cpu;
 
-static bool ready() { return true; }
+static bool ready() {
+    return true;
+}
 
 namespace {
 template <class T, class Policy>

@@ -25,7 +25,8 @@ struct Cuda {
 inline constexpr std::size_t kAlignment = 64;
 
 namespace detail {
-template <class Device> void* allocate_bytes(std::size_t bytes);      // zero-filled; throws std::bad_alloc or DeviceError
+// Zero-filled; throws std::bad_alloc, or DeviceError.
+template <class Device> void* allocate_bytes(std::size_t bytes);
 template <class Device> void release_bytes(void* pointer) noexcept;
 template <> void* allocate_bytes<Cpu>(std::size_t bytes);
 template <> void release_bytes<Cpu>(void* pointer) noexcept;

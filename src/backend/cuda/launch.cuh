@@ -20,7 +20,8 @@ inline unsigned blocks_for(std::int64_t blocks) {
 template <class Body>
 __global__ void __launch_bounds__(kGroupSize) for_each_kernel(std::int64_t count, Body body) {
     const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kGroupSize;
-    for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kGroupSize + threadIdx.x; i < count; i += step) body(i);
+    for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kGroupSize + threadIdx.x; i < count; i += step)
+        body(i);
 }
 
 /// A block of threads. Partial results meet in shared memory, pairwise, always in the same order.
@@ -44,7 +45,8 @@ class Group<Cuda> {
             if (other > own) own = other;
         }
         // Through double, in which every float is itself.
-        return static_cast<decltype(own)>(meet(static_cast<double>(own), [](double a, double b) { return a < b ? b : a; }));
+        return static_cast<decltype(own)>(
+            meet(static_cast<double>(own), [](double a, double b) { return a < b ? b : a; }));
     }
 
     template <class F>

@@ -10,8 +10,8 @@ void PolicyRunner<Cuda>::run(const Policy& policy, std::span<const UpdateRange<T
     cuda::run_policy<T, Cuda>(policy, ranges);
 }
 
-#define FIRECAFFE_INSTANTIATE_RUN(Policy)                                                        \
-    template void PolicyRunner<Cuda>::run(const Policy&, std::span<const UpdateRange<float>>);   \
+#define FIRECAFFE_INSTANTIATE_RUN(Policy)                                                      \
+    template void PolicyRunner<Cuda>::run(const Policy&, std::span<const UpdateRange<float>>); \
     template void PolicyRunner<Cuda>::run(const Policy&, std::span<const UpdateRange<double>>);
 
 FIRECAFFE_INSTANTIATE_RUN(StatisticsRule)

@@ -7,14 +7,14 @@
 namespace firecaffe::ops {
 
 // A macro, because an explicit specialisation cannot itself depend on a template parameter.
-#define FIRECAFFE_DEFINE_WINDOWS(T)                                                                       \
-    template <>                                                                                           \
-    std::unique_ptr<Pooling<T, Cuda>> make_pooling(const PoolingGeometry& g, const TensorSpec& input) {   \
-        return cuda::make_pooling<T, Cuda>(g, input);                                              \
-    }                                                                                                     \
-    template <>                                                                                           \
-    std::unique_ptr<Lrn<T, Cuda>> make_lrn(const LrnParameters& parameters, const TensorSpec& input) {    \
-        return cuda::make_lrn<T, Cuda>(parameters, input);                                                \
+#define FIRECAFFE_DEFINE_WINDOWS(T)                                                                     \
+    template <>                                                                                         \
+    std::unique_ptr<Pooling<T, Cuda>> make_pooling(const PoolingGeometry& g, const TensorSpec& input) { \
+        return cuda::make_pooling<T, Cuda>(g, input);                                                   \
+    }                                                                                                   \
+    template <>                                                                                         \
+    std::unique_ptr<Lrn<T, Cuda>> make_lrn(const LrnParameters& parameters, const TensorSpec& input) {  \
+        return cuda::make_lrn<T, Cuda>(parameters, input);                                              \
     }
 
 FIRECAFFE_DEFINE_WINDOWS(float)

@@ -15,7 +15,8 @@ const char* cure(cudaError_t status) {
         case cudaErrorNoKernelImageForDevice:
         case cudaErrorUnsupportedPtxVersion:
             return "build for this GPU: -DCMAKE_CUDA_ARCHITECTURES=native";
-        case cudaErrorInvalidDevice: return "choose a GPU that nvidia-smi lists";
+        case cudaErrorInvalidDevice:
+            return "choose a GPU that nvidia-smi lists";
         default:
             return "the GPU can be used no more by this process; start again, and with CUDA_LAUNCH_BLOCKING=1 to see "
                    "which operation fails";
@@ -28,7 +29,8 @@ std::string absence_reason(cudaError_t status) {
     switch (status) {
         case cudaSuccess:
         case cudaErrorNoDevice:
-            return "the driver shows this process no GPU; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use the device cpu";
+            return "the driver shows this process no GPU; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use the device "
+                   "cpu";
         case cudaErrorInsufficientDriver:  // also where there is none
         case cudaErrorStubLibrary:
             return "there is no NVIDIA driver, or one that is older than this program's CUDA; install one, or use the "
@@ -46,8 +48,8 @@ void fail(cudaError_t status, const std::string& what) {
     if (counted != cudaSuccess || count == 0) throw DeviceError(what, ": no GPU: ", absence_reason(counted));
     int device = 0;
     (void)cudaGetDevice(&device);
-    throw DeviceError(what, " failed on GPU ", device, ": ", cudaGetErrorString(status), " (",
-                      cudaGetErrorName(status), "); ", cure(status));
+    throw DeviceError(what, " failed on GPU ", device, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status),
+                      "); ", cure(status));
 }
 
 }  // namespace firecaffe::cuda

@@ -22,6 +22,8 @@ inline void check(cudaError_t status, const char* what) {
 std::string absence_reason(cudaError_t status);
 
 /// The calling thread's current stream, as the runtime calls it.
-inline cudaStream_t stream() { return static_cast<cudaStream_t>(current_stream()); }
+inline cudaStream_t stream() {
+    return static_cast<cudaStream_t>(current_stream());
+}
 
 }  // namespace firecaffe::cuda

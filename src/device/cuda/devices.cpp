@@ -22,7 +22,9 @@ CudaDevices cuda_devices() {
     return devices;
 }
 
-void use_cuda_device(int index) { cuda::check(cudaSetDevice(index), "cudaSetDevice"); }
+void use_cuda_device(int index) {
+    cuda::check(cudaSetDevice(index), "cudaSetDevice");
+}
 
 int current_cuda_device() {
     int index = 0;

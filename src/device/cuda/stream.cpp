@@ -7,8 +7,12 @@ namespace firecaffe {
 
 namespace {
 
-cudaStream_t native(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }
-cudaEvent_t native(const Event& event) { return static_cast<cudaEvent_t>(event.handle()); }
+cudaStream_t native(const Stream& stream) {
+    return static_cast<cudaStream_t>(stream.handle());
+}
+cudaEvent_t native(const Event& event) {
+    return static_cast<cudaEvent_t>(event.handle());
+}
 
 }  // namespace
 
@@ -17,9 +21,9 @@ Stream::Stream(Priority priority) {
     cuda::check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "making a stream");
     cudaStream_t stream = nullptr;
     // Not held up by the default stream, which other libraries may use.
-    cuda::check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking,
-                                             priority == Priority::high ? greatest : least),
-                "making a stream");
+    cuda::check(
+        cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority == Priority::high ? greatest : least),
+        "making a stream");
     handle_ = stream;
 }
 
@@ -31,9 +35,13 @@ void Stream::after(const Event& event) {
     cuda::check(cudaStreamWaitEvent(native(*this), native(event), 0), "queueing a wait for an event");
 }
 
-void Stream::wait() const { cuda::check(cudaStreamSynchronize(native(*this)), "work on a stream"); }
+void Stream::wait() const {
+    cuda::check(cudaStreamSynchronize(native(*this)), "work on a stream");
+}
 
-void wait_for_current_stream() { cuda::check(cudaStreamSynchronize(cuda::stream()), "work on the current stream"); }
+void wait_for_current_stream() {
+    cuda::check(cudaStreamSynchronize(cuda::stream()), "work on the current stream");
+}
 
 Event::Event(bool timed) {
     cudaEvent_t event = nullptr;
@@ -49,7 +57,9 @@ void Event::record(const Stream& stream) {
     cuda::check(cudaEventRecord(native(*this), native(stream)), "recording an event");
 }
 
-void Event::record() { cuda::check(cudaEventRecord(native(*this), cuda::stream()), "recording an event"); }
+void Event::record() {
+    cuda::check(cudaEventRecord(native(*this), cuda::stream()), "recording an event");
+}
 
 bool Event::reached() const {
     const cudaError_t status = cudaEventQuery(native(*this));
@@ -58,7 +68,9 @@ bool Event::reached() const {
     return true;
 }
 
-void Event::wait() const { cuda::check(cudaEventSynchronize(native(*this)), "work before an event"); }
+void Event::wait() const {
+    cuda::check(cudaEventSynchronize(native(*this)), "work before an event");
+}
 
 double Event::milliseconds_since(const Event& earlier) const {
     float milliseconds = 0.0F;

@@ -30,7 +30,8 @@ TEMPLATE_TEST_CASE("softmax and what judges classes are those of the CPU", "[cud
             const std::int64_t classes = shape[1], predictions = shape[0] * shape.count_from(2);
             Tensor<T, Cpu> x = random_tensor<T>(shape, 1);
             for (T& value : x.storage()) value *= T(20);
-            const Tensor<T, Cpu> labels = some_labels<T>(predictions, classes, ignored), dy = random_tensor<T>(shape, 2);
+            const Tensor<T, Cpu> labels = some_labels<T>(predictions, classes, ignored),
+                                 dy = random_tensor<T>(shape, 2);
             const Tensor<T, Cpu> gains = random_tensor<T>({classes, classes}, 3);
             const Tensor<T, Device> in = sent<Device>(x), of = sent<Device>(labels), gradient = sent<Device>(dy);
             const Tensor<T, Device> h = sent<Device>(gains);
@@ -95,8 +96,7 @@ TEMPLATE_TEST_CASE("a label that is no class is refused in the words of the CPU"
         Tensor<T, Cpu> labels = some_labels<T>(4, 3, -1);
         labels.data()[2] = wrong;
         const Tensor<T, Device> of = sent<Device>(labels);
-        const std::string expected =
-            said([&] { ops::negative_log_likelihood<T, Cpu>(p.view(), labels.view(), -1); });
+        const std::string expected = said([&] { ops::negative_log_likelihood<T, Cpu>(p.view(), labels.view(), -1); });
         CHECK(said([&] { bodies::negative_log_likelihood<T, Device>(in.view(), of.view(), -1); }) == expected);
         CHECK(said([&] { bodies::count_top_k<T, Device>(in.view(), of.view(), 1, -1); }) == expected);
         CHECK(said([&] { bodies::hinge<T, Device>(in.view(), of.view(), ops::HingeNorm::l1); }) == expected);

@@ -23,7 +23,8 @@ TEMPLATE_TEST_CASE("pooling has the bits of the reference, whatever kernel, stri
         cases.push_back({{2, 5, 12, 11}, {method, 3, 2, 2, 1, 1, 1, RoundMode::ceil}});
         cases.push_back({{1, 9, 7, 7}, {method, 3, 3, 1, 1, 1, 1, RoundMode::floor}});
         cases.push_back({{2, 3, 6, 6}, {method, 2, 2, 3, 3, 0, 0, RoundMode::ceil}});  // some elements are in no window
-        cases.push_back({{2, 3, 20, 17}, {method, 20, 17, 1, 1, 0, 0, RoundMode::ceil}});  // more places than a byte has
+        cases.push_back(
+            {{2, 3, 20, 17}, {method, 20, 17, 1, 1, 0, 0, RoundMode::ceil}});  // more places than a byte has
         cases.push_back({{2, 4, 16, 16}, {method, 16, 16, 1, 1, 0, 0, RoundMode::ceil}});  // as many
         cases.push_back({{0, 3, 6, 6}, {method, 2, 2, 2, 2, 0, 0, RoundMode::ceil}});
     }

@@ -77,7 +77,8 @@ void power_backward(std::span<const T> x, std::span<const T> dy, std::span<T> dx
     else if (p.power == 2.0)
         map<Device>(x, dy, dx, [=] FIRECAFFE_KERNEL(T v, T d) { return d * slope * (shift + scale * v); });
     else
-        map<Device>(x, dy, dx, [=] FIRECAFFE_KERNEL(T v, T d) { return d * slope * std::pow(shift + scale * v, less); });
+        map<Device>(x, dy, dx,
+                    [=] FIRECAFFE_KERNEL(T v, T d) { return d * slope * std::pow(shift + scale * v, less); });
 }
 
 template <class T, class Device>

@@ -174,7 +174,8 @@ class KernelBatchNorm final : public ops::BatchNorm<T, Device> {
         const ops::RunningStatistics<T> sums = statistics;
         Launch<Device>::for_each(spec_.shape[1], [=] FIRECAFFE_KERNEL(std::int64_t c) {
             const double share = *sums.count == 0 ? 0.0 : 1.0 / static_cast<double>(*sums.count);
-            moments.set(c, static_cast<double>(sums.mean[c]) * share, static_cast<double>(sums.variance[c]) * share, eps);
+            moments.set(c, static_cast<double>(sums.mean[c]) * share, static_cast<double>(sums.variance[c]) * share,
+                        eps);
         });
         normalize(x.data(), y.data());
     }

@@ -94,16 +94,16 @@ ops::LossSum infogain(TensorView<const T, Device> p, TensorView<const T, Device>
     require_infogain(p, labels, h);
     const Predictions all(p.shape());
     const T *data = p.data(), *gains = h.data();
-    return sum_over_labels(
-        labels, all, all.classes, ignore_label, [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
-            double sum = 0;
-            for (std::int64_t c = 0; c < all.classes; ++c) {
-                const auto probability = static_cast<double>(data[all.offset(i) + c * all.stride]);
-                sum -= static_cast<double>(gains[label * all.classes + c]) *
-                       std::log(probability < kLeastProbability ? kLeastProbability : probability);
-            }
-            return sum;
-        });
+    return sum_over_labels(labels, all, all.classes, ignore_label,
+                           [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
+                               double sum = 0;
+                               for (std::int64_t c = 0; c < all.classes; ++c) {
+                                   const auto probability = static_cast<double>(data[all.offset(i) + c * all.stride]);
+                                   sum -= static_cast<double>(gains[label * all.classes + c]) *
+                                          std::log(probability < kLeastProbability ? kLeastProbability : probability);
+                               }
+                               return sum;
+                           });
 }
 
 template <class T, class Device>

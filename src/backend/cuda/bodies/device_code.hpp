@@ -26,7 +26,7 @@ template <class Device>
 struct Launch;
 
 /// Threads that work on one thing together, such as a row of a matrix. All of them must make the same calls:
-///  * sum(count, f): f(0) + ... + f(count - 1) in double, in an order that depends on count alone, the same on each device
+///  * sum(count, f): f(0) + ... + f(count - 1) in double, in an order that count alone decides
 ///  * largest(count, f): the largest f(k), for count > 0
 ///  * for_each(count, f): f(k) for each k; what it wrote is seen by the group after it
 ///  * once(f): f() by one member

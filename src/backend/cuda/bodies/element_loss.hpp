@@ -42,13 +42,13 @@ double squared_distance(TensorView<const T, Device> a, TensorView<const T, Devic
 }
 
 template <class T, class Device>
-void scaled_difference(TensorView<const T, Device> a, TensorView<const T, Device> b, T scale, TensorView<T, Device> dx) {
+void scaled_difference(TensorView<const T, Device> a, TensorView<const T, Device> b, T scale,
+                       TensorView<T, Device> dx) {
     require_pair(kDistance, a, b);
     require_pair<T, Device>(kDistance, a, dx);
     const T *left = a.data(), *right = b.data();
     T* to = dx.data();
-    Launch<Device>::for_each(a.count(),
-                             [=] FIRECAFFE_KERNEL(std::int64_t i) { to[i] = (left[i] - right[i]) * scale; });
+    Launch<Device>::for_each(a.count(), [=] FIRECAFFE_KERNEL(std::int64_t i) { to[i] = (left[i] - right[i]) * scale; });
 }
 
 template <class T>

@@ -20,7 +20,8 @@ template <class Device, class T, class F>
 void map(std::span<const T> from, std::span<T> to, const F& f) {
     const T* x = from.data();
     T* y = to.data();
-    Launch<Device>::for_each(static_cast<std::int64_t>(from.size()), [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] = f(x[i]); });
+    Launch<Device>::for_each(static_cast<std::int64_t>(from.size()),
+                             [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] = f(x[i]); });
 }
 
 /// y[i] = f(a[i], b[i]).
@@ -30,15 +31,14 @@ void map(std::span<const T> first, std::span<const T> second, std::span<T> to, c
     const T* b = second.data();
     T* y = to.data();
     Launch<Device>::for_each(static_cast<std::int64_t>(first.size()),
-             [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] = f(a[i], b[i]); });
+                             [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] = f(a[i], b[i]); });
 }
 
 template <class T, class Device>
 void relu_forward(std::span<const T> x, std::span<T> y, T negative_slope) {
     require_equal_length("relu", x, y);
-    map<Device>(x, y, [=] FIRECAFFE_KERNEL(T v) {
-        return v < 0 ? (negative_slope == 0 ? T(0) : negative_slope * v) : v;
-    });
+    map<Device>(x, y,
+                [=] FIRECAFFE_KERNEL(T v) { return v < 0 ? (negative_slope == 0 ? T(0) : negative_slope * v) : v; });
 }
 
 template <class T, class Device>
@@ -65,7 +65,8 @@ void copy(std::span<const T> x, std::span<T> y) {
 template <class T, class Device>
 void clear(std::span<T> to) {
     T* y = to.data();
-    Launch<Device>::for_each(static_cast<std::int64_t>(to.size()), [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] = T(0); });
+    Launch<Device>::for_each(static_cast<std::int64_t>(to.size()),
+                             [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] = T(0); });
 }
 
 }  // namespace firecaffe::cuda

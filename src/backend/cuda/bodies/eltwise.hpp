@@ -123,7 +123,8 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
             throw ConfigError(kOp, ": ", inputs_.size(), " inputs; give at least two");
         const std::vector<double>& coeff = parameters.coeff;
         if (!coeff.empty() && operation_ != ops::EltwiseOperation::sum)
-            throw ConfigError(kOp, ": coeff has ", coeff.size(), " values but only a sum has coefficients; remove them");
+            throw ConfigError(kOp, ": coeff has ", coeff.size(),
+                              " values but only a sum has coefficients; remove them");
         if (!coeff.empty() && coeff.size() != inputs_.size())
             throw ConfigError(kOp, ": coeff has ", coeff.size(), " values for ", inputs_.size(),
                               " inputs; give one for each, or none");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A few numbers that a kernel tells the host: it writes them into pinned host memory, and the host waits for the stream.
+// A few numbers that a kernel tells the host: it writes them into pinned host memory, and the host waits for the
+// stream.
 #pragma once
 
 #include <cstdint>

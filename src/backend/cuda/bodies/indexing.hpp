@@ -22,7 +22,8 @@ class Indexing {
         batch_ = shape.rank() > 0 ? shape[0] : 1;
         channels_ = shape.rank() > 1 ? shape[1] : 1;
         positions_ = shape.rank() > 2 ? shape.count_from(2) : 1;
-        // All layouts are n, c / block, s, c % block; a plain one has blocks of one channel, and channels last one block.
+        // All layouts are n, c / block, s, c % block; a plain one has blocks of one channel, and channels last one
+        // block.
         std::int64_t block = 1;
         if (spec.layout.kind == Layout::Kind::blocked) block = spec.layout.channel_block;
         if (spec.layout.kind == Layout::Kind::channels_last) block = channels_;

@@ -52,8 +52,7 @@ void throw_refused_label(TensorView<const T, Device> labels, std::int64_t positi
     copy_bytes(labels.data(), Device{}, copy.data(), Cpu{}, copy.size() * sizeof(T));
     wait_for_result<Device>();
     const TensorView<const T, Cpu> on_host(copy.data(), labels.spec());
-    for (std::int64_t i = 0; i < labels.count(); ++i)
-        ops::checked_label(on_host, i, positions, classes, ignore_label);
+    for (std::int64_t i = 0; i < labels.count(); ++i) ops::checked_label(on_host, i, positions, classes, ignore_label);
     throw InternalError("a label was refused by the GPU and is accepted by the host; please report it");
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax, and the bodies of ops/loss.hpp. One thread has a prediction where there are many or few classes; a group has it
-// otherwise. Losses are summed by one group, in double.
+// Softmax, and the bodies of ops/loss.hpp. A group has the classes of one prediction. Losses are summed by one group,
+// in double.
 #pragma once
 
 #include <cfloat>
@@ -66,9 +66,7 @@ ops::LossSum sum_over_labels(TensorView<const T, Device> labels, const Predictio
         const double counted = group.sum(count, [=](std::int64_t i) { return label.of(i) >= 0 ? 1.0 : 0.0; });
         const double refused =
             group.sum(count, [=](std::int64_t i) { return label.of(i) == Labels<T>::kRefused ? 1.0 : 0.0; });
-        group.once([=] {
-            *result = {sum, static_cast<std::int64_t>(counted), static_cast<std::int64_t>(refused)};
-        });
+        group.once([=] { *result = {sum, static_cast<std::int64_t>(counted), static_cast<std::int64_t>(refused)}; });
     });
     wait_for_result<Device>();
     if (result->refused > 0) throw_refused_label(labels, all.stride, classes, ignore_label);
@@ -80,13 +78,12 @@ ops::LossSum negative_log_likelihood(TensorView<const T, Device> p, TensorView<c
                                      std::int64_t ignore_label) {
     const Predictions all(p.shape());
     const T* probabilities = p.data();
-    return sum_over_labels(labels, all, all.classes, ignore_label,
-                           [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
-                               const auto of_label =
-                                   static_cast<double>(probabilities[all.offset(i) + label * all.stride]);
-                               constexpr auto kLeast = static_cast<double>(FLT_MIN);
-                               return -std::log(of_label < kLeast ? kLeast : of_label);  // a NaN stays one
-                           });
+    return sum_over_labels(
+        labels, all, all.classes, ignore_label, [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
+            const auto of_label = static_cast<double>(probabilities[all.offset(i) + label * all.stride]);
+            constexpr auto kLeast = static_cast<double>(FLT_MIN);
+            return -std::log(of_label < kLeast ? kLeast : of_label);  // a NaN stays one
+        });
 }
 
 template <class T, class Device>
@@ -110,18 +107,19 @@ std::int64_t count_top_k(TensorView<const T, Device> scores, TensorView<const T,
                          std::int64_t ignore_label) {
     const Predictions all(scores.shape());
     const T* data = scores.data();
-    const auto hits =
-        sum_over_labels(labels, all, all.classes, ignore_label, [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
-            const T* of = data + all.offset(i);
-            const T score = of[label * all.stride];
-            std::int64_t ahead = 0;
-            for (std::int64_t c = 0; c < all.classes; ++c) {
-                const T other = of[c * all.stride];
-                // A NaN, which compares false with everything, never counts as a hit.
-                if (c != label && !(other < score || (other == score && c > label))) ++ahead;
-            }
-            return ahead < k && score == score ? 1.0 : 0.0;
-        });
+    const auto hits = sum_over_labels(labels, all, all.classes, ignore_label,
+                                      [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
+                                          const T* of = data + all.offset(i);
+                                          const T score = of[label * all.stride];
+                                          std::int64_t ahead = 0;
+                                          for (std::int64_t c = 0; c < all.classes; ++c) {
+                                              const T other = of[c * all.stride];
+                                              // A NaN, which compares false with everything, never counts as a hit.
+                                              if (c != label && !(other < score || (other == score && c > label)))
+                                                  ++ahead;
+                                          }
+                                          return ahead < k && score == score ? 1.0 : 0.0;
+                                      });
     return static_cast<std::int64_t>(hits.loss);
 }
 

@@ -22,8 +22,10 @@ struct Neighbours {
     bool within_channel;
 
     Neighbours(const ops::LrnParameters& p, const TensorSpec& spec)
-        : index(spec), width(spec.shape.rank() > 3 ? spec.shape[3] : 1),
-          height(spec.shape.rank() > 2 ? spec.shape[2] : 1), reach(p.local_size / 2),
+        : index(spec),
+          width(spec.shape.rank() > 3 ? spec.shape[3] : 1),
+          height(spec.shape.rank() > 2 ? spec.shape[2] : 1),
+          reach(p.local_size / 2),
           within_channel(p.region == ops::NormRegion::within_channel) {}
 
     /// The sum of value(place in memory) over the neighbours of e, itself among them.
@@ -60,7 +62,9 @@ template <class T, class Device>
 class KernelLrn final : public ops::Lrn<T, Device> {
   public:
     KernelLrn(const ops::LrnParameters& p, const TensorSpec& input)
-        : spec_{ops::lrn_output(p, input.shape), input.layout}, neighbours_(p, spec_), k_(static_cast<T>(p.k)),
+        : spec_{ops::lrn_output(p, input.shape), input.layout},
+          neighbours_(p, spec_),
+          k_(static_cast<T>(p.k)),
           beta_(static_cast<T>(p.beta)) {
         const std::int64_t count = neighbours_.within_channel ? p.local_size * p.local_size : p.local_size;
         share_ = static_cast<T>(p.alpha) / static_cast<T>(count);

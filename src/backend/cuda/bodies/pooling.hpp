@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Max and average pooling in any layout, with the windows, winners and sums of ops/reference/pooling.hpp. A thread
-// computes one element of y, or one of dx: the gradient is gathered from the windows that hold the element, in the order
-// of y, so that nothing is added by chance.
+// computes one element of y, or one of dx: the gradient is gathered from the windows that hold the element, in the
+// order of y, so that nothing is added by chance.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +40,9 @@ template <class T, class Device, class Winner>
 class KernelPooling final : public ops::Pooling<T, Device> {
   public:
     KernelPooling(const ops::PoolingGeometry& g, const TensorSpec& input)
-        : method_(g.method), input_(input), output_{ops::pooling_output(g, input.shape), input.layout},
+        : method_(g.method),
+          input_(input),
+          output_{ops::pooling_output(g, input.shape), input.layout},
           rows_{input.shape[2], output_.shape[2], g.kernel_h, g.stride_h, g.pad_h},
           columns_{input.shape[3], output_.shape[3], g.kernel_w, g.stride_w, g.pad_w} {
         if (g.method == ops::PoolMethod::max)

@@ -39,8 +39,7 @@ void check_rows(std::span<const T> index, std::int64_t input_dim) {
     const auto count = static_cast<std::int64_t>(index.size());
     HostResult* result = host_result();
     Launch<Device>::for_each_group(1, [=] FIRECAFFE_KERNEL(std::int64_t, Group<Device>& group) {
-        const double refused =
-            group.sum(count, [=](std::int64_t i) { return is_row(data[i], input_dim) ? 0.0 : 1.0; });
+        const double refused = group.sum(count, [=](std::int64_t i) { return is_row(data[i], input_dim) ? 0.0 : 1.0; });
         group.once([=] { result->refused = static_cast<std::int64_t>(refused); });
     });
     wait_for_result<Device>();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The update rules of room optim, for parameters on a GPU: one kernel for up to kPieces pieces of parameters. Each rule is
-// written for one element, with what holds for its whole piece worked out before, and gives the bits of the rule on the host.
+// The update rules of room optim, for parameters on a GPU: one kernel for as many pieces of parameters as fit among its
+// arguments. Each rule is written for one element, with what holds for its whole piece worked out before, and gives the
+// bits of the rule on the host.
 #pragma once
 
 #include <cmath>
@@ -83,8 +84,11 @@ struct Rule<T, RmsPropPolicy> {
 
     Rule() = default;
     Rule(const RmsPropPolicy& p, const UpdateRange<T>& range)
-        : u(range), rate(static_cast<T>(range.rate)), small(static_cast<T>(p.delta)),
-          keep(static_cast<T>(p.rms_decay)), take(static_cast<T>(1.0 - p.rms_decay)) {}
+        : u(range),
+          rate(static_cast<T>(range.rate)),
+          small(static_cast<T>(p.delta)),
+          keep(static_cast<T>(p.rms_decay)),
+          take(static_cast<T>(1.0 - p.rms_decay)) {}
     FIRECAFFE_HOST_DEVICE void operator()(std::size_t i) const {
         const T g = u.gradient(i);
         const T mean_square = keep * u.state[0][i] + take * g * g;
@@ -100,7 +104,10 @@ struct Rule<T, AdaDeltaPolicy> {
 
     Rule() = default;
     Rule(const AdaDeltaPolicy& p, const UpdateRange<T>& range)
-        : u(range), rate(static_cast<T>(range.rate)), small(static_cast<T>(p.delta)), keep(static_cast<T>(p.momentum)),
+        : u(range),
+          rate(static_cast<T>(range.rate)),
+          small(static_cast<T>(p.delta)),
+          keep(static_cast<T>(p.momentum)),
           take(static_cast<T>(1.0 - p.momentum)) {}
     FIRECAFFE_HOST_DEVICE void operator()(std::size_t i) const {
         const T g = u.gradient(i);
@@ -171,7 +178,9 @@ struct Rule<T, LarsPolicy> {
 
     Rule() = default;
     Rule(const LarsPolicy& p, const UpdateRange<T>& range)
-        : u(range), mu(static_cast<T>(p.momentum)), trust_coefficient(p.trust_coefficient),
+        : u(range),
+          mu(static_cast<T>(p.momentum)),
+          trust_coefficient(p.trust_coefficient),
           adapts(range.parameter->decay_mult != 0) {}
     template <class Team>
     FIRECAFFE_HOST_DEVICE void whole(Team& group) const {
