@@ -82,6 +82,7 @@
 #include "firecaffe/ops/element_loss.hpp"
 #include "firecaffe/ops/eltwise.hpp"
 #include "firecaffe/ops/geometry.hpp"
+#include "firecaffe/ops/gpu_math.hpp"
 #include "firecaffe/ops/loss.hpp"
 #include "firecaffe/ops/multiply_adds.hpp"
 #include "firecaffe/ops/ops.hpp"

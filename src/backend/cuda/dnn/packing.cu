@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/dnn/packing_bodies.hpp"
+#include "backend/cuda/launch.cuh"
+
+namespace firecaffe::cuda::dnn {
+
+std::int64_t sum_rows_scratch(std::int64_t rows, std::int64_t columns) {
+    return row_stretches(rows, columns) * columns;
+}
+
+#define FIRECAFFE_INSTANTIATE(T)                                                              \
+    template void to_channels_last<T, Cuda>(const T*, const TensorSpec&, T*, std::int64_t);   \
+    template void from_channels_last<T, Cuda>(const T*, std::int64_t, T*, const TensorSpec&); \
+    template void sum_rows<T, Cuda>(const T*, std::int64_t, std::int64_t, T*, double*);       \
+    template void add_to_rows<T, Cuda>(const T*, std::int64_t, std::int64_t, T*);
+
+FIRECAFFE_INSTANTIATE(float)
+FIRECAFFE_INSTANTIATE(double)
+
+}  // namespace firecaffe::cuda::dnn

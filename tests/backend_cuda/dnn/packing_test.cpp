@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels around a convolution, run on the host.
+#include "backend/cuda/dnn/packing.hpp"
+
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "backend/cuda/dnn/packing_bodies.hpp"
+#include "backend_cuda/host_launch.hpp"
+#include "catch.hpp"
+#include "firecaffe/ops/reference/reorder.hpp"
+#include "support/values.hpp"
+
+using namespace firecaffe;
+using namespace firecaffe::cuda::dnn;
+using namespace firecaffe::testing;
+
+namespace {
+
+constexpr double kUnwritten = std::numeric_limits<double>::quiet_NaN();
+
+/// The reference's copy in another layout.
+std::vector<double> reordered(const std::vector<double>& from, const Shape& shape, Layout is, Layout wanted) {
+    std::vector<double> to(from.size());
+    ops::reference::ReferenceReorder<double>({shape, is}, {shape, wanted})
+        .run({from.data(), {shape, is}}, {to.data(), {shape, wanted}});
+    return to;
+}
+
+}  // namespace
+
+TEST_CASE("packing without padding is the reference's reorder, and unpacking its way back") {
+    const Shape shape{3, 5, 4, 7};
+    const auto values = random_values<double>(shape.count(), 1);
+    for (const Layout layout : {Layout::plain(), Layout::channels_last()}) {
+        std::vector<double> packed(values.size(), kUnwritten), back(values.size(), kUnwritten);
+        to_channels_last<double, Cpu>(values.data(), {shape, layout}, packed.data(), 5);
+        CHECK(packed == reordered(values, shape, layout, Layout::channels_last()));
+        from_channels_last<double, Cpu>(packed.data(), 5, back.data(), {shape, layout});
+        CHECK(back == values);
+    }
+}
+
+TEST_CASE("channels that are added are zeros, and are dropped on the way back") {
+    const Shape shape{2, 3, 4, 5};
+    const auto values = random_values<double>(shape.count(), 2);
+    for (const Layout layout : {Layout::plain(), Layout::channels_last()}) {
+        const auto last = reordered(values, shape, layout, Layout::channels_last());
+        std::vector<double> packed(2 * 20 * 8, kUnwritten);
+        to_channels_last<double, Cpu>(values.data(), {shape, layout}, packed.data(), 8);
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < packed.size(); ++i) {
+            const std::size_t pixel = i / 8, c = i % 8;
+            wrong += packed[i] != (c < 3 ? last[pixel * 3 + c] : 0.0);
+        }
+        CHECK(wrong == 0);
+        std::vector<double> back(values.size(), kUnwritten);
+        from_channels_last<double, Cpu>(packed.data(), 8, back.data(), {shape, layout});
+        CHECK(back == values);
+    }
+}
+
+TEST_CASE("weights of a group keep their own channels") {
+    const Shape weight{6, 2, 3, 3};  // of 4 channels in 2 groups
+    const auto values = random_values<double>(weight.count(), 3);
+    std::vector<double> packed(values.size(), kUnwritten);
+    to_channels_last<double, Cpu>(values.data(), {weight, {}}, packed.data(), 2);
+    CHECK(packed[(4 * 9 + 5) * 2 + 1] == values[(4 * 2 + 1) * 9 + 5]);
+}
+
+TEST_CASE("sums over rows have every row once, however the rows are cut") {
+    for (const std::int64_t rows : {1, 7, 31, 32, 33, 64, 1000, 5000})
+        for (const std::int64_t columns : {1, 3, 96, 1000}) {
+            INFO(rows << " rows, " << columns << " columns");
+            std::vector<float> x(static_cast<std::size_t>(rows * columns));
+            for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 13) + 1.0F;
+            std::vector<double> expected(static_cast<std::size_t>(columns));
+            for (std::size_t i = 0; i < x.size(); ++i) expected[i % expected.size()] += x[i];
+            const auto scratch_size = static_cast<std::size_t>(sum_rows_scratch(rows, columns));
+            std::vector<double> scratch(scratch_size + 1, kUnwritten);
+            scratch.back() = 77.0;
+            std::vector<float> sums(expected.size(), -1.0F);
+            sum_rows<float, Cpu>(x.data(), rows, columns, sums.data(), scratch.data());
+            CHECK(scratch.back() == 77.0);
+            CHECK(std::equal(sums.begin(), sums.end(), expected.begin(),
+                             [](float a, double b) { return a == static_cast<float>(b); }));
+        }
+}
+
+TEST_CASE("rows are cut where there are many of few columns, and the cut depends on the sizes alone") {
+    CHECK(row_stretches(1'000'000, 64) > 1000);
+    CHECK(row_stretches(1'000'000, 64) * 64 <= 1 << 17);
+    CHECK(row_stretches(256, 4096) == 8);
+    CHECK(row_stretches(16, 1000) == 1);
+    CHECK(row_stretches(0, 5) == 1);
+}
+
+TEST_CASE("a bias is added to each row") {
+    std::vector<float> y{1, 2, 3, 4, 5, 6};
+    const std::vector<float> bias{10, 20, 30};
+    add_to_rows<float, Cpu>(bias.data(), 2, 3, y.data());
+    CHECK(y == std::vector<float>{11, 22, 33, 14, 25, 36});
+}
