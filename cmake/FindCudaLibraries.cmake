@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The libraries of NVIDIA that the CUDA backend stands on, as imported targets: CudaLibraries::cudart (static),
 # ::cublas, ::cublasLt and ::cudnn. They are looked for beside the compiler (CUDAToolkit_ROOT, CUDA_HOME,
-# /usr/local/cuda), in /usr, and in NVIDIA's Python wheels, where a library has no name without its version. Never libcuda, the driver: a
-# program that is linked with it does not start where there is no GPU.
+# /usr/local/cuda), in /usr, and in NVIDIA's Python wheels, where a library has no name without its version. Never
+# libcuda, the driver: a program that is linked with it does not start where there is no GPU.
 
 set(cuda_library_places "")
 foreach(root IN ITEMS ${CUDAToolkit_ROOT} $ENV{CUDAToolkit_ROOT} $ENV{CUDA_HOME} $ENV{CUDA_PATH})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The CUDA backend, if FIRECAFFE_CUDA is ON: nvcc, what it is asked for, and the libraries that the backend stands on.
+# The CUDA backend, if FIRECAFFE_CUDA is ON, or AUTO and possible: nvcc, what it is asked for, and the libraries that the
+# backend stands on.
 # Our own kernels and the host code around them become part of the library firecaffe, so that nothing changes for those
 # who install it or link with it; there is no second library to find.
 
@@ -9,6 +10,15 @@ endif()
 
 find_program(CMAKE_CUDA_COMPILER NAMES nvcc HINTS $ENV{CUDACXX} ${CUDAToolkit_ROOT}/bin $ENV{CUDA_HOME}/bin
              PATHS /usr/local/cuda/bin DOC "nvcc")
+if("${FIRECAFFE_CUDA}" STREQUAL AUTO)
+  find_package(CudaLibraries 9.0 QUIET)
+  if(NOT CMAKE_CUDA_COMPILER OR NOT CudaLibraries_FOUND)
+    message(STATUS "CUDA: left out, because there is no nvcc, or no cuBLAS and cuDNN 9 for it")
+    set(FIRECAFFE_CUDA OFF)
+    return()
+  endif()
+  set(FIRECAFFE_CUDA ON)
+endif()
 if(NOT CMAKE_CUDA_COMPILER)
   message(FATAL_ERROR "FIRECAFFE_CUDA is ON, but there is no nvcc; install the CUDA toolkit (12.8 or later), or name "
                       "it with -DCMAKE_CUDA_COMPILER=DIR/bin/nvcc, or leave CUDA out with -DFIRECAFFE_CUDA=OFF")

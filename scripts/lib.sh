@@ -71,13 +71,14 @@ jobs_for_machine() {
   echo $((cores < memory ? cores : memory))
 }
 
-# configure_and_build PRESET [TARGET...]
+# configure_and_build PRESET [TARGET...]; CMake also gets what is in configure_options
+configure_options=()
 configure_and_build() {
   local preset=$1 log
   shift
   if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}; fi
   log=$(mktemp)
-  (cd "$root" && cmake --preset "$preset" -DFIRECAFFE_WERROR="${CI:+ON}") </dev/null >"$log" 2>&1 || {
+  (cd "$root" && cmake --preset "$preset" -DFIRECAFFE_WERROR="${CI:+ON}" "${configure_options[@]}") </dev/null >"$log" 2>&1 || {
     cat "$log" >&2
     fail "CMake could not configure the preset $preset; see above"
   }

@@ -18,6 +18,7 @@ done
 
 require_packages "${groups[@]}"
 say "Building (build/dev)"
+configure_options=(-DFIRECAFFE_CUDA=AUTO)
 configure_and_build dev
 
 results=$root/build/dev/tests.xml
