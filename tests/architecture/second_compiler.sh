@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # clang++ accepts every C++ source file that the build compiled, warnings being errors; nothing is generated. Kernels
-# (.cu) are nvcc's alone. Catch2 is read once for all tests, which takes more than half of the time of most of them.
+# (.cu) are nvcc's alone. What most files include, and Catch2 for the tests, is read once for all of them, because
+# reading it takes half of the time; that a file includes what it uses is the first compiler's to see.
 # Usage: second_compiler.sh compile_commands.json. Without clang++: SKIP, exit status 77.
 set -euo pipefail
 if ! command -v clang++ >/dev/null; then
@@ -17,16 +18,25 @@ mapfile -t commands < <(sed -n 's/^ *"command": "\(.*\)",$/\1/p' "$1" | grep -F 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The precompiled tests/catch.hpp for a test's flags, made when the first test asks for it; definitions may differ.
+printf '#include <%s>\n' algorithm array chrono functional map memory mutex optional span string thread \
+  unordered_map variant vector >"$work/sources.hpp"
+{
+  cat "$work/sources.hpp"
+  echo '#include "catch.hpp"'
+} >"$work/tests.hpp"
+
+# header_for sources|tests FLAG...: that header, precompiled for these flags when the first file asks; definitions may
+# differ.
 declare -A headers=()
 header_for() {
-  local flags=() flag
+  local kind=$1 flags=() flag
+  shift
   for flag; do [[ $flag == -D* ]] || flags+=("$flag"); done
-  header=${headers[${flags[*]}]:-}
+  header=${headers[$kind ${flags[*]}]:-}
   if [[ -z $header ]]; then
-    header=$work/catch${#headers[@]}.pch
-    clang++ -Werror "${flags[@]}" -x c++-header "$root/tests/catch.hpp" -o "$header"
-    headers[${flags[*]}]=$header
+    header=$work/$kind${#headers[@]}.pch
+    clang++ -Werror "${flags[@]}" -x c++-header "$work/$kind.hpp" -o "$header"
+    headers[$kind ${flags[*]}]=$header
   fi
 }
 
@@ -42,10 +52,10 @@ for command in "${commands[@]}"; do
       -c) file=${words[i + 1]} ;;
     esac
   done
-  if grep -qs '^#include "catch.hpp"' "$file"; then
-    header_for "${line[@]}"
-    line+=(-include-pch "$header")
-  fi
+  kind=sources
+  if grep -qs '^#include "catch.hpp"' "$file"; then kind=tests; fi
+  header_for "$kind" "${line[@]}"
+  line+=(-include-pch "$header")
   lines+=("${line[*]} $file")
 done
 # shellcheck disable=SC2016  # the inner shell expands $1
