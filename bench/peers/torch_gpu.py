@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How fast PyTorch trains our nets on a GPU: images/s of forward, backward and an SGD step, the images lying on the GPU.
+"""How fast PyTorch trains our nets on a GPU: images/s of forward, backward and an SGD step; the images lie on the GPU.
 
 As a user of PyTorch would have it fast: channels last, autocast to bfloat16, cuDNN choosing by measurement, the fused
 SGD; eager, or compiled by torch.compile in one of its modes. Images are random bytes, which the step makes floats.
@@ -12,7 +12,7 @@ there; the others go on, and the exit status is 1.
 Examples:
   python3 bench/peers/torch_gpu.py --nets nin_imagenet googlenet --batch 128 256 --modes eager reduce-overhead
   python3 bench/peers/torch_gpu.py --nets resnet50 --modes max-autotune
-  python3 bench/peers/torch_gpu.py --nets nin --device cpu --batch 2 --precision float32 --steps 1 --warm-up 1 --rounds 2
+  python3 bench/peers/torch_gpu.py --nets nin --device cpu --batch 2 --modes eager --precision float32 --steps 2
 """
 import argparse
 import inspect

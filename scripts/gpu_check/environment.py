@@ -92,9 +92,9 @@ def find_torch():
 
 def library_folders(carried, wheels):
     """Where libraries may lie beside what the loader searches."""
-    homes = [os.environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
-    named = [carried] * bool(carried) + [f"{home}/lib64" for home in homes if home] + sorted(glob.glob(f"{wheels}/nvidia/*/lib"))
-    return [folder for folder in named if os.path.isdir(folder)]
+    toolkits = [f"{home}/lib64" for home in (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home]
+    named = [carried, *toolkits, *sorted(glob.glob(f"{wheels}/nvidia/*/lib"))]
+    return [folder for folder in named if folder and os.path.isdir(folder)]
 
 
 def loaded_by(programs, environment):
@@ -128,9 +128,9 @@ def version_of(library, function, digits, loaded, folders):
 
 
 def find_sanitizer():
-    places = [os.environ.get("CUDA_HOME", ""), *sorted(glob.glob("/usr/local/cuda*"), reverse=True)]
-    candidates = [f"{place}/{sub}/compute-sanitizer" for place in places if place for sub in ("bin", "compute-sanitizer")]
-    return shutil.which("compute-sanitizer") or next((c for c in candidates if os.access(c, os.X_OK)), "")
+    homes = [home for home in (os.environ.get("CUDA_HOME"), *sorted(glob.glob("/usr/local/cuda*"))) if home]
+    places = [f"{home}/{folder}/compute-sanitizer" for home in homes for folder in ("bin", "compute-sanitizer")]
+    return shutil.which("compute-sanitizer") or next((place for place in places if os.access(place, os.X_OK)), "")
 
 
 def look(carried, programs):

@@ -43,7 +43,7 @@ class Setting:
         has its own."""
         program = self.build / PROGRAMS[name]
         if not program.exists():
-            raise CannotRun(FAIL, f"{PROGRAMS[name]} was not built; build the preset cuda, or name the folder (--build)")
+            raise CannotRun(FAIL, f"{PROGRAMS[name]} was not built; build the preset cuda, or name its folder: --build")
         search = self.path("libraries")
         return [*(["env", f"LD_LIBRARY_PATH={search}"] if search else []), *under, program, *arguments]
 
