@@ -3,7 +3,8 @@
 """How fast PyTorch trains our nets on a GPU: images/s of forward, backward and an SGD step; the images lie on the GPU.
 
 As a user of PyTorch would have it fast: channels last, autocast to bfloat16, cuDNN choosing by measurement, the fused
-SGD; eager, or compiled by torch.compile in one of its modes. Images are random bytes, which the step makes floats.
+SGD; eager, eager with the whole step replayed as a CUDA graph ("graph"), or compiled by torch.compile in one of its
+modes. Images are random bytes, which the step makes floats.
 After the warm-up come rounds of steps, timed by CUDA events; the median of the rounds counts.
 
 Prints a JSON object per line, one for each net, batch and mode, as soon as it is measured. What fails says `error`
@@ -31,7 +32,8 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent)]
 from torch_module import TorchModule, image_of, net_file  # noqa: E402
 
 NETS = ("nin_imagenet", "googlenet", "alexnet", "vgg19", "resnet50")
-MODES = ("eager", "default", "reduce-overhead", "max-autotune")
+COMPILED = ("default", "reduce-overhead", "max-autotune")  # modes of torch.compile
+MODES = ("eager", "graph", *COMPILED)
 
 
 def seconds_of(device, work):
@@ -68,7 +70,7 @@ class Training:
         can_fuse = a.device == "cuda" and "fused" in inspect.signature(torch.optim.SGD).parameters
         fused = {"fused": True} if can_fuse else {}
         self.solver = torch.optim.SGD(module.parameters(), lr=1e-5, momentum=0.9, weight_decay=5e-4, **fused)
-        self.loss_of = self.plain_loss if mode == "eager" else torch.compile(self.plain_loss, mode=mode)
+        self.loss_of = torch.compile(self.plain_loss, mode=mode) if mode in COMPILED else self.plain_loss
         # torch.compile's CUDA graphs write into the same memory each time, so they are told where a step begins.
         self.begin = getattr(getattr(torch, "compiler", None), "cudagraph_mark_step_begin", lambda: None)
         self.loss = None
@@ -85,6 +87,19 @@ class Training:
         self.loss.backward()
         self.solver.step()
 
+    def record(self):
+        """From now on a step is the replay of a CUDA graph. What allocates or measures must have happened before, on a
+        stream of its own."""
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            self.steps(3)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.step()
+        self.step = graph.replay
+
     def steps(self, count):
         for _ in range(count):
             self.step()
@@ -94,6 +109,8 @@ def measure(file, image, batch, mode, a):
     """The figures of one net, batch and mode."""
     module = TorchModule.from_file(file, image, device=a.device)
     training = Training(module, image, batch, mode, a)
+    if mode == "graph":
+        training.record()
     warm_up = seconds_of(a.device, lambda: training.steps(a.warm_up))
     speeds = [batch * a.steps / seconds_of(a.device, lambda: training.steps(a.steps)) for _ in range(a.rounds)]
     loss = float(training.loss)
@@ -104,7 +121,7 @@ def measure(file, image, batch, mode, a):
     return {"images_per_second": round(middle, 2), "slowest": round(min(speeds), 2), "fastest": round(max(speeds), 2),
             "milliseconds_per_step": round(1000 * batch / middle, 4), "rounds": a.rounds, "steps": a.steps,
             "warm_up_seconds": round(warm_up, 2), "loss": loss, "parameters": module.parameter_count(),
-            "memory_gib": memory and round(memory, 2), **({} if mode == "eager" else {"graph_breaks": graph_breaks()})}
+            "memory_gib": memory and round(memory, 2), **({"graph_breaks": graph_breaks()} if mode in COMPILED else {})}
 
 
 def graph_breaks():
@@ -126,8 +143,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nets", nargs="+", default=list(NETS), help="folders of examples/, or files")
     parser.add_argument("--batch", nargs="+", type=int, default=[256])
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=["eager", "reduce-overhead"],
-                        help="eager, or a mode of torch.compile")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=["eager", "graph", "reduce-overhead"])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--precision", choices=("bf16", "tf32", "float32"), default="bf16")
     parser.add_argument("--input", help="channels, height and width, if not those that the net is made for: 3x224x224")
