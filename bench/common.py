@@ -32,7 +32,10 @@ def machine():
 
 
 def commit():
-    done = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    except OSError:  # no git on this machine
+        return "unknown"
     return done.stdout.strip() or "unknown"
 
 

@@ -65,7 +65,7 @@ class TorchNet:
         """The weighted sum of the losses, and all blobs. `parameters`: a dictionary, or a function (name, shape).
         `observe(layer, bottoms)` is called before each layer."""
         get = parameters if callable(parameters) else lambda name, shape: parameters[name]
-        blobs, loss = {"data": data, "label": labels}, torch.zeros((), dtype=data.dtype)
+        blobs, loss = {"data": data, "label": labels}, torch.zeros((), dtype=data.dtype, device=data.device)
         for layer in self.layers:
             bottoms = [blobs[name] for name in layer["bottom"]]
             if observe:
