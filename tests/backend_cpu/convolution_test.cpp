@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "firecaffe/ops/reference/convolution.hpp"
 #include "firecaffe/ops/reference/inner_product.hpp"
+#include "support/convolution_case.hpp"
 
 using namespace firecaffe;
 using namespace firecaffe::ops;
@@ -52,24 +53,8 @@ void check_parity(Op& op, Op& oracle, const TensorSpec& input, std::int64_t weig
     }
 }
 
-struct Case {
-    ConvolutionGeometry geometry;
-    Shape input;
-};
-
-ConvolutionGeometry geometry(std::int64_t outputs, std::int64_t kernel, std::int64_t stride = 1, std::int64_t pad = 0,
-                             std::int64_t group = 1) {
-    ConvolutionGeometry g;
-    g.num_output = outputs;
-    g.kernel_h = g.kernel_w = kernel;
-    g.stride_h = g.stride_w = stride;
-    g.pad_h = g.pad_w = pad;
-    g.group = group;
-    return g;
-}
-
-std::vector<Case> cases() {
-    std::vector<Case> all;
+std::vector<ConvolutionCase> cases() {
+    std::vector<ConvolutionCase> all;
     for (const std::int64_t channels : {1, 3, 10, 16, 96})
         for (const std::int64_t outputs : {10, 16, 20}) {
             all.push_back({geometry(outputs, 1), {2, channels, 7, 5}});
@@ -86,7 +71,7 @@ std::vector<Case> cases() {
     all.push_back({geometry(64, 7, 2, 3), {2, 3, 28, 28}});  // GoogLeNet's conv1
     all.push_back({geometry(4, 6), {2, 5, 6, 6}});           // the kernel covers the image
     all.push_back({geometry(16, 3, 1, 3), {1, 16, 4, 4}});   // windows in the padding alone
-    Case odd{geometry(24, 3), {2, 32, 11, 13}};
+    ConvolutionCase odd{geometry(24, 3), {2, 32, 11, 13}};
     odd.geometry.kernel_w = 2, odd.geometry.stride_h = 2, odd.geometry.pad_w = 1, odd.geometry.dilation_h = 2;
     all.push_back(odd);
     odd.geometry.bias = false;
@@ -94,7 +79,7 @@ std::vector<Case> cases() {
     return all;
 }
 
-std::string name(const Case& c, const Layout& layout) {
+std::string name(const ConvolutionCase& c, const Layout& layout) {
     const auto& g = c.geometry;
     return text("input ", TensorSpec{c.input, layout}, " outputs ", g.num_output, " kernel ", g.kernel_h, " stride ",
                 g.stride_h, " pad ", g.pad_h, " group ", g.group);
@@ -103,7 +88,7 @@ std::string name(const Case& c, const Layout& layout) {
 }  // namespace
 
 TEST_CASE("convolution agrees with the reference, in every layout of the input") {
-    for (const Case& c : cases())
+    for (const ConvolutionCase& c : cases())
         for (const Layout& layout : kLayouts) {
             INFO(name(c, layout));
             const TensorSpec input{c.input, layout};
@@ -115,8 +100,9 @@ TEST_CASE("convolution agrees with the reference, in every layout of the input")
 }
 
 TEST_CASE("a fused ReLU changes y alone") {
-    for (Case c : {Case{geometry(10, 3, 1, 1), {2, 16, 7, 9}}, Case{geometry(16, 1), {2, 3, 5, 5}},
-                   Case{geometry(20, 3, 1, 1, 2), {2, 10, 8, 8}}}) {
+    for (ConvolutionCase c :
+         {ConvolutionCase{geometry(10, 3, 1, 1), {2, 16, 7, 9}}, ConvolutionCase{geometry(16, 1), {2, 3, 5, 5}},
+          ConvolutionCase{geometry(20, 3, 1, 1, 2), {2, 10, 8, 8}}}) {
         c.geometry.relu = true;
         INFO(name(c, {}));
         const TensorSpec input{c.input, {}};

@@ -8,6 +8,7 @@
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/gpu_math.hpp"
 #include "firecaffe/ops/reference/convolution.hpp"
+#include "support/convolution_case.hpp"
 
 using namespace firecaffe;
 using namespace firecaffe::ops;
@@ -15,24 +16,8 @@ using namespace firecaffe::testing;
 
 namespace {
 
-struct Case {
-    ConvolutionGeometry geometry;
-    Shape input;
-};
-
-ConvolutionGeometry geometry(std::int64_t outputs, std::int64_t kernel, std::int64_t stride = 1, std::int64_t pad = 0,
-                             std::int64_t group = 1) {
-    ConvolutionGeometry g;
-    g.num_output = outputs;
-    g.kernel_h = g.kernel_w = kernel;
-    g.stride_h = g.stride_w = stride;
-    g.pad_h = g.pad_w = pad;
-    g.group = group;
-    return g;
-}
-
-std::vector<Case> cases() {
-    std::vector<Case> all{
+std::vector<ConvolutionCase> cases() {
+    std::vector<ConvolutionCase> all{
         {geometry(16, 3, 1, 1), {2, 1, 7, 9}},    // channels of zeros
         {geometry(64, 7, 2, 3), {2, 3, 28, 28}},  // GoogLeNet's first
         {geometry(96, 11, 4), {2, 3, 35, 35}},    // AlexNet's first
@@ -46,7 +31,7 @@ std::vector<Case> cases() {
         {geometry(4, 6), {2, 5, 6, 6}},              // the kernel covers the image
         {geometry(16, 3, 1, 1), {1, 16, 1, 1}},
     };
-    Case odd{geometry(24, 3), {2, 32, 11, 13}};
+    ConvolutionCase odd{geometry(24, 3), {2, 32, 11, 13}};
     odd.geometry.kernel_w = 2, odd.geometry.stride_h = 2, odd.geometry.pad_w = 1, odd.geometry.dilation_h = 2;
     all.push_back(odd);
     odd.geometry.bias = false;
@@ -60,7 +45,7 @@ std::vector<Case> cases() {
 
 template <class T>
 void check_all(double tolerance) {
-    for (const Case& c : cases())
+    for (const ConvolutionCase& c : cases())
         for (const Layout layout : {Layout::plain(), Layout::channels_last()}) {
             const TensorSpec input{c.input, layout};
             const auto& g = c.geometry;
