@@ -4,8 +4,8 @@
 # has one thread, so on an idle machine this is also the time that passes).
 #
 # A slow or busy machine takes longer for everything. So the yardstick is the part of the standard library that the
-# headers stand on, compiled in turn with them: the machine for which the limit was set takes 0.75 s for it, and the
-# limit is twice the yardstick. Of each the best of five is taken; where the limit is passed, of fifteen, since other
+# headers stand on, compiled in turn with them, and the limit is twice the yardstick: 1.5 s on a machine that takes
+# 0.75 s for it. Of each the best of five is taken; where the limit is passed, of fifteen, since other
 # programs can only add to a time.
 # Usage: header_cost.sh COMPILER INCLUDE_FOLDER [TIMES_THE_YARDSTICK]
 set -euo pipefail
