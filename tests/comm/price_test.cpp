@@ -61,21 +61,72 @@ TEST_CASE("step by step, a plan costs what its formula says") {
         costs(step_by_step("tree", p), 2 * levels * message(kBytes), (p & (p - 1)) == 0 ? 0 : levels);
         CHECK(step_by_step("ring", p) == Approx(rounds * message(kBytes / p)));
         CHECK(step_by_step("direct", p) == Approx(rounds * message(kBytes / p)));
-        for (const int k : {1, 2, 3}) {
-            // Servers do not wait for one another's rounds. A rank's messages to two servers that are in different
-            // rounds share its port, and so both servers wait for the slower one: up to 37 % here (7 ranks, 3 servers).
-            if (k > p) continue;
-            CHECK(step_by_step("sharded_server", p, 0, {.servers = k}) <= rounds * message(kBytes / k) * 1.4);
-        }
+        CHECK(step_by_step("sharded_server", p, 0, {.servers = 1}) == step_by_step("star", p));
     }
     for (const int k : {1, 2, 3, 4}) {
         CAPTURE(k);
         const int p = 1 << k;
         CHECK(step_by_step("halving_doubling", p) == Approx(2 * k * kAlpha + 2.0 * (p - 1) / p * kBytes * kBeta));
         CHECK(step_by_step("recursive_doubling", p) == Approx(k * message(kBytes)));
-        // A rank that is a leaf in one tree and not in the other may send, or receive, in both in the same round.
-        CHECK(step_by_step("double_tree", p) <= (4 * k - 2) * message(kBytes / 2) * 1.1);
     }
+}
+
+TEST_CASE("step by step, who shares a port with another round is late, by as much as the sharing says") {
+    // Times the formula. Servers do not wait for one another's rounds: a rank's messages to two of them share its port,
+    // and both servers wait for them. No formula says how this ends; these are what the ports of the header give.
+    constexpr double kServers[2][7] = {{1, 1, 0.989, 1.280, 0.987, 1.086, 0.977},  // 2 servers, 2 to 8 ranks
+                                       {0, 1, 1, 1.226, 0.981, 1.373, 1.191}};     // 3 servers, 3 to 8 ranks
+    for (const int k : {2, 3})
+        for (int p = k; p <= 8; ++p) {
+            CAPTURE(k, p);
+            const double formula = 2.0 * (p - 1) * message(kBytes / k);
+            CHECK(step_by_step("sharded_server", p, 0, {.servers = k}) / formula ==
+                  Approx(kServers[k - 2][p - 2]).margin(0.002));
+        }
+    // A rank that is a leaf in one tree and not in the other may send, or receive, in both in the same round.
+    constexpr double kDoubleTree[] = {1, 0.989, 1.080, 1.048};
+    for (const int k : {1, 2, 3, 4}) {
+        CAPTURE(k);
+        CHECK(step_by_step("double_tree", 1 << k) / ((4 * k - 2) * message(kBytes / 2)) ==
+              Approx(kDoubleTree[k - 1]).margin(0.002));
+    }
+}
+
+TEST_CASE("messages under way share the ports of their ends, max-min fair") {
+    // 0 -> 2, 1 -> 2 and 1 -> 3, all at once. Rank 1 sends and rank 2 receives two each, so every message has half of a
+    // port until the first two are done; nothing else holds the third one up.
+    using Kind = Step::Kind;
+    Plan plan;
+    plan.scheme = "shares";
+    plan.ranks = 4;
+    plan.inputs.assign(4, 1);
+    plan.rounds = 1;
+    plan.steps = {{{.kind = Kind::send, .peer = 2}},
+                  {{.kind = Kind::send, .peer = 2}, {.kind = Kind::send, .peer = 3}},
+                  {{.kind = Kind::receive_add, .peer = 0}, {.kind = Kind::receive_add, .peer = 1}},
+                  {{.kind = Kind::receive_add, .peer = 1}}};
+    const auto seconds = [&] {
+        return price(plan, kCount, DType::float32, {.link = {kAlpha, kBeta}}, {.chunk_bytes = kWholeRequest})
+            .rank_seconds;
+    };
+    const double alone = kBytes * kBeta;
+    for (const double each : seconds()) CHECK(each == Approx(kAlpha + 2 * alone));
+    // Without 1 -> 2 nobody shares.
+    plan.steps[1].erase(plan.steps[1].begin());
+    plan.steps[2].pop_back();
+    for (const double each : seconds()) CHECK(each == Approx(kAlpha + alone));
+    // 0 -> 2, 3 -> 2 and 4 -> 2 have a third each of the port of 2, and 0 -> 1 has what this leaves of the port of 0.
+    plan.ranks = 5;
+    plan.inputs.assign(5, 1);
+    plan.steps = {{{.kind = Kind::send, .peer = 2}, {.kind = Kind::send, .peer = 1}},
+                  {{.kind = Kind::receive_add, .peer = 0}},
+                  {{.kind = Kind::receive_add, .peer = 0},
+                   {.kind = Kind::receive_add, .peer = 3},
+                   {.kind = Kind::receive_add, .peer = 4}},
+                  {{.kind = Kind::send, .peer = 2}},
+                  {{.kind = Kind::send, .peer = 2}}};
+    CHECK(seconds()[1] == Approx(kAlpha + 1.5 * alone));
+    CHECK(seconds()[2] == Approx(kAlpha + 3 * alone));
 }
 
 TEST_CASE("additions cost gamma where nothing hides them") {
@@ -103,8 +154,13 @@ TEST_CASE("in chunks, a long request costs what its busiest link carries") {
                 std::max(std::ranges::max(report.bytes_sent), std::ranges::max(report.bytes_received)));
             const double seconds = seconds_of(one.name, p, network, 512);
             CHECK(seconds >= busiest * kBeta * 0.999);  // times are whole nanoseconds
-            // Who shares a port with others is late for the next one, most in a double tree of 5 ranks: 37 %.
-            CHECK(seconds <= 1.4 * busiest * kBeta);
+            // Where rounds share a port, some are late for the next one: most in a double tree of 5 ranks.
+            const std::string name = one.name;
+            const double late = name == "double_tree"        ? 1.38
+                                : name == "pipelined_tree"   ? 1.23
+                                : name == "halving_doubling" ? 1.20
+                                                             : 1.06;
+            CHECK(seconds <= late * busiest * kBeta);
         }
     }
 }
