@@ -185,6 +185,7 @@ class BackgroundReducer::Worker {
 
     std::exception_ptr reduce(const ReduceRequest& request, std::uint64_t sequence) noexcept {
         try {
+            if (request.ready != nullptr && !work_->on_gpu()) await(*request.ready);
             work_->reduce(request, sequence);
             return nullptr;
         } catch (const std::exception& error) {
@@ -195,6 +196,18 @@ class BackgroundReducer::Worker {
             return std::current_exception();
         }
     }
+
+    /// Looks now and then, so that a GPU that never gets there can be given up.
+    void await(const Event& ready) {
+        for (int looks = 0; !ready.reached(); ++looks) {
+            if (looks > kEagerLooks) std::this_thread::sleep_for(kLook);
+            const std::scoped_lock lock(mutex_);
+            if (error_) std::rethrow_exception(error_);
+        }
+    }
+
+    static constexpr int kEagerLooks = 2000;
+    static constexpr std::chrono::microseconds kLook{20};
 
     std::unique_ptr<BlockingReducer> work_;
     mutable std::mutex mutex_;
@@ -232,6 +245,9 @@ bool BackgroundReducer::exact() const {
 bool BackgroundReducer::gathers() const {
     return worker_->work().gathers();
 }
+bool BackgroundReducer::on_gpu() const {
+    return worker_->work().on_gpu();
+}
 Ticket BackgroundReducer::submit(const ReduceRequest& request) {
     return worker_->submit(request);
 }
@@ -240,6 +256,9 @@ void BackgroundReducer::wait(Ticket ticket) {
 }
 Memory<Cpu> BackgroundReducer::allocate(std::size_t bytes) {
     return worker_->work().allocate(bytes);
+}
+Memory<Cuda> BackgroundReducer::allocate_on_gpu(std::size_t bytes) {
+    return worker_->work().allocate_on_gpu(bytes);
 }
 void BackgroundReducer::note_progress() noexcept {
     worker_->work().note_progress();

@@ -47,4 +47,8 @@ template <> inline constexpr DType dtype_of<std::int32_t> = DType::int32;
 template <> inline constexpr DType dtype_of<std::int64_t> = DType::int64;
 template <> inline constexpr DType dtype_of<std::uint8_t> = DType::uint8;
 
+/// The type of parameters, their gradients, and all else that must not be rounded, where activations are of type T.
+template <class T> struct MasterType { using type = T; };
+template <class T> using Master = typename MasterType<T>::type;
+
 }  // namespace firecaffe

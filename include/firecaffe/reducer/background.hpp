@@ -31,7 +31,7 @@
 
 namespace firecaffe {
 
-/// How one bucket is summed. All functions but allocate, note_progress, abort, bytes_sent, kept_back and schemes are
+/// How one bucket is summed. All functions but allocate, allocate_on_gpu, note_progress, abort, bytes_sent, kept_back and schemes are
 /// called by one thread at a time; those may come from any thread, during reduce() too.
 class BlockingReducer {
   public:
@@ -43,6 +43,9 @@ class BlockingReducer {
     virtual bool exact() const { return true; }
     /// False: submit() refuses requests with gathered_shards, and reduce() sees none.
     virtual bool gathers() const { return false; }
+    /// As Reducer::on_gpu. True: reduce() itself sees to it that it reads nothing before request.ready is reached; false:
+    /// it is reached when reduce() is called.
+    virtual bool on_gpu() const { return false; }
     /// Partial sums that this rank brings per bucket; a request with another number is refused by submit().
     virtual int partials() const { return 1; }
 
@@ -52,6 +55,7 @@ class BlockingReducer {
 
     /// As Reducer::allocate.
     virtual Memory<Cpu> allocate(std::size_t bytes) { return Memory<Cpu>(bytes); }
+    virtual Memory<Cuda> allocate_on_gpu(std::size_t bytes) { return Memory<Cuda>(bytes); }
     virtual void note_progress() noexcept {}
     /// Makes a reduce() under way, here and on the other ranks, throw PeerLostError soon.
     virtual void abort(std::string_view) noexcept {}
@@ -81,6 +85,7 @@ class BackgroundReducer final : public Reducer {
     bool canonical() const override;
     bool exact() const override;
     bool gathers() const override;
+    bool on_gpu() const override;
 
     /// Throws UsageError for a request that cannot be meant (dtype, number of partials, null memory, a gathering one
     /// where the work gathers nothing, after close()). After a failure: throws what reduce() threw.
@@ -93,6 +98,7 @@ class BackgroundReducer final : public Reducer {
     void sum(const ReduceRequest& request) override;
 
     Memory<Cpu> allocate(std::size_t bytes) override;
+    Memory<Cuda> allocate_on_gpu(std::size_t bytes) override;
     void note_progress() noexcept override;
     /// Finishes what was submitted, ends the thread, closes the work. Later calls do nothing.
     void close() noexcept override;

@@ -22,6 +22,7 @@
 
 #include "firecaffe/core/dtype.hpp"
 #include "firecaffe/device/memory.hpp"
+#include "firecaffe/device/stream.hpp"
 
 namespace firecaffe {
 
@@ -41,6 +42,9 @@ struct ReduceRequest {
     bool exact = true;
     std::size_t count = 0;         ///< elements of each partial
     std::span<std::byte* const> partials{};  ///< this rank's partial sums, left to right; the pointers are copied
+    /// Not null: the partials are complete when this point in a GPU's work is reached, and not before. It must stay
+    /// until wait() returns, and is not recorded again meanwhile.
+    const Event* ready = nullptr;
     /// Matrices that the bucket holds, ascending, for reducers that make use of it; what lies beside them is anything.
     /// Equal on all ranks. They stay the caller's as the memory does.
     std::span<const MatrixPlace> matrices{};
@@ -75,6 +79,9 @@ class Reducer {
     virtual bool exact() const { return true; }
     /// True if it takes requests with gathered_shards.
     virtual bool gathers() const { return false; }
+    /// True if it sums memory of the GPU that the thread used which made it: partials are there then, and come from
+    /// allocate_on_gpu(). False: they are in the host's memory.
+    virtual bool on_gpu() const { return false; }
 
     /// Starts the sum; returns at once. Throws PeerLostError if an earlier request already failed.
     virtual Ticket submit(const ReduceRequest& request) = 0;
@@ -87,6 +94,8 @@ class Reducer {
     /// Zero-filled; may outlive the reducer. After a failure, free it or leave it as it is. Any thread. Throws what
     /// comm::Transport::allocate throws.
     virtual Memory<Cpu> allocate(std::size_t bytes) { return Memory<Cpu>(bytes); }
+    /// The same on the GPU, for reducers with on_gpu(). Throws DeviceError.
+    virtual Memory<Cuda> allocate_on_gpu(std::size_t bytes) { return Memory<Cuda>(bytes); }
 
     /// This rank is alive and advancing; called by whoever computes. Any thread.
     virtual void note_progress() noexcept {}
