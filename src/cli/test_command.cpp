@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
+#include "cli/on_device.hpp"
 #include "firecaffe/config/config.hpp"
 #include "firecaffe/model_io/checkpoint.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -20,6 +21,7 @@ struct TestArguments {
     std::int64_t threads = 0;
     std::int64_t crops = 0;
     std::string weights, output, json;
+    std::optional<DeviceKind> device;
 };
 
 /// The model file that the arguments mean: stated, or of the newest valid checkpoint of the run.
@@ -38,6 +40,7 @@ std::string find_weights(const TestArguments& a, const TrainOptions& options) {
 int test(const TestArguments& a) {
     TrainOptions options = load_config({a.config.config, a.config.set, {}});
     if (a.threads > 0) options.compute.threads = a.threads;
+    options.compute.device = a.device.value_or(options.compute.device);
     if (a.crops > 0) options.data.transform.test_crops = a.crops;
     if (!a.output.empty()) options.output.directory = a.output;
     options.solver.shards = options.solver.global_batch;  // one image each: any number of threads fits
@@ -45,9 +48,11 @@ int test(const TestArguments& a) {
     if (!is_absent(options.data.test)) options.data.train = options.data.test;  // who tests need not have the other
     const std::string weights = find_weights(a, options);
     check_outputs({}, a.json);
-    Trainer<float, Cpu> trainer(options, {});
-    trainer.load_model(weights);
-    const EvaluationReport report = trainer.evaluate();
+    const EvaluationReport report = on_device(options.compute, 0, [&]<class T, class Device>() {
+        Trainer<T, Device> trainer(options, {});
+        trainer.load_model(weights);
+        return trainer.evaluate();
+    });
     if (!a.json.empty()) write_file_atomically(a.json, evaluation_json(report));
     write_all(STDOUT_FILENO,
               fmt::format("{}: top-1 {:.2f} %, top-5 {:.2f} %, loss {:.4f} on {} images{} in {:.1f} s\n", weights,
@@ -70,6 +75,7 @@ void add_test(CLI::App& program, Command& chosen) {
                      "probabilities the mean is taken (data.transform.test_crops)")
         ->check(CLI::IsMember({1, 10}));
     command->add_option("--threads", a->threads, "Math threads (compute.threads)")->check(CLI::Range(1, 4096));
+    add_device_option(*command, a->device);
     command->add_option("--json", a->json, "Write the figures to this file as well");
     command->footer(
         "Examples:\n  firecaffe test nin.json --output out/nin\n"

@@ -9,6 +9,7 @@
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
 #include "cli/job.hpp"
+#include "cli/on_device.hpp"
 #include "firecaffe/config/config.hpp"
 #include "firecaffe/model_io/checkpoint.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -23,12 +24,14 @@ struct TrainArguments {
     int workers = 1;
     std::int64_t threads = 0;
     std::string output, json;
+    std::optional<DeviceKind> device;
     bool resume = false, overwrite = false, quiet = false, pin = true;
 };
 
 TrainOptions read_options(const TrainArguments& a) {
     TrainOptions options = load_config({a.config.config, a.config.set, {}});
     if (a.threads > 0) options.compute.threads = a.threads;
+    options.compute.device = a.device.value_or(options.compute.device);
     if (!a.output.empty()) options.output.directory = a.output;
     if (a.resume && options.output.directory.empty())
         throw UsageError("--resume needs the directory of the run; state it with --output DIR");
@@ -112,12 +115,13 @@ JobTerms training_terms(const TrainOptions& options, int size) {
             options.reducer.link_mbit};
 }
 
+template <class T, class Device>
 int work(const TrainArguments& a, const TrainOptions& options, const std::optional<LaunchInfo>& launch) {
     catch_stop_signals();
     const Environment variables = read_environment();
     const int rank = launch ? launch->rank : 0, size = launch ? launch->size : 1;
     Console console(variables, size > 1 ? fmt::format("rank {}: ", rank) : "", a.quiet || rank != 0);
-    TrainEnvironment<float, Cpu> environment;
+    TrainEnvironment<T, Device> environment;
     environment.listeners = {&console};
     environment.config = print_config(options);
     environment.resume = a.resume;
@@ -140,7 +144,7 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
         }
         if (files != nullptr) environment.listeners.push_back(files.get());
     }
-    Trainer<float, Cpu> trainer(options, std::move(environment));
+    Trainer<T, Device> trainer(options, std::move(environment));
     console.note(fmt::format("{}{} parameters; batch {} = {} workers x {:.4g} images; {}; seed {}",
                              options.name.empty() ? "" : options.name + ": ", trainer.layout().parameter_count(),
                              options.solver.global_batch, size, static_cast<double>(options.solver.global_batch) / size,
@@ -168,7 +172,8 @@ int train(const TrainArguments& a, const std::vector<std::string>& argv) {
     const std::optional<LaunchInfo> launch = find_job(a.workers);
     const auto mpi = start_mpi(options.reducer.type == "mpi", launch, a.workers);
     if (!launch && a.workers > 1) return launch_workers(a, options, argv);
-    return work(a, options, launch);
+    return on_device(options.compute, launch ? launch->local_rank : 0,
+                     [&]<class T, class Device>() { return work<T, Device>(a, options, launch); });
 }
 
 }  // namespace
@@ -181,6 +186,7 @@ void add_train(CLI::App& program, const std::vector<std::string>& argv, Command&
         ->check(CLI::Range(1, 4096));
     command->add_option("--threads", a->threads, "Math threads of each worker (compute.threads)")
         ->check(CLI::Range(1, 4096));
+    add_device_option(*command, a->device);
     command->add_option("--output", a->output, "Directory for log, summary and checkpoints (output.directory)");
     auto* resume =
         command->add_flag("--resume", a->resume, "Go on from the newest valid checkpoint in the output directory");

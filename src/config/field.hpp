@@ -28,8 +28,7 @@ struct Field {
     double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
     bool min_excluded = false, max_excluded = false;
     std::size_t min_size = 0, max_size = std::numeric_limits<std::size_t>::max();  ///< of strings and arrays
-    std::uint32_t types = 0;          ///< bit i: the key belongs to value i of the sibling key `type`; 0: to all
-    const char* only_word = nullptr;  ///< the one value that a string may have
+    std::uint32_t types = 0;  ///< bit i: the key belongs to value i of the sibling key `type`; 0: to all
 
     constexpr Field(const char* key_, const char* doc_) : key(key_), doc(doc_) {}
 
@@ -52,9 +51,6 @@ struct Field {
     }
     constexpr Field sized(std::size_t least, std::size_t most = std::numeric_limits<std::size_t>::max()) const {
         return with([&](Field& f) { f.min_size = least, f.max_size = most; });
-    }
-    constexpr Field word(const char* value) const {
-        return with([&](Field& f) { f.only_word = value; });
     }
     template <class... Enums>
     constexpr Field only(Enums... values) const {

@@ -65,9 +65,6 @@ class Reader final : public Visitor {
         const Json* value = find(f);
         if (value == nullptr) return;
         member = string(f, below(f.key), *value);
-        if (f.only_word != nullptr && member != f.only_word)
-            document_.fail(below(f.key),
-                           text("'", printable(member, 60), "' is not offered; write \"", f.only_word, "\""));
     }
 
     void field(const Field& f, std::vector<std::int64_t>& member) override {

@@ -40,7 +40,6 @@ class Schema final : public Visitor {
     void field(const Field& f, std::string& value) override {
         OrderedJson type = {{"type", "string"}};
         if (f.min_size > 0) type["minLength"] = f.min_size;
-        if (f.only_word != nullptr) type = {{"enum", {f.only_word}}};
         put(f, std::move(type), value);
     }
 

@@ -13,9 +13,11 @@ constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
 constexpr Choice kFactorUses[] = {{"never"}, {"always"}, {"auto"}};
 constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kEncryptions[] = {{comm::kEncryptionNames[0]}, {comm::kEncryptionNames[1]}};
-constexpr Choice kTransports[] = {
-    {comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
+constexpr Choice kTransports[] = {{comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
+constexpr Choice kDevices[] = {{kDeviceNames[0]}, {kDeviceNames[1]}};
+constexpr Choice kPrecisions[] = {
+    {kPrecisionNames[0]}, {kPrecisionNames[1]}, {kPrecisionNames[2]}, {kPrecisionNames[3]}, {kPrecisionNames[4]}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
 constexpr Choice kSolverTypes[] = {{"sgd", "SGD"},         {"nesterov", "Nesterov"}, {"adagrad", "AdaGrad"},
                                    {"rmsprop", "RMSProp"}, {"adadelta", "AdaDelta"}, {"adam", "Adam"},
@@ -238,15 +240,18 @@ void describe(Visitor& visit, ReducerOptions& options) {
     visit.field(
         Field("servers", "Of sharded_server and stale_server: workers that also serve; 0: every worker.").nonnegative(),
         options.servers);
-    visit.field(Field("staleness", "Of stale_server: steps that a worker may be ahead of the slowest; 0: all go in step, "
-                                   "-1: any number.")
+    visit.field(Field("staleness",
+                      "Of stale_server: steps that a worker may be ahead of the slowest; 0: all go in step, "
+                      "-1: any number.")
                     .at_least(-1),
                 options.staleness);
-    visit.choice_of(Field("updates", "Of stale_server: what counts, the mean of the workers' updates or their sum, which "
-                                     "asks for a smaller rate."),
+    visit.choice_of(Field("updates",
+                          "Of stale_server: what counts, the mean of the workers' updates or their sum, which "
+                          "asks for a smaller rate."),
                     kStaleUpdates, options.updates);
-    visit.field(Field("period", "Updates that each worker makes by itself before the parameters are averaged (local "
-                                "SGD); 1: gradients are summed for each.")
+    visit.field(Field("period",
+                      "Updates that each worker makes by itself before the parameters are averaged (local "
+                      "SGD); 1: gradients are summed for each.")
                     .positive(),
                 options.period);
     visit.field(
@@ -306,11 +311,12 @@ void describe(Visitor& visit, ReducerOptions& options) {
 
 void describe(Visitor& visit, CodecOptions& options) {
     visit.choice_of(
-        Field("type",
-              "none; top_k: the greatest values with their positions; one_bit: the signs, and means of values of "
-              "either sign. All ranks get the messages of all, whatever reducer.type says, and the sums depend "
-              "on their number. power_sgd: two thin factors for each matrix of weights, which are summed as reducer.type "
-              "says."),
+        Field(
+            "type",
+            "none; top_k: the greatest values with their positions; one_bit: the signs, and means of values of "
+            "either sign. All ranks get the messages of all, whatever reducer.type says, and the sums depend "
+            "on their number. power_sgd: two thin factors for each matrix of weights, which are summed as reducer.type "
+            "says."),
         kCodecs, options.type);
     visit.field(Field("density", "Of top_k: the share of values that is sent, above 0 and at most 1.")
                     .only(CodecOptions::Type::top_k),
@@ -322,9 +328,24 @@ void describe(Visitor& visit, CodecOptions& options) {
 }
 
 void describe(Visitor& visit, ComputeOptions& options) {
-    visit.field(Field("device", "Where the maths runs.").word("cpu"), options.device);
-    visit.field(Field("threads", "Threads of a worker for the maths: so many shards are in flight.").positive(),
+    visit.choice_of(Field("device", "Where the maths runs: cpu, or cuda, an NVIDIA GPU."), kDevices, options.device);
+    visit.field(Field("threads",
+                      "Threads of a worker for the maths: so many shards are in flight. One thread keeps a GPU busy.")
+                    .positive(),
                 options.threads);
+    visit.choice_of(
+        Field("precision",
+              "In what activations are kept and multiplied; parameters, gradients and their sums are float32, and "
+              "float64 with float64. tf32: float32, rounded to 10 bits of mantissa before it is multiplied on a GPU's "
+              "tensor cores. bfloat16, float16: on a GPU."),
+        kPrecisions, options.precision);
+    visit.field(Field("deterministic",
+                      "On a GPU: only ways to compute that repeat their bits. false: the fastest, as timed once."),
+                options.deterministic);
+    visit.field(Field("tune", "On a GPU that need not be deterministic: so many ways of each convolution are timed.")
+                    .positive(),
+                options.tune);
+    visit.field(Field("workspace_mb", "On a GPU: work space for one convolution.").nonnegative(), options.workspace_mb);
 }
 
 void describe(Visitor& visit, OutputOptions& options) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/layers/registry.hpp"
 
+#include "device/instances.hpp"
 #include "firecaffe/layers/builtin/accuracy.hpp"
 #include "firecaffe/layers/builtin/batch_norm.hpp"
 #include "firecaffe/layers/builtin/concat.hpp"
@@ -113,7 +114,7 @@ std::unique_ptr<Layer<T, Device>> LayerRegistry<T, Device>::make(const LayerSpec
     return layer;
 }
 
-template class LayerRegistry<float, Cpu>;
-template class LayerRegistry<double, Cpu>;
+#define FIRECAFFE_INSTANTIATE(T, Device) template class LayerRegistry<T, Device>;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

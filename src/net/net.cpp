@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "device/instances.hpp"
 #include "firecaffe/layers/filler.hpp"
 #include "firecaffe/ops/ops.hpp"
+#include "firecaffe/tensor/host_view.hpp"
 #include "net/net_state.hpp"
 
 namespace firecaffe {
@@ -77,19 +79,22 @@ std::vector<LayerSummary> Net<T, Device>::summary() const {
 }
 
 template <class T, class Device>
-void Net<T, Device>::initialize(Arena<T, Device>& parameters, std::uint64_t seed) const {
+void Net<T, Device>::initialize(Arena<Master<T>, Device>& parameters, std::uint64_t seed) const {
+    const HostView<Master<T>, Device> host(parameters.values());
     for (const NetNode<T, Device>& node : state_->nodes)
         for (std::size_t i = 0; i < node.parameters.size(); ++i) {
             if (!node.is_first_use[i]) continue;
             const ParameterInfo& p = node.parameters[i];
             with_layer_name(node.spec, node.name, [&] {
-                fill<T>(node.requests[i].filler, p.shape, filler_stream(seed, p.name), parameters.of(p));
+                fill<Master<T>>(node.requests[i].filler, p.shape, filler_stream(seed, p.name),
+                                host.values().subspan(p.offset, p.count));
             });
         }
+    host.write_back();
 }
 
 template <class T, class Device>
-void Net<T, Device>::bind(const Arena<T, Device>& parameters) {
+void Net<T, Device>::bind(const Arena<Master<T>, Device>& parameters) {
     if (!state_->options.allocate)
         throw UsageError("net '", state_->spec.name, "' was planned without memory and cannot run; build it with ",
                          "NetOptions::allocate");
@@ -118,6 +123,12 @@ TensorView<T, Device> Net<T, Device>::labels() {
 
 template <class T, class Device>
 double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
+    run_forward(key, listener);
+    return loss();
+}
+
+template <class T, class Device>
+void Net<T, Device>::run_forward(const PassKey& key, GradientListener* listener) {
     if (!state_->bound) throw UsageError("a net runs before bind(); bind it to an arena of parameters first");
     for (NetNode<T, Device>& node : state_->nodes) {
         if (node.absorbed) continue;
@@ -127,15 +138,27 @@ double Net<T, Device>::forward(const PassKey& key, GradientListener* listener) {
         });
         if (listener != nullptr) listener->layer_done();
     }
+}
+
+template <class T, class Device>
+void Net<T, Device>::write_loss(Master<T>* place) {
+    ops::weighted_sum<Master<T>, Device>(0.0, state_->losses, place);
+}
+
+template <class T, class Device>
+double Net<T, Device>::loss() {
     double loss = 0.0;
-    for (const NetValue& v : state_->values)
-        if (v.is_loss) loss += v.loss_weight * static_cast<double>(*state_->buffer(v.data_buffer));
+    for (const ops::WeightedTerm<Master<T>>& term : state_->losses)
+        loss += term.weight *
+                static_cast<double>(HostView<const Master<T>, Device>(std::span(term.value, 1)).values().front());
+    for (const NetNode<T, Device>& node : state_->nodes)
+        with_layer_name(node.spec, node.name, [&] { node.layer->check_last_pass(); });
     return loss;
 }
 
 template <class T, class Device>
-void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener,
-                              std::span<const FactorPlace<T>> factors) {
+void Net<T, Device>::backward(const PassKey& key, Arena<Master<T>, Device>& gradients, GradientListener* listener,
+                              std::span<const FactorPlace<Master<T>>> factors) {
     if (state_->options.phase != Phase::train)
         throw UsageError("backward() of a net that was built for testing; build it with Phase::train");
     if (!factors.empty() && factors.size() != state_->layout.parameters().size())
@@ -166,8 +189,8 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
                 ops::accumulate<T, Device>(addition.part.storage(), addition.sum.storage());
             for (std::size_t i = 0; i < node->parameters.size(); ++i)
                 if (node->parameter_parts[i] != nullptr)
-                    ops::accumulate<T, Device>({node->parameter_parts[i], node->parameters[i].count},
-                                               gradients.of(node->parameters[i]));
+                    ops::accumulate<Master<T>, Device>({node->parameter_parts[i], node->parameters[i].count},
+                                                       gradients.of(node->parameters[i]));
         }
         if (listener != nullptr) {
             listener->layer_done();
@@ -178,11 +201,11 @@ void Net<T, Device>::backward(const PassKey& key, Arena<T, Device>& gradients, G
 }
 
 template <class T, class Device>
-std::vector<GradientFactors<T>> Net<T, Device>::gradient_factors() const {
+std::vector<GradientFactors<Master<T>>> Net<T, Device>::gradient_factors() const {
     std::vector<int> uses(state_->layout.parameters().size());
     for (const NetNode<T, Device>& node : state_->nodes)
         for (const std::size_t number : node.parameter_numbers) ++uses[number];
-    std::vector<GradientFactors<T>> all;
+    std::vector<GradientFactors<Master<T>>> all;
     for (auto node = state_->nodes.rbegin(); node != state_->nodes.rend(); ++node)
         for (std::size_t i = 0; node->runs_backward && i < node->parameters.size(); ++i) {
             const std::size_t number = node->parameter_numbers[i];
@@ -192,7 +215,8 @@ std::vector<GradientFactors<T>> Net<T, Device>::gradient_factors() const {
                 all.push_back(std::move(*factors));
             }
         }
-    std::ranges::sort(all, {}, &GradientFactors<T>::parameter);  // a layout of another net may have another order
+    std::ranges::sort(all, {},
+                      &GradientFactors<Master<T>>::parameter);  // a layout of another net may have another order
     return all;
 }
 
@@ -203,7 +227,7 @@ TensorView<const T, Device> Net<T, Device>::blob(std::string_view name) const {
     throw UsageError("blob '", name, "' is not kept; name it in NetOptions::retain");
 }
 
-template class Net<float, Cpu>;
-template class Net<double, Cpu>;
+#define FIRECAFFE_INSTANTIATE(T, Device) template class Net<T, Device>;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "device/instances.hpp"
 #include "firecaffe/layers/builtin/reorder.hpp"
 #include "net/net_state.hpp"
 
@@ -194,8 +195,9 @@ void build_nodes(typename Net<T, Device>::State& state, const LayerRegistry<T, D
     NodeBuilder<T, Device>(state, registry).run();
 }
 
-template void build_nodes<float, Cpu>(Net<float, Cpu>::State&, const LayerRegistry<float, Cpu>&);
-template void build_nodes<double, Cpu>(Net<double, Cpu>::State&, const LayerRegistry<double, Cpu>&);
+#define FIRECAFFE_INSTANTIATE(T, Device) \
+    template void build_nodes<T, Device>(Net<T, Device>::State&, const LayerRegistry<T, Device>&);
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 std::string score_blob(const NetSpec& spec, Phase phase) {
     for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "device/instances.hpp"
 #include "net/net_state.hpp"
 
 namespace firecaffe {
@@ -35,8 +36,8 @@ class MemoryPlacer {
     Node& node(int index) { return state_.nodes[static_cast<std::size_t>(index)]; }
     int backward_tick(int node_index) const { return 2 * layers_ - 1 - node_index; }
 
-    int new_buffer(const TensorSpec& spec, int first, int last) {
-        lifetimes_.push_back({static_cast<std::size_t>(spec.storage()) * sizeof(T), first, last});
+    int new_buffer(const TensorSpec& spec, int first, int last, std::size_t element_bytes = sizeof(T)) {
+        lifetimes_.push_back({static_cast<std::size_t>(spec.storage()) * element_bytes, first, last});
         return static_cast<int>(lifetimes_.size()) - 1;
     }
     void extend(int buffer, int tick) {
@@ -120,8 +121,9 @@ class MemoryPlacer {
             Node& n = node(i);
             for (std::size_t p = 0; n.runs_backward && p < n.parameters.size(); ++p)
                 if (!written.insert(n.parameters[p].offset).second)
-                    parameter_parts_.push_back(
-                        {i, p, new_buffer({n.parameters[p].shape, {}}, backward_tick(i), backward_tick(i))});
+                    parameter_parts_.push_back({i, p,
+                                                new_buffer({n.parameters[p].shape, {}}, backward_tick(i),
+                                                           backward_tick(i), sizeof(Master<T>))});
         }
     }
 
@@ -138,7 +140,8 @@ class MemoryPlacer {
                 n.top_data_read.push_back(state_.data_view(top));
                 n.top_diffs.push_back(diff_view(top));
                 if (value(top).is_loss && n.runs_backward)
-                    *diff_view(top).data() = static_cast<T>(value(top).loss_weight);
+                    ops::weighted_sum<Master<T>, Device>(value(top).loss_weight, {},
+                                                         state_.template buffer_of<Master<T>>(value(top).diff_buffer));
             }
             for (std::size_t b = 0; b < n.bottoms.size(); ++b) {
                 const TensorView<T, Device> nothing(nullptr, value(n.bottoms[b]).spec);
@@ -148,8 +151,11 @@ class MemoryPlacer {
             n.parameter_diffs.resize(n.parameters.size());
             n.parameter_parts.resize(n.parameters.size());
         }
+        for (NetValue& v : state_.values)
+            if (v.is_loss)
+                state_.losses.push_back({state_.template buffer_of<Master<T>>(v.data_buffer), v.loss_weight});
         for (const PendingAddition& a : parameter_parts_)
-            node(a.node).parameter_parts[a.index] = state_.buffer(a.buffer);
+            node(a.node).parameter_parts[a.index] = state_.template buffer_of<Master<T>>(a.buffer);
         for (const auto& [index, top] : cleared_) node(index).cleared_diffs.push_back(diff_view(top));
         for (const PendingAddition& a : additions_) {
             Node& n = node(a.node);
@@ -179,7 +185,7 @@ void place_memory(typename Net<T, Device>::State& state) {
     MemoryPlacer<T, Device>(state).run();
 }
 
-template void place_memory<float, Cpu>(Net<float, Cpu>::State&);
-template void place_memory<double, Cpu>(Net<double, Cpu>::State&);
+#define FIRECAFFE_INSTANTIATE(T, Device) template void place_memory<T, Device>(Net<T, Device>::State&);
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

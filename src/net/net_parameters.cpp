@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "device/instances.hpp"
 #include "net/net_state.hpp"
 
 namespace firecaffe {
@@ -145,7 +146,7 @@ void place_parameters(typename Net<T, Device>::State& state) {
     ParameterPlacer<T, Device>(state).run();
 }
 
-template void place_parameters<float, Cpu>(Net<float, Cpu>::State&);
-template void place_parameters<double, Cpu>(Net<double, Cpu>::State&);
+#define FIRECAFFE_INSTANTIATE(T, Device) template void place_parameters<T, Device>(Net<T, Device>::State&);
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

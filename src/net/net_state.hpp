@@ -11,6 +11,7 @@
 #include "firecaffe/net/graph.hpp"
 #include "firecaffe/net/memory_plan.hpp"
 #include "firecaffe/net/net.hpp"
+#include "firecaffe/ops/weighted_sum.hpp"
 #include "net/layer_name.hpp"
 
 namespace firecaffe {
@@ -24,7 +25,7 @@ struct NetValue {
     double loss_weight = 0.0;    ///< not zero: a loss
     bool is_loss = false;
     bool retained = false;
-    bool needs_diff = false;     ///< a parameter lies upstream
+    bool needs_diff = false;  ///< a parameter lies upstream
     bool reaches_loss = false;
     int data_buffer = -1, diff_buffer = -1;
 };
@@ -41,8 +42,8 @@ struct NetNode {
     std::vector<ParameterRequest> requests;
     std::vector<ParameterInfo> parameters;
     std::vector<std::size_t> parameter_numbers;  ///< in the layout
-    std::vector<char> is_first_use;  ///< per parameter: no layer before has it too
-    bool absorbed = false;  ///< the layer before computes this one's forward pass
+    std::vector<char> is_first_use;              ///< per parameter: no layer before has it too
+    bool absorbed = false;                       ///< the layer before computes this one's forward pass
     bool runs_backward = false;
     std::size_t ready_prefix = 0;
 
@@ -50,11 +51,11 @@ struct NetNode {
     // bind() and backward().
     std::vector<TensorView<const T, Device>> bottom_data, top_data_read, top_diffs;
     std::vector<TensorView<T, Device>> top_data, bottom_diffs;
-    std::vector<const T*> parameter_data;
-    std::vector<T*> parameter_diffs;
-    /// Per parameter: null where the layer writes the gradient in its place; elsewhere a layer that shares the parameter
-    /// has done so before, and this one's part is written here and then added.
-    std::vector<T*> parameter_parts;
+    std::vector<const Master<T>*> parameter_data;
+    std::vector<Master<T>*> parameter_diffs;
+    /// Per parameter: null where the layer writes the gradient in its place; elsewhere a layer that shares the
+    /// parameter has done so before, and this one's part is written here and then added.
+    std::vector<Master<T>*> parameter_parts;
 
     /// Gradients that this node shares with other consumers of a bottom: it writes `part`, which is added to `sum`.
     struct Addition {
@@ -76,6 +77,7 @@ struct Net<T, Device>::State {
     std::vector<std::pair<std::string, int>> retained;  ///< blob name -> plain value
     MemoryPlan plan;
     Memory<Device> memory;
+    std::vector<ops::WeightedTerm<Master<T>>> losses;  ///< where they are, and their weights
     bool bound = false;
 
     TensorView<T, Device> data_view(int value) {
@@ -87,9 +89,12 @@ struct Net<T, Device>::State {
         return n.runs_backward && n.layer->differentiates_bottom(i) &&
                values[static_cast<std::size_t>(n.bottoms[i])].needs_diff;
     }
-    T* buffer(int index) {
+    T* buffer(int index) { return buffer_of<T>(index); }
+    /// Of what is kept as Element in a buffer.
+    template <class Element>
+    Element* buffer_of(int index) {
         if (!options.allocate) return nullptr;
-        return reinterpret_cast<T*>(memory.data() + plan.offsets[static_cast<std::size_t>(index)]);
+        return reinterpret_cast<Element*>(memory.data() + plan.offsets[static_cast<std::size_t>(index)]);
     }
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "device/instances.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/ops.hpp"
 
@@ -111,7 +112,7 @@ T* FactorSums<T, Device>::value(const Run& run, const ShardNode& node, std::size
     return sum;
 }
 
-template class FactorSums<float, Cpu>;
-template class FactorSums<double, Cpu>;
+#define FIRECAFFE_INSTANTIATE(T, Device) template class FactorSums<T, Device>;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

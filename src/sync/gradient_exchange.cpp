@@ -7,8 +7,10 @@
 #include <mutex>
 #include <utility>
 
+#include "device/instances.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/ops.hpp"
+#include "sync/bucket_stage.hpp"
 #include "sync/factor_sums.hpp"
 
 namespace firecaffe {
@@ -65,6 +67,7 @@ struct GradientExchange<T, Device>::State {
     FactorSums<T, Device> factor_sums;
     const std::vector<Bucket> buckets;
     std::size_t arena_count = 0;
+    BucketStage<Device> stage;
     std::vector<Arena<T, Device>> arenas;  // empty until the first step
     std::vector<std::size_t> level_offsets;
 
@@ -96,7 +99,9 @@ GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const
       roots(maximal_nodes(block, options.shards)),
       factor_sums(layout, options.shards, block, std::move(factors)),
       buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes, !reducer.exact(),
-                           factor_sums.parameters())) {
+                           factor_sums.parameters())),
+      stage(reducer, buckets.size(), std::max<std::size_t>(roots.size(), 1),
+            Arena<T, Device>::bytes(layout, options.tail)) {
     if (!factor_sums.parameters().empty() && !(reducer.gathers() && reducer.exact()))
         throw UsageError("reducer '", reducer.name(), "' ", reducer.gathers() ? "rounds sums" : "cannot gather",
                          ", so gradients cannot travel as factors; give none, or another reducer");
@@ -189,12 +194,17 @@ void GradientExchange<T, Device>::State::submit(std::size_t bucket) {
         request.partials = {partials.data(), 1};
         request.gathered_shards = options.shards;
     } else {
-        if (roots.empty()) partials[0] = reinterpret_cast<std::byte*>(result->data() + span.begin);
+        const auto bring = [&](std::size_t r, T* gradients) {
+            partials[r] = stage.bring(r, reinterpret_cast<std::byte*>(gradients + span.begin), span.begin * sizeof(T),
+                                      span.count() * sizeof(T));
+        };
+        if (roots.empty()) bring(0, result->data());
         for (std::size_t r = 0; r < roots.size(); ++r) {
             T* const gradients = arena_of(roots[r].begin()).data();
             clear_gaps(span, gradients);
-            partials[r] = reinterpret_cast<std::byte*>(gradients + span.begin);
+            bring(r, gradients);
         }
+        request.ready = stage.ready(bucket);
         request.count = span.count();
         request.exact = span.exact;
         request.partials = partials;
@@ -208,7 +218,11 @@ template <class T, class Device>
 void GradientExchange<T, Device>::State::finish(std::size_t bucket) {
     reducer.wait(pending[bucket].ticket);
     const Bucket& span = buckets[bucket];
-    if (!span.alone) return;
+    if (!span.alone) {
+        stage.take_back(reinterpret_cast<std::byte*>(result->data() + span.begin), span.begin * sizeof(T),
+                        span.count() * sizeof(T));
+        return;
+    }
     for (std::size_t r = 0; r < roots.size(); ++r) own_values[r] = arena_of(roots[r].begin()).data() + span.begin;
     factor_sums.sum(*span.alone, own_values, result->data() + span.begin, reducer);
 }
@@ -267,7 +281,7 @@ void GradientExchange<T, Device>::begin_step(std::uint32_t step) {
     const std::lock_guard lock(s.mutex);
     while (s.arenas.size() < s.arena_count) {
         const std::size_t bytes = Arena<T, Device>::bytes(s.layout, s.options.tail);
-        s.arenas.emplace_back(s.layout, s.options.tail, s.reducer.allocate(bytes));
+        s.arenas.emplace_back(s.layout, s.options.tail, s.stage.allocate(bytes));
     }
     s.factor_sums.allocate(s.reducer);
     s.step = step;
@@ -341,7 +355,7 @@ std::size_t GradientExchange<T, Device>::memory_bytes() const {
     return s.arena_count * (s.layout.size() + s.options.tail) * sizeof(T) + s.factor_sums.bytes();
 }
 
-template class GradientExchange<float, Cpu>;
-template class GradientExchange<double, Cpu>;
+#define FIRECAFFE_INSTANTIATE(T, Device) template class GradientExchange<T, Device>;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "comm/stale/stale_rank.hpp"
+#include "device/instances.hpp"
 #include "firecaffe/comm/collective/shard_tree.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/ops.hpp"
@@ -258,7 +259,7 @@ double StaleExchange<T, Device>::exposed_seconds() const {
     return state_->exposed;
 }
 
-template class StaleExchange<float, Cpu>;
-template class StaleExchange<double, Cpu>;
+#define FIRECAFFE_INSTANTIATE(T, Device) template class StaleExchange<T, Device>;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -9,17 +9,17 @@
 namespace firecaffe {
 
 template <class T>
-std::vector<SavedArray> model_arrays(const ArenaLayout& layout, Arena<T, Cpu>& parameters) {
+std::vector<SavedArray> model_arrays(const ArenaLayout& layout, std::span<T> parameters) {
     std::vector<SavedArray> arrays;
     for (const ParameterInfo& p : layout.parameters())
-        arrays.push_back({p.name, dtype_of<T>, p.shape, std::as_writable_bytes(parameters.of(p))});
+        arrays.push_back({p.name, dtype_of<T>, p.shape, std::as_writable_bytes(parameters.subspan(p.offset, p.count))});
     return arrays;
 }
 
 template <class T>
-std::vector<SavedArray> solver_arrays(const ArenaLayout& layout, Optimizer<T, Cpu>& optimizer) {
+std::vector<SavedArray> solver_arrays(const ArenaLayout& layout, const std::vector<OptimizerState<T>>& states) {
     std::vector<SavedArray> arrays;
-    for (const OptimizerState<T>& state : optimizer.state())
+    for (const OptimizerState<T>& state : states)
         for (const ParameterInfo& p : layout.parameters()) {
             if (p.is_statistic()) continue;  // no rule updates it, so there is no state
             arrays.push_back({p.name + "." + state.name, dtype_of<T>, p.shape,
@@ -51,19 +51,19 @@ void restore_arrays(const std::vector<SavedArray>& into, const SafetensorsFile& 
 }
 
 template <class T>
-void require_finite(const ArenaLayout& layout, const Arena<T, Cpu>& parameters, std::int64_t iteration) {
+void require_finite(const ArenaLayout& layout, std::span<const T> parameters, std::int64_t iteration) {
     for (const ParameterInfo& p : layout.parameters())
-        for (const T value : parameters.of(p))
+        for (const T value : parameters.subspan(p.offset, p.count))
             if (!std::isfinite(value))
                 throw TrainingError("parameter '", p.name, "' holds a value that is not finite after iteration ",
                                     iteration, "; nothing is saved. Lower base_lr or set clip_gradients");
 }
 
-template std::vector<SavedArray> model_arrays(const ArenaLayout&, Arena<float, Cpu>&);
-template std::vector<SavedArray> model_arrays(const ArenaLayout&, Arena<double, Cpu>&);
-template std::vector<SavedArray> solver_arrays(const ArenaLayout&, Optimizer<float, Cpu>&);
-template std::vector<SavedArray> solver_arrays(const ArenaLayout&, Optimizer<double, Cpu>&);
-template void require_finite(const ArenaLayout&, const Arena<float, Cpu>&, std::int64_t);
-template void require_finite(const ArenaLayout&, const Arena<double, Cpu>&, std::int64_t);
+template std::vector<SavedArray> model_arrays(const ArenaLayout&, std::span<float>);
+template std::vector<SavedArray> model_arrays(const ArenaLayout&, std::span<double>);
+template std::vector<SavedArray> solver_arrays(const ArenaLayout&, const std::vector<OptimizerState<float>>&);
+template std::vector<SavedArray> solver_arrays(const ArenaLayout&, const std::vector<OptimizerState<double>>&);
+template void require_finite(const ArenaLayout&, std::span<const float>, std::int64_t);
+template void require_finite(const ArenaLayout&, std::span<const double>, std::int64_t);
 
 }  // namespace firecaffe

@@ -20,13 +20,13 @@ struct SavedArray {
     std::span<std::byte> data;
 };
 
-/// One array per parameter, named as the parameter.
+/// One array per parameter, named as the parameter. `parameters` are on the host, as all values here.
 template <class T>
-std::vector<SavedArray> model_arrays(const ArenaLayout& layout, Arena<T, Cpu>& parameters);
+std::vector<SavedArray> model_arrays(const ArenaLayout& layout, std::span<T> parameters);
 
 /// One array per parameter and state, named "<parameter>.<state>".
 template <class T>
-std::vector<SavedArray> solver_arrays(const ArenaLayout& layout, Optimizer<T, Cpu>& optimizer);
+std::vector<SavedArray> solver_arrays(const ArenaLayout& layout, const std::vector<OptimizerState<T>>& states);
 
 /// The same arrays, to be written to a file.
 std::vector<NamedArray> to_named(const std::vector<SavedArray>& arrays);
@@ -39,6 +39,6 @@ void restore_arrays(const std::vector<SavedArray>& into, const SafetensorsFile& 
 
 /// Throws TrainingError naming the parameter, if a value is not finite: such a state is never saved.
 template <class T>
-void require_finite(const ArenaLayout& layout, const Arena<T, Cpu>& parameters, std::int64_t iteration);
+void require_finite(const ArenaLayout& layout, std::span<const T> parameters, std::int64_t iteration);
 
 }  // namespace firecaffe

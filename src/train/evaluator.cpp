@@ -4,24 +4,14 @@
 #include <algorithm>
 #include <chrono>
 
+#include "device/instances.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/ops/loss.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
+#include "firecaffe/tensor/host_view.hpp"
 
 namespace firecaffe {
-
-template <class T, class Device>
-void load_batch(const Batch& batch, Net<T, Device>& net) {
-    const auto pixels = net.data().storage();
-    const auto labels = net.labels().storage();
-    std::transform(batch.pixels.begin(), batch.pixels.end(), pixels.begin(), [](float v) { return static_cast<T>(v); });
-    std::transform(batch.labels.begin(), batch.labels.end(), labels.begin(),
-                   [](std::int64_t v) { return static_cast<T>(v); });
-}
-
-template void load_batch<float, Cpu>(const Batch&, Net<float, Cpu>&);
-template void load_batch<double, Cpu>(const Batch&, Net<double, Cpu>&);
 
 namespace {
 
@@ -51,7 +41,7 @@ std::int64_t ignored_label(const LayerOptions& options) {
 template <class T, class Device>
 Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, int shards,
                                 const LayerRegistry<T, Device>& layers, const ArenaLayout& layout,
-                                const Arena<T, Device>& parameters, int threads)
+                                const Arena<Master<T>, Device>& parameters, int threads)
     : options_(options),
       test_(std::move(test)),
       shards_(shards),
@@ -74,6 +64,7 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
     net_options.phase = Phase::test;
     net_options.retain = {scores_};
     net_options.layout = &layout;
+    inputs_.resize(static_cast<std::size_t>(threads));
     for (int t = 0; t < threads; ++t) {
         nets_.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, layers));
         nets_.back()->bind(parameters);
@@ -81,44 +72,52 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
         if (scores.count() != scores[0] * scores[1])
             throw ShapeError("blob '", scores_, "' is ", scores, "; to be evaluated it must have one score per class, ",
                              batch_ * crops_, " x classes");
+        scores_of_.emplace_back(scores);
         probabilities_.emplace_back(scores);
+        labels_.emplace_back(static_cast<std::size_t>(batch_ * crops_));
         means_.emplace_back(Shape{batch_, scores[1]});
-        labels_.emplace_back(Shape{batch_});
+        image_labels_.emplace_back(static_cast<std::size_t>(batch_));
     }
 }
 
 template <class T, class Device>
-typename Evaluator<T, Device>::Figures Evaluator<T, Device>::judge(TensorView<const T, Device> scores,
-                                                                   TensorView<const T, Device> probabilities,
-                                                                   const T* first_label) const {
-    const TensorView<const T, Device> labels(first_label, {Shape{scores.shape()[0]}, Layout::plain()});
+typename Evaluator<T, Device>::Figures Evaluator<T, Device>::judge(TensorView<const M, Cpu> scores,
+                                                                   TensorView<const M, Cpu> probabilities,
+                                                                   const M* first_label) const {
+    const TensorView<const M, Cpu> labels(first_label, {Shape{scores.shape()[0]}, Layout::plain()});
     const auto hits = [&](std::int64_t k) {
         return static_cast<double>(
-            ops::count_top_k<T, Device>(scores, labels, std::min(k, scores.shape()[1]), ignore_label_));
+            ops::count_top_k<M, Cpu>(scores, labels, std::min(k, scores.shape()[1]), ignore_label_));
     };
-    const ops::LossSum sum = ops::negative_log_likelihood<T, Device>(probabilities, labels, ignore_label_);
+    const ops::LossSum sum = ops::negative_log_likelihood<M, Cpu>(probabilities, labels, ignore_label_);
     return {sum.loss, hits(1), hits(5), static_cast<double>(sum.counted)};
 }
 
 template <class T, class Device>
 typename Evaluator<T, Device>::Figures Evaluator<T, Device>::score(std::size_t thread, std::int64_t images) {
     Net<T, Device>& net = *nets_[thread];
-    const TensorView<const T, Device> all = net.blob(scores_);
-    const TensorView<const T, Device> scores(all.data(), {all.shape().with_batch(images * crops_), Layout::plain()});
-    const TensorView<T, Device> probabilities(probabilities_[thread].data(), scores.spec());
-    if (scores_are_probabilities_) {
-        ops::copy<T, Device>(scores.storage(), probabilities.storage());
-    } else {
-        ops::softmax<T, Device>(scores, probabilities);
+    {
+        const HostView<const T, Device> computed(net.blob(scores_).storage());
+        std::ranges::transform(computed.values(), scores_of_[thread].data(), [](T v) { return static_cast<M>(v); });
     }
-    if (crops_ == 1) return judge(scores, probabilities, net.labels().data());
+    const TensorSpec spec{scores_of_[thread].shape().with_batch(images * crops_), Layout::plain()};
+    const TensorView<const M, Cpu> scores(scores_of_[thread].data(), spec);
+    const TensorView<M, Cpu> probabilities(probabilities_[thread].data(), spec);
+    if (scores_are_probabilities_) {
+        ops::copy<M, Cpu>(scores.storage(), probabilities.storage());
+    } else {
+        ops::softmax<M, Cpu>(scores, probabilities);
+    }
+    if (crops_ == 1) return judge(scores, probabilities, labels_[thread].data());
 
-    const TensorView<T, Device> means(means_[thread].data(), {Shape{images, all.shape()[1]}, Layout::plain()});
-    mean_of_groups<T>(probabilities.storage(), static_cast<std::size_t>(crops_),
-                      static_cast<std::size_t>(all.shape()[1]), means.storage());
-    T* labels = labels_[thread].data();
-    for (std::int64_t i = 0; i < images; ++i) labels[i] = net.labels().data()[i * crops_];
-    return judge(means, means, labels);
+    const std::int64_t classes = spec.shape[1];
+    const TensorView<M, Cpu> means(means_[thread].data(), {Shape{images, classes}, Layout::plain()});
+    mean_of_groups<M>(probabilities.storage(), static_cast<std::size_t>(crops_), static_cast<std::size_t>(classes),
+                      means.storage());
+    std::vector<M>& labels = image_labels_[thread];
+    for (std::size_t i = 0; i < static_cast<std::size_t>(images); ++i)
+        labels[i] = labels_[thread][i * static_cast<std::size_t>(crops_)];
+    return judge(means, means, labels.data());
 }
 
 template <class T, class Device>
@@ -144,14 +143,16 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
                               static_cast<std::uint64_t>(mine),
                               {.threads = options_.data.threads, .depth = options_.data.prefetch + threads.size()});
         threads.run(static_cast<int>(mine), [&](int thread, int item) {
-            Net<T, Device>& net = *nets_[static_cast<std::size_t>(thread)];
+            const auto t = static_cast<std::size_t>(thread);
+            Net<T, Device>& net = *nets_[t];
             const std::int64_t i = number(static_cast<std::uint64_t>(item));
             {
                 const BatchLease lease = loader.acquire(static_cast<std::uint64_t>(item));
-                load_batch(*lease, net);
+                inputs_[t].load(*lease, net);
+                std::ranges::transform(lease->labels, labels_[t].begin(), [](auto v) { return static_cast<M>(v); });
             }
-            net.forward({});
-            const Figures f = score(static_cast<std::size_t>(thread), std::min(batch_, images - i * batch_));
+            net.run_forward({});
+            const Figures f = score(t, std::min(batch_, images - i * batch_));
             const auto at = static_cast<std::size_t>(4 * i);
             figures[at] = f.loss;
             figures[at + 1] = f.top1;
@@ -180,7 +181,7 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
     return report;
 }
 
-template class Evaluator<float, Cpu>;
-template class Evaluator<double, Cpu>;
+#define FIRECAFFE_INSTANTIATE(T, Device) template class Evaluator<T, Device>;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -14,13 +14,10 @@
 #include "firecaffe/reducer/reducer.hpp"
 #include "firecaffe/train/options.hpp"
 #include "firecaffe/train/report.hpp"
+#include "train/batch_input.hpp"
 #include "train/math_threads.hpp"
 
 namespace firecaffe {
-
-/// Copies a batch into a net's inputs, converting to T.
-template <class T, class Device>
-void load_batch(const Batch& batch, Net<T, Device>& net);
 
 template <class T, class Device>
 class Evaluator {
@@ -28,12 +25,13 @@ class Evaluator {
     /// Builds one net per thread, sharing `layout` and bound to `parameters`. With test_crops K, `test` has K samples
     /// in a row per image, and a batch holds test_batch / K images (at least one).
     Evaluator(const TrainOptions& options, DatasetPtr test, int shards, const LayerRegistry<T, Device>& layers,
-              const ArenaLayout& layout, const Arena<T, Device>& parameters, int threads);
+              const ArenaLayout& layout, const Arena<Master<T>, Device>& parameters, int threads);
 
     /// Collective: all ranks call it. `iteration` goes into the report.
     EvaluationReport run(Reducer& reducer, MathThreads& threads, std::int64_t iteration);
 
   private:
+    using M = Master<T>;
     struct Figures {
         double loss = 0.0, top1 = 0.0, top5 = 0.0;  ///< sums over images
         double counted = 0.0;                       ///< images whose label is not ignored
@@ -42,8 +40,7 @@ class Evaluator {
     Figures score(std::size_t thread, std::int64_t images);
 
     /// Figures of as many images as `scores` has rows.
-    Figures judge(TensorView<const T, Device> scores, TensorView<const T, Device> probabilities,
-                  const T* first_label) const;
+    Figures judge(TensorView<const M, Cpu> scores, TensorView<const M, Cpu> probabilities, const M* first_label) const;
 
     TrainOptions options_;
     DatasetPtr test_;
@@ -54,8 +51,12 @@ class Evaluator {
     bool scores_are_probabilities_ = false;
     std::int64_t ignore_label_ = -1;  ///< of the net's last loss on class scores
     std::vector<std::unique_ptr<Net<T, Device>>> nets_;
-    std::vector<Tensor<T, Device>> probabilities_;
-    std::vector<Tensor<T, Device>> means_, labels_;  ///< of each image over its crops; unused with one crop
+    std::vector<BatchInput<T, Device>> inputs_;
+    // Scores are judged on the host. Per thread:
+    std::vector<Tensor<M, Cpu>> scores_of_, probabilities_;
+    std::vector<std::vector<M>> labels_;  ///< of each crop
+    std::vector<Tensor<M, Cpu>> means_;   ///< of each image over its crops; unused with one crop
+    std::vector<std::vector<M>> image_labels_;
 };
 
 }  // namespace firecaffe

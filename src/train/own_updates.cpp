@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/instances.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "train/trainer_state.hpp"
@@ -31,10 +32,11 @@ void check_own_updates(const TrainOptions& options, const ArenaLayout& layout) {
 template <class T, class Device>
 void Trainer<T, Device>::State::own_update(double rate) {
     update(rate);
-    last_loss = static_cast<double>(exchange->tail()[kTailLoss]) * exchange->mean_factor();
+    const HostView<const M, Device> tail(exchange->tail());
+    last_loss = static_cast<double>(tail.values()[kTailLoss]) * exchange->mean_factor();
     if (!std::isfinite(last_loss))  // which the other workers do not see
         reducer->abort(text("its loss is ", last_loss, " at iteration ", iteration + 1));
-    require_finite_loss();
+    require_finite_loss(iteration + 1);
     ++clock;
 }
 
@@ -52,22 +54,25 @@ void Trainer<T, Device>::State::own_step() {
 /// far this worker's were from it, |difference| / |mean|; 0 for a worker without shards. In pieces, so that it needs
 /// little memory beside them.
 template <class T, class Device>
-double Trainer<T, Device>::State::average(std::span<T> values) {
+double Trainer<T, Device>::State::average(std::span<M> of_device) {
+    const HostView<M, Device> host(of_device);
+    const std::span<M> values = host.values();
     constexpr std::size_t kPiece = 1 << 20;  // values
-    const T weight = static_cast<T>(share());
-    std::vector<T> mine;
+    const M weight = static_cast<M>(share());
+    std::vector<M> mine;
     double apart = 0, size = 0;
     for (std::size_t begin = 0; begin < values.size(); begin += kPiece) {
-        const std::span<T> piece = values.subspan(begin, std::min(kPiece, values.size() - begin));
+        const std::span<M> piece = values.subspan(begin, std::min(kPiece, values.size() - begin));
         mine.assign(piece.begin(), piece.end());
-        for (T& value : piece) value *= weight;
-        sum_over_ranks<T>(*reducer, shards, comm::kAverageBucket, piece);
+        for (M& value : piece) value *= weight;
+        sum_over_ranks<M>(*reducer, shards, comm::kAverageBucket, piece);
         for (std::size_t i = 0; i < piece.size(); ++i) {
             const double mean = static_cast<double>(piece[i]), difference = static_cast<double>(mine[i]) - mean;
             apart += difference * difference;
             size += mean * mean;
         }
     }
+    host.write_back();
     return size > 0 && !block.empty() ? std::sqrt(apart / size) : 0.0;
 }
 
@@ -78,17 +83,17 @@ void Trainer<T, Device>::State::average_parameters() {
     drift += average(parameters.values());
     ++averages;
     ++version;
-    double figures[] = {block.empty() ? 0.0 : last_loss * share(), asked_to_stop ? 1.0 : 0.0};
-    sum_over_ranks<double>(*reducer, shards, comm::kAverageBucket, figures);
-    last_loss = figures[0];
-    stopping = figures[1] != 0;
+    double shared[] = {block.empty() ? 0.0 : last_loss * share(), asked_to_stop ? 1.0 : 0.0};
+    sum_over_ranks<double>(*reducer, shards, comm::kAverageBucket, shared);
+    last_loss = shared[0];
+    stopping = shared[1] != 0;
     averaging_seconds += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 /// Workers have histories of their own. Where they save, they go on from the mean, as a run does that is resumed.
 template <class T, class Device>
 void Trainer<T, Device>::State::average_histories() {
-    for (const OptimizerState<T>& state : optimizer->state()) average(state.values);
+    for (const OptimizerState<M>& state : optimizer->state()) average(state.values);
 }
 
 template <class T, class Device>
@@ -98,7 +103,7 @@ double Trainer<T, Device>::State::mean_drift() const {
     return mean[0];
 }
 
-template struct Trainer<float, Cpu>::State;
-template struct Trainer<double, Cpu>::State;
+#define FIRECAFFE_INSTANTIATE(T, Device) template struct Trainer<T, Device>::State;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -3,6 +3,7 @@
 // makes steps at its own pace.
 #include <algorithm>
 
+#include "device/instances.hpp"
 #include "firecaffe/comm/transport.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "train/trainer_state.hpp"
@@ -37,19 +38,24 @@ void Trainer<T, Device>::State::stale_stretch() {
         tell_progress();
     };
 
-    auto turn = stale->begin(parameters.values(), (to - from) * workers);
+    using Host = HostView<M, Device>;
+    auto turn = stale->begin(Host(parameters.values()).values(), (to - from) * workers);
     while (turn) {
         compute();
-        stale->begin_update(parameters.values());
+        stale->begin_update(Host(parameters.values()).values());
         own_update(learning_rate(options.solver, from + turn->number / workers));
         if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;
-        turn = stale->push(parameters.values(), {.loss = last_loss, .stop = asked_to_stop});
+        const Host host(parameters.values());
+        turn = stale->push(host.values(), {.loss = last_loss, .stop = asked_to_stop});
+        host.write_back();
         ++version;
         if (rank() == 0) look_on();
     }
     while (block.empty() && iteration < to && stale->wait_for((next_multiple(options.solver.display) - from) * workers))
         look_on();
-    const StaleProgress end = stale->finish(parameters.values());
+    const Host host(parameters.values());
+    const StaleProgress end = stale->finish(host.values());
+    host.write_back();
     ++version;
     look(end.updates);
     last_loss = end.loss;
@@ -65,7 +71,7 @@ std::vector<std::int64_t> Trainer<T, Device>::State::all_lags() const {
     return {counts.begin(), counts.end()};
 }
 
-template struct Trainer<float, Cpu>::State;
-template struct Trainer<double, Cpu>::State;
+#define FIRECAFFE_INSTANTIATE(T, Device) template struct Trainer<T, Device>::State;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

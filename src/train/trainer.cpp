@@ -6,6 +6,7 @@
 #include <limits>
 #include <thread>
 
+#include "device/instances.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/version.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
@@ -102,9 +103,14 @@ template <class T, class Device>
 std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_state(
     const TrainOptions& options, TrainEnvironment<T, Device> environment) {
     check_options(options);
-    if (options.compute.device != Device::kName)
-        throw ConfigError("compute.device '", options.compute.device,
+    if (device_name(options.compute.device) != std::string_view(Device::kName))
+        throw ConfigError("compute.device '", device_name(options.compute.device),
                           "' is not what this program was asked to run on; ", "use \"", Device::kName, "\"");
+    if (!is_stored_as(options.compute.precision, dtype_of<T>) ||
+        (options.compute.precision == Precision::tf32 && std::is_same_v<Device, Cpu>))
+        throw ConfigError("/compute/precision: '", precision_name(options.compute.precision),
+                          "' is not what this program was asked to compute in on the device '", Device::kName,
+                          "'; use \"", to_string(dtype_of<T>), "\"");
     const int workers = environment.transport == nullptr ? 1 : environment.transport->size();
     const int rank = environment.transport == nullptr ? 0 : environment.transport->rank();
     const std::int64_t shards = logical_shards(options, workers);
@@ -113,6 +119,7 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
 
     auto state = std::make_unique<State>(options, std::move(environment), static_cast<int>(threads));
     State& s = *state;
+    const auto scope = s.device.enter();
     s.shards = static_cast<int>(shards);
     s.shard_batch = options.solver.global_batch / shards;
     s.block = block;
@@ -135,8 +142,9 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     for (std::int64_t t = 0; t < threads; ++t)
         s.nets.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, s.environment.layers));
     s.nets.front()->require_loss();
+    s.inputs.resize(s.nets.size());
     s.net_versions.resize(s.nets.size());
-    s.parameters = Arena<T, Device>(s.layout());
+    s.parameters = Arena<Master<T>, Device>(s.layout());
     s.nets.front()->initialize(s.parameters, seed);
     for (const auto& net : s.nets) net->bind(s.parameters);
     check_lr_policy(options.solver);
@@ -149,15 +157,15 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     if (workers > 1 && (stale || options.reducer.period > 1))
         s.own_sums = make_local_reducer([&all = *s.reducer] { all.note_progress(); });
     if (workers > 1 && stale)
-        s.stale = std::make_unique<StaleExchange<T, Device>>(s.environment.transport, options.reducer, s.shards,
-                                                             s.layout().size());
+        s.stale = std::make_unique<StaleExchange<Master<T>, Device>>(s.environment.transport, options.reducer, s.shards,
+                                                                     s.layout().size());
     ExchangeOptions exchange;
     exchange.shards = s.own_sums != nullptr ? std::max(block.size(), 1) : s.shards;
     exchange.threads = static_cast<int>(threads);
     exchange.overlap = options.reducer.overlap;
     exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
     exchange.tail = kTailSize;
-    s.exchange = std::make_unique<GradientExchange<T, Device>>(
+    s.exchange = std::make_unique<GradientExchange<Master<T>, Device>>(
         s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer, s.chosen_factors());
     return state;
 }
@@ -165,13 +173,13 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
 /// Notes what is decided for all gradients that may travel as factors, and returns those that will, when all workers
 /// have found that they multiply alike. For one worker nothing travels.
 template <class T, class Device>
-std::vector<GradientFactors<T>> Trainer<T, Device>::State::chosen_factors() {
+std::vector<GradientFactors<Master<T>>> Trainer<T, Device>::State::chosen_factors() {
     if (options.reducer.factors == FactorUse::never || reducer->size() == 1) return {};
-    std::vector<GradientFactors<T>> all = nets.front()->gradient_factors(), chosen;
-    factors = choose_factors<T>(options.reducer, *reducer, *environment.transport, shards, layout(), all);
+    std::vector<GradientFactors<M>> all = nets.front()->gradient_factors(), chosen;
+    factors = choose_factors<M>(options.reducer, *reducer, *environment.transport, shards, layout(), all);
     for (std::size_t i = 0; i < all.size(); ++i)
         if (factors[i].as_factors) chosen.push_back(std::move(all[i]));
-    check_products<T>(*reducer, shards, layout(), chosen);
+    check_products<M>(*reducer, shards, layout(), chosen);
     return chosen;
 }
 
@@ -181,6 +189,7 @@ Trainer<T, Device>::~Trainer() = default;
 template <class T, class Device>
 TrainSummary Trainer<T, Device>::train() {
     State& s = *state_;
+    const auto scope = s.device.enter();
     const auto run = [&] {
         if (!s.options.output.directory.empty()) s.claim_output();
         s.train_loop();
@@ -205,12 +214,16 @@ TrainSummary Trainer<T, Device>::train() {
 
 template <class T, class Device>
 EvaluationReport Trainer<T, Device>::evaluate() {
+    const auto scope = state_->device.enter();
     return or_abort([&] { return state_->evaluate(); }, [&](const char* reason) { state_->reducer->abort(reason); });
 }
 
 template <class T, class Device>
 void Trainer<T, Device>::load_model(const std::string& path) {
-    restore_arrays(model_arrays(state_->layout(), state_->parameters), load_model_file(path), path);
+    const auto scope = state_->device.enter();
+    const HostView<Master<T>, Device> values(state_->parameters.values());
+    restore_arrays(model_arrays(state_->layout(), values.values()), load_model_file(path), path);
+    values.write_back();
     ++state_->version;
 }
 
@@ -220,7 +233,7 @@ const ArenaLayout& Trainer<T, Device>::layout() const {
 }
 
 template <class T, class Device>
-const Arena<T, Device>& Trainer<T, Device>::parameters() const {
+const Arena<Master<T>, Device>& Trainer<T, Device>::parameters() const {
     return state_->parameters;
 }
 
@@ -229,8 +242,8 @@ int Trainer<T, Device>::rank() const {
     return state_->rank();
 }
 
-template class Trainer<float, Cpu>;
-template class Trainer<double, Cpu>;
+#define FIRECAFFE_INSTANTIATE(T, Device) template class Trainer<T, Device>;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 template <class T, class Device>
 TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnvironment<T, Device> environment) {
@@ -270,7 +283,9 @@ TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnv
     return summaries.front();
 }
 
-template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float, Cpu>);
-template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<double, Cpu>);
+#undef FIRECAFFE_INSTANTIATE
+#define FIRECAFFE_INSTANTIATE(T, Device) \
+    template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<T, Device>);
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

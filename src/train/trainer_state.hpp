@@ -13,9 +13,13 @@
 #include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
 #include "firecaffe/sync/stale_exchange.hpp"
+#include "firecaffe/tensor/host_view.hpp"
 #include "firecaffe/train/trainer.hpp"
+#include "train/batch_input.hpp"
+#include "train/device_work.hpp"
 #include "train/evaluator.hpp"
 #include "train/math_threads.hpp"
+#include "train/step_figures.hpp"
 
 namespace firecaffe {
 
@@ -32,6 +36,7 @@ void check_own_updates(const TrainOptions& options, const ArenaLayout& layout);
 template <class T, class Device>
 struct Trainer<T, Device>::State {
     using Clock = std::chrono::steady_clock;
+    using M = Master<T>;
 
     TrainOptions options;
     TrainEnvironment<T, Device> environment;
@@ -41,17 +46,20 @@ struct Trainer<T, Device>::State {
     std::shared_ptr<Reducer> reducer;
     DatasetPtr train_set, test_set;
     MathThreads threads;
+    DeviceWork<Device> device;                          ///< first, as what follows lies there
     std::vector<std::unique_ptr<Net<T, Device>>> nets;  ///< one per math thread
+    std::vector<BatchInput<T, Device>> inputs;          ///< of each
     std::vector<std::uint64_t> net_versions;            ///< version of the parameters that a net has packed
-    Arena<T, Device> parameters;
+    Arena<M, Device> parameters;
     std::uint64_t version = 1;
-    std::unique_ptr<Optimizer<T, Device>> optimizer;
+    std::unique_ptr<Optimizer<M, Device>> optimizer;
     /// Where a worker makes updates by itself: what `exchange` then sums its own shards with, and the stale server.
     /// Without the latter, parameters are averaged now and then.
     std::unique_ptr<Reducer> own_sums;
-    std::unique_ptr<StaleExchange<T, Device>> stale;
+    std::unique_ptr<StaleExchange<M, Device>> stale;
     std::vector<FactorChoice> factors;  ///< how gradients travel that may travel as factors
-    std::unique_ptr<GradientExchange<T, Device>> exchange;
+    std::unique_ptr<GradientExchange<M, Device>> exchange;
+    StepFigures<M, Device, kTailSize> figures;
     std::unique_ptr<Evaluator<T, Device>> evaluator;
     std::unique_ptr<PrefetchLoader> loader;
 
@@ -78,7 +86,7 @@ struct Trainer<T, Device>::State {
     std::function<void(int, int)> compute_shard;  ///< kept, so that a step allocates nothing
 
     State(const TrainOptions& o, TrainEnvironment<T, Device> e, int math_threads)
-        : options(o), environment(std::move(e)), threads(math_threads) {}
+        : options(o), environment(std::move(e)), threads(math_threads), device(o) {}
 
     int rank() const { return reducer->rank(); }
     const ArenaLayout& layout() const { return nets.front()->layout(); }
@@ -91,13 +99,14 @@ struct Trainer<T, Device>::State {
         for (TrainListener* listener : environment.listeners) (listener->*event)(report);
     }
 
-    std::vector<GradientFactors<T>> chosen_factors();
+    std::vector<GradientFactors<M>> chosen_factors();
     void start_loader();
     void step();
     void compute();
     void run_shard(int thread, int item);
     void update(double rate);
-    void require_finite_loss() const;
+    void take_figures(bool all);
+    void require_finite_loss(std::int64_t of_iteration) const;
     double exposed_seconds() const {
         return averaging_seconds + (stale != nullptr ? stale->exposed_seconds() : exchange->exposed_seconds());
     }
@@ -110,13 +119,35 @@ struct Trainer<T, Device>::State {
     void own_update(double rate);
     void own_step();
     void average_parameters();
-    double average(std::span<T> values);
+    double average(std::span<M> values);
     double mean_drift() const;
     void average_histories();
     // With a stale server (stale_stretch.cpp).
     void stale_stretch();
     std::int64_t next_multiple(std::int64_t interval) const;
     std::vector<std::int64_t> all_lags() const;
+    /// The optimizer's state on the host.
+    class HostHistories {
+      public:
+        explicit HostHistories(Optimizer<M, Device>& optimizer) {
+            for (const OptimizerState<M>& state : optimizer.state()) {
+                names_.push_back(state.name);
+                views_.emplace_back(state.values);
+            }
+        }
+        std::vector<OptimizerState<M>> states() const {
+            std::vector<OptimizerState<M>> states;
+            for (std::size_t i = 0; i < views_.size(); ++i) states.push_back({names_[i], views_[i].values()});
+            return states;
+        }
+        void write_back() const {
+            for (const auto& view : views_) view.write_back();
+        }
+
+      private:
+        std::vector<std::string> names_;
+        std::vector<HostView<M, Device>> views_;
+    };
     void save();
     std::string checkpoint_root() const { return options.output.directory + "/checkpoints"; }
     void claim_output();

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/instances.hpp"
 #include "firecaffe/comm/transport.hpp"
+#include "firecaffe/ops/weighted_sum.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "firecaffe/optim/update.hpp"
 #include "train/checkpointing.hpp"
@@ -51,13 +53,13 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
             static_cast<std::uint64_t>(clock - first_clock) * static_cast<std::uint64_t>(block.size()) +
             static_cast<std::uint64_t>(item);
         const BatchLease batch = loader->acquire(ticket);
-        load_batch(*batch, net);
+        inputs[t].load(*batch, net);
         const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(clock), batch->ids};
         auto lease = exchange->acquire(exchange->block().begin + item);
-        const double loss = net.forward(key, &lease);
-        const std::span<T> tail = lease.gradients().tail();
-        tail[kTailLoss] = static_cast<T>(loss);
-        tail[kTailStop] = asked_to_stop ? T{1} : T{0};
+        net.run_forward(key, &lease);
+        M* const tail = lease.gradients().tail().data();
+        net.write_loss(tail + kTailLoss);
+        ops::weighted_sum<M, Device>(asked_to_stop ? 1.0 : 0.0, {}, tail + kTailStop);
         net.backward(key, lease.gradients(), &lease, lease.factors());
     } catch (...) {
         exchange->fail(std::current_exception());
@@ -71,16 +73,17 @@ void Trainer<T, Device>::State::update(double rate) {
     const std::vector<Bucket>& buckets = exchange->buckets();
     double clip = 1.0;
     if (options.solver.clip_gradients >= 0) {
-        std::span<const T> sums;
+        std::span<const M> sums;
         for (std::size_t b = 0; b < buckets.size(); ++b) sums = exchange->wait(b);
         // Caffe clips before it divides by iter_size, so it is the sum of the passes' means that the limit is for.
         const double sum_of_passes = mean * static_cast<double>(options.solver.iter_size);
-        clip = clip_factor<T>(options.solver.clip_gradients, layout(), sums, sum_of_passes);
+        const HostView<const M, Device> host(sums.first(layout().size()));
+        clip = clip_factor<M>(options.solver.clip_gradients, layout(), host.values(), sum_of_passes);
     }
     optimizer->begin({.rate = rate, .scale = mean * clip, .iteration = clock});
     for (std::size_t b = 0; b < buckets.size(); ++b) {
-        const std::span<const T> sums = exchange->wait(b);
-        update_parameters<T, Device>(*optimizer, layout(), parameters.values(), sums, buckets[b].begin,
+        const std::span<const M> sums = exchange->wait(b);
+        update_parameters<M, Device>(*optimizer, layout(), parameters.values(), sums, buckets[b].begin,
                                      std::min(buckets[b].end, layout().size()), mean);
     }
     ++version;
@@ -98,18 +101,27 @@ template <class T, class Device>
 void Trainer<T, Device>::State::step() {
     compute();
     update(learning_rate(options.solver, iteration));
-    const std::span<const T> tail = exchange->tail();
-    last_loss = static_cast<double>(tail[kTailLoss]) * exchange->mean_factor();
-    stopping = tail[kTailStop] != T{0};
-    require_finite_loss();
+    figures.put(iteration + 1, exchange->tail());
     ++iteration;
     ++clock;
+    take_figures(all_meet() || (options.solver.display > 0 && iteration % options.solver.display == 0));
+}
+
+/// The loss, and whether somebody wishes to stop: of all steps, or of those that are known without waiting for a GPU.
+template <class T, class Device>
+void Trainer<T, Device>::State::take_figures(bool all) {
+    while (const auto known = figures.next(all)) {
+        last_loss = static_cast<double>(known->tail[kTailLoss]) * exchange->mean_factor();
+        stopping = stopping || known->tail[kTailStop] != M{0};
+        require_finite_loss(known->iteration);
+    }
 }
 
 template <class T, class Device>
-void Trainer<T, Device>::State::require_finite_loss() const {
+void Trainer<T, Device>::State::require_finite_loss(std::int64_t of_iteration) const {
     if (std::isfinite(last_loss)) return;
-    throw TrainingError("the loss is ", last_loss, " at iteration ", iteration + 1,
+    for (const auto& net : nets) net->loss();  // throws where it knows more of what has happened
+    throw TrainingError("the loss is ", last_loss, " at iteration ", of_iteration,
                         "; training has diverged. Lower base_lr, or set clip_gradients",
                         last_checkpoint.empty() ? "" : "; the last checkpoint is " + last_checkpoint);
 }
@@ -164,6 +176,7 @@ void Trainer<T, Device>::State::train_loop() {
             train_seconds += seconds_since(start);
         }
         const bool last = iteration == solver.max_iter;
+        if (stopping) take_figures(true);
         if (every(solver.display) || last) tell_progress();
         if (every(options.output.checkpoint_interval) || last || stopping) save();
         if (stopping && !last)
@@ -180,18 +193,20 @@ template <class T, class Device>
 void Trainer<T, Device>::State::save() {
     if (own_sums != nullptr) average_histories();  // also without a directory: a run does not depend on one
     if (options.output.directory.empty()) return;
-    require_finite(layout(), parameters, iteration);
+    const HostView<M, Device> values(parameters.values());
+    require_finite<M>(layout(), values.values(), iteration);
     const std::string root = checkpoint_root();
     CheckpointReport done{iteration, root + "/" + checkpoint_name(iteration), 0.0};
     if (rank() == 0) {
         const auto start = Clock::now();
+        const HostHistories histories(*optimizer);
         CheckpointState state;
         state.iteration = iteration;
         state.config = environment.config;
-        state.parameters_digest = parameters_digest(layout(), parameters);
+        state.parameters_digest = parameters_digest<M>(layout(), values.values());
         for (const auto& [component, v] : run_versions()) state.versions[component] = v;
-        done.path = save_checkpoint(root, state, to_named(model_arrays(layout(), parameters)),
-                                    to_named(solver_arrays(layout(), *optimizer)), options.output.keep);
+        done.path = save_checkpoint(root, state, to_named(model_arrays(layout(), values.values())),
+                                    to_named(solver_arrays(layout(), histories.states())), options.output.keep);
         done.seconds = seconds_since(start);
     }
     last_checkpoint = done.path;
@@ -218,9 +233,13 @@ void Trainer<T, Device>::State::resume() {
     for (const std::string& reason : passed_over) tell(&TrainListener::on_warning, reason);
     if (found.has_value()) {
         const Checkpoint checkpoint = load_checkpoint(*found);
-        restore_arrays(model_arrays(layout(), parameters), checkpoint.model, *found + "/model.safetensors");
-        restore_arrays(solver_arrays(layout(), *optimizer), checkpoint.solver, *found + "/solver.safetensors",
+        const HostView<M, Device> values(parameters.values());
+        restore_arrays(model_arrays(layout(), values.values()), checkpoint.model, *found + "/model.safetensors");
+        const HostHistories histories(*optimizer);
+        restore_arrays(solver_arrays(layout(), histories.states()), checkpoint.solver, *found + "/solver.safetensors",
                        "another net or another solver.type");
+        values.write_back();
+        histories.write_back();
         iteration = resumed_from = checkpoint.state.iteration;
         last_checkpoint = *found;
         ++version;
@@ -285,7 +304,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     s.shards = shards;
     s.parameter_count = static_cast<std::int64_t>(layout().parameter_count());
     s.statistics_count = static_cast<std::int64_t>(layout().statistics_count());
-    s.parameters_digest = parameters_digest(layout(), parameters);
+    s.parameters_digest = parameters_digest<M>(layout(), HostView<const M, Device>(parameters.values()).values());
     const ReducerStatistics exchanged = reducer->statistics();
     s.communication_seconds = exchanged.busy_seconds;
     s.communication_bytes = exchanged.bytes_sent;
@@ -302,7 +321,7 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
     return s;
 }
 
-template struct Trainer<float, Cpu>::State;
-template struct Trainer<double, Cpu>::State;
+#define FIRECAFFE_INSTANTIATE(T, Device) template struct Trainer<T, Device>::State;
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -81,7 +81,7 @@ class Configs(BadInput):
                                ({"solver.iter_size": 3}, ("/solver/iter_size", "3 times shards 8", "32")),
                                ({"reducer.type": "rign"}, ("/reducer/type", "'rign'", "recursive_doubling, ring,")),
                                ({"reducer.servers": -1}, ("/reducer/servers", "-1")),
-                               ({"compute.device": "tpu"}, ("tpu", "cpu"))):
+                               ({"compute.device": "tpu"}, ("tpu", "cuda"))):
             with self.subTest(changes=changes):
                 workers = ("3",) if "choose solver.shards" in words else ("1", "3")
                 for count in workers:

@@ -132,7 +132,7 @@ TEST_CASE("options that cannot be meant are refused with value and cure") {
     refused([](TrainOptions& o) { o.solver.test_batch = 0; }, "test_batch is 0");
     refused([](TrainOptions& o) { o.compute.threads = 0; }, "threads is 0");
     refused([](TrainOptions& o) { o.reducer.bucket_mb = 0; }, "bucket_mb is 0");
-    refused([](TrainOptions& o) { o.compute.device = "cuda"; }, "'cuda'");
+    refused([](TrainOptions& o) { o.compute.device = DeviceKind::cuda; }, "'cuda'");
     refused([](TrainOptions& o) { o.net.layers.pop_back(); }, "no loss");
     refused([](TrainOptions& o) { o.net.layers[0].type = "Konvolution"; }, "layer 'conv1': unknown type 'Konvolution'");
     refused([](TrainOptions& o) { o.data.train.count = 0; }, "");

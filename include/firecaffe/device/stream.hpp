@@ -72,6 +72,9 @@ void* current_stream() noexcept;
 /// Blocks the host until all that is queued on the current stream has run; throws DeviceError if some of it failed.
 void wait_for_current_stream();
 
+/// What is queued on the current stream from now on runs after what `event` has recorded.
+void queue_wait(const Event& event);
+
 /// While it lives, `stream` is the calling thread's current one. Scopes nest.
 class StreamScope {
   public:

@@ -36,5 +36,6 @@ class LayerRegistry {
 
 extern template class LayerRegistry<float, Cpu>;
 extern template class LayerRegistry<double, Cpu>;
+extern template class LayerRegistry<float, Cuda>;
 
 }  // namespace firecaffe

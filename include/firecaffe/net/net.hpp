@@ -26,11 +26,11 @@
 namespace firecaffe {
 
 struct NetOptions {
-    Shape data;                          ///< batch x C x H x W of the blob "data"
+    Shape data;  ///< batch x C x H x W of the blob "data"
     Phase phase = Phase::train;
-    std::vector<std::string> retain{};   ///< blobs that can be read by blob() after forward
-    const ArenaLayout* layout = nullptr; ///< parameters of another net to share; null: a layout of its own
-    bool allocate = true;                ///< false: shapes and plans only; such a net cannot run
+    std::vector<std::string> retain{};    ///< blobs that can be read by blob() after forward
+    const ArenaLayout* layout = nullptr;  ///< parameters of another net to share; null: a layout of its own
+    bool allocate = true;                 ///< false: shapes and plans only; such a net cannot run
 };
 
 /// What the net knows about one of its layers, for reports.
@@ -41,8 +41,8 @@ struct LayerSummary {
     std::vector<Shape> parameters{};
     std::vector<bool> first_use{};  ///< per parameter: no layer before has it too
     std::vector<bool> measured{};   ///< per parameter: a statistic, which is not learned
-    int number = -1;             ///< position in NetSpec::layers; -1: a copy to plain layout that the net inserted
-    bool absorbed = false;       ///< the layer before computes its forward pass
+    int number = -1;                ///< position in NetSpec::layers; -1: a copy to plain layout that the net inserted
+    bool absorbed = false;          ///< the layer before computes its forward pass
     bool runs_backward = false;
     std::vector<bool> gradients{};  ///< per bottom: backward writes its gradient
     bool backward_reads_bottoms = false, backward_reads_tops = false;
@@ -68,30 +68,37 @@ class Net {
 
     /// Draws the initial values of all parameters; a function of seed and parameter names. A shared one is drawn as the
     /// first of its layers says.
-    void initialize(Arena<T, Device>& parameters, std::uint64_t seed) const;
+    void initialize(Arena<Master<T>, Device>& parameters, std::uint64_t seed) const;
     /// From now on the net reads these parameters; the arena must stay where it is. Calls parameters_changed(). Throws
     /// UsageError if the net was built without memory.
-    void bind(const Arena<T, Device>& parameters);
+    void bind(const Arena<Master<T>, Device>& parameters);
     /// To be called after every update of the parameters, by the thread that uses the net.
     void parameters_changed();
 
-    /// The net's inputs, plain; labels are class numbers as T. To be filled before forward. Without memory these views
-    /// have no data.
+    /// The net's inputs, plain, on the device; labels are class numbers as T. To be filled before forward. Without
+    /// memory these views have no data.
     TensorView<T, Device> data();
     TensorView<T, Device> labels();
 
-    /// Runs all layers; returns the weighted sum of all losses (0 for a net without one).
+    /// Runs all layers; returns the weighted sum of all losses (0 for a net without one), as loss() does.
     double forward(const PassKey& key, GradientListener* listener = nullptr);
+    /// The same without asking for the loss: on a GPU the work is queued on the current stream, and nothing waits.
+    void run_forward(const PassKey& key, GradientListener* listener = nullptr);
+    /// Writes the weighted sum of all losses of the last forward pass to a place on the device, as an op does.
+    void write_loss(Master<T>* place);
+    /// The weighted sum of all losses of the last forward pass. Waits for a GPU, and throws what the pass found there
+    /// and could not throw (Layer::check_last_pass), such as a label that is no class.
+    double loss();
     /// After forward with the same key: writes every parameter's gradient into `gradients`, whose layout must be
-    /// layout(). Calls the listener as the prefix grows. `factors`: one place per parameter of layout(), of which those
-    /// that are not null get the factors of a gradient beside it, before the prefix that holds it is ready; or none at
-    /// all.
-    void backward(const PassKey& key, Arena<T, Device>& gradients, GradientListener* listener = nullptr,
-                  std::span<const FactorPlace<T>> factors = {});
+    /// layout(). Calls the listener as the prefix grows; on a GPU what it is told of has been queued. `factors`: one
+    /// place per parameter of layout(), of which those that are not null get the factors of a gradient beside it,
+    /// before the prefix that holds it is ready; or none at all.
+    void backward(const PassKey& key, Arena<Master<T>, Device>& gradients, GradientListener* listener = nullptr,
+                  std::span<const FactorPlace<Master<T>>> factors = {});
     /// The gradients that backward() can also give as factors, in the order of layout(). That of a parameter which
     /// several layers share is none of them: it is a sum over these layers. May allocate; what it returns may outlive
     /// the net.
-    std::vector<GradientFactors<T>> gradient_factors() const;
+    std::vector<GradientFactors<Master<T>>> gradient_factors() const;
 
     /// A retained blob in plain layout, valid until the next forward. Throws UsageError for a blob not retained.
     TensorView<const T, Device> blob(std::string_view name) const;
@@ -108,5 +115,6 @@ std::string score_blob(const NetSpec& spec, Phase phase);
 
 extern template class Net<float, Cpu>;
 extern template class Net<double, Cpu>;
+extern template class Net<float, Cuda>;
 
 }  // namespace firecaffe

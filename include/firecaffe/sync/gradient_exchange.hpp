@@ -15,6 +15,9 @@
 //
 // Shards get their memory in ascending order, whatever the order of the calls: then few arenas are enough, and the
 // shards that wait are always behind those that compute. So one thread must acquire in ascending order.
+// On a GPU all calls come from one thread, with one current stream: what a lease is told to be ready has been queued
+// there, and so are additions. What a reducer of the host's memory sums goes there and back on a stream of its own.
+//
 // The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
 #pragma once
 
@@ -32,11 +35,11 @@
 namespace firecaffe {
 
 struct ExchangeOptions {
-    int shards = 1;                 ///< V, over all ranks
-    int threads = 1;                ///< shards in flight in this worker
-    bool overlap = true;            ///< submit during the backward pass; else all at finish_compute()
+    int shards = 1;       ///< V, over all ranks
+    int threads = 1;      ///< shards in flight in this worker
+    bool overlap = true;  ///< submit during the backward pass; else all at finish_compute()
     std::size_t bucket_bytes = 4u << 20;
-    std::size_t tail = 0;           ///< scalars behind the gradients
+    std::size_t tail = 0;  ///< scalars behind the gradients
 };
 
 template <class T, class Device>
@@ -88,8 +91,9 @@ class GradientExchange {
     Lease acquire(int shard);
     /// All shards have been computed. Submits what is left. One thread.
     void finish_compute();
-    /// Waits for bucket `b` and returns the sums of the whole arena, valid in that bucket (and those before), which it
-    /// has made of factors where these have travelled. Throws PeerLostError.
+    /// Waits for bucket `b` and returns the sums of the whole arena, on the device, valid in that bucket (and those
+    /// before), which it has made of factors where these have travelled. On a GPU they are valid for what is queued on
+    /// the current stream from then on. Throws PeerLostError.
     std::span<const T> wait(std::size_t bucket);
     /// The tail's sums, after wait() for the last bucket.
     std::span<const T> tail() const;
@@ -111,11 +115,12 @@ class GradientExchange {
 std::vector<int> contributing_ranks(int ranks, int shards);
 
 /// Sums `values` over the contributing ranks, for all ranks; exactly if at most one rank has a value other than zero
-/// in each place. Blocks. T is float or double.
+/// in each place. The values are on the host, also for a reducer of a GPU's memory. Blocks. T is float or double.
 template <class T>
 void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<T> values);
 
 extern template class GradientExchange<float, Cpu>;
 extern template class GradientExchange<double, Cpu>;
+extern template class GradientExchange<float, Cuda>;
 
 }  // namespace firecaffe

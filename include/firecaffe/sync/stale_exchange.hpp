@@ -15,6 +15,8 @@
 //
 // Between stretches the transport is free for a Reducer. How the servers and the wire work: docs/algorithms.md.
 //
+// Values are on the host, whatever the device.
+//
 // Threads: one calls; an own thread serves and exchanges during a stretch.
 #pragma once
 
@@ -80,8 +82,8 @@ class StaleExchange {
 
     /// Of the present stretch, or the last. During it, of rank 0 only.
     StaleProgress progress() const;
-    /// [k]: steps of this worker whose values lacked k updates of the slowest other one, over all stretches; in the last
-    /// of the places, of which all workers have equally many, also those that lacked more. Not during a stretch.
+    /// [k]: steps of this worker whose values lacked k updates of the slowest other one, over all stretches; in the
+    /// last of the places, of which all workers have equally many, also those that lacked more. Not during a stretch.
     const std::vector<std::int64_t>& lags() const;
     /// Seconds that the caller waited.
     double exposed_seconds() const;
@@ -93,5 +95,6 @@ class StaleExchange {
 
 extern template class StaleExchange<float, Cpu>;
 extern template class StaleExchange<double, Cpu>;
+extern template class StaleExchange<float, Cuda>;
 
 }  // namespace firecaffe

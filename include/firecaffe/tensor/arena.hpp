@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "firecaffe/core/dtype.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe {
@@ -84,11 +85,15 @@ class Arena {
 };
 
 /// SHA-256 over names, shapes and values of all parameters in the order of their names: equal exactly if two trained
-/// nets are equal bit for bit. Hexadecimal.
+/// nets are equal bit for bit. Hexadecimal. `values`, on the host, are the parameters' part of an arena.
 template <class T>
-std::string parameters_digest(const ArenaLayout& layout, const Arena<T, Cpu>& arena);
+std::string parameters_digest(const ArenaLayout& layout, std::span<const T> values);
+template <class T>
+std::string parameters_digest(const ArenaLayout& layout, const Arena<T, Cpu>& arena) {
+    return parameters_digest<T>(layout, arena.values());
+}
 
-extern template std::string parameters_digest<float>(const ArenaLayout&, const Arena<float, Cpu>&);
-extern template std::string parameters_digest<double>(const ArenaLayout&, const Arena<double, Cpu>&);
+extern template std::string parameters_digest(const ArenaLayout&, std::span<const float>);
+extern template std::string parameters_digest(const ArenaLayout&, std::span<const double>);
 
 }  // namespace firecaffe

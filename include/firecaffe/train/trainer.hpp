@@ -32,11 +32,12 @@ struct TrainEnvironment {
     LayerRegistry<T, Device> layers = LayerRegistry<T, Device>::with_builtin();
     DatasetRegistry datasets{};
     ReducerRegistry reducers{};
-    OptimizerFactory<T, Device> optimizer = make_optimizer<T, Device>;  ///< the rule by which parameters are updated
-    std::shared_ptr<comm::Transport> transport{};                       ///< null: this is the only worker
-    std::vector<TrainListener*> listeners{};                            ///< must outlive the trainer
-    std::string config{};  ///< canonical text of the config, stored in checkpoints
-    bool resume = false;   ///< go on from the newest valid checkpoint, if there is one
+    OptimizerFactory<Master<T>, Device> optimizer =
+        make_optimizer<Master<T>, Device>;         ///< the rule by which parameters are updated
+    std::shared_ptr<comm::Transport> transport{};  ///< null: this is the only worker
+    std::vector<TrainListener*> listeners{};       ///< must outlive the trainer
+    std::string config{};                          ///< canonical text of the config, stored in checkpoints
+    bool resume = false;                           ///< go on from the newest valid checkpoint, if there is one
     /// Remove the checkpoints of an earlier run in output.directory when training starts. Without this and without
     /// `resume` such a directory is refused.
     bool overwrite = false;
@@ -77,7 +78,7 @@ class Trainer {
     void load_model(const std::string& path);
 
     const ArenaLayout& layout() const;
-    const Arena<T, Device>& parameters() const;
+    const Arena<Master<T>, Device>& parameters() const;
     int rank() const;
 
   private:
@@ -88,6 +89,7 @@ class Trainer {
 
 extern template class Trainer<float, Cpu>;
 extern template class Trainer<double, Cpu>;
+extern template class Trainer<float, Cuda>;
 
 /// Runs `workers` Trainers as threads of this process, joined by in-process transports. `environment` is copied for
 /// each; listeners are attached to rank 0 only. Returns rank 0's summary; throws the first cause if any worker fails.
@@ -96,5 +98,6 @@ TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnv
 
 extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float, Cpu>);
 extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<double, Cpu>);
+extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float, Cuda>);
 
 }  // namespace firecaffe

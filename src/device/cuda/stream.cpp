@@ -43,6 +43,10 @@ void wait_for_current_stream() {
     cuda::check(cudaStreamSynchronize(cuda::stream()), "work on the current stream");
 }
 
+void queue_wait(const Event& event) {
+    cuda::check(cudaStreamWaitEvent(cuda::stream(), native(event), 0), "queueing a wait for an event");
+}
+
 Event::Event(bool timed) {
     cudaEvent_t event = nullptr;
     cuda::check(cudaEventCreateWithFlags(&event, timed ? cudaEventDefault : cudaEventDisableTiming), "making an event");

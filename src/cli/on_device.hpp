@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the device and precision that a config names to the types that they are: the one place where this is chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <type_traits>
+
+#include "device/instances.hpp"
+#include "firecaffe/core/dtype.hpp"
+#include "firecaffe/core/error.hpp"
+#include "firecaffe/device/memory.hpp"
+#include "firecaffe/train/options.hpp"
+
+namespace firecaffe::cli {
+
+/// --device cpu|cuda, in place of compute.device.
+void add_device_option(CLI::App& command, std::optional<DeviceKind>& device);
+
+/// The calling thread uses the GPU that is this worker's, of those that the workers of a host share in turns. Throws
+/// DeviceError, with the reason, where there is none.
+void take_gpu(int local_rank);
+
+/// Throws ConfigError: there is nothing of that kind.
+[[noreturn]] void refuse_device(const ComputeOptions& compute);
+
+template <class Device>
+inline constexpr DeviceKind kind_of = std::is_same_v<Device, Cuda> ? DeviceKind::cuda : DeviceKind::cpu;
+
+/// work.template operator()<T, Device>() with what `compute` says; returns what it returns.
+template <class Work>
+auto on_device(const ComputeOptions& compute, int local_rank, const Work& work) {
+    if (compute.device == DeviceKind::cuda) take_gpu(local_rank);
+#define FIRECAFFE_TRY(T, Device)                                                           \
+    if (compute.device == kind_of<Device> && is_stored_as(compute.precision, dtype_of<T>)) \
+        return work.template operator()<T, Device>();
+    FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_TRY)
+#undef FIRECAFFE_TRY
+    refuse_device(compute);
+}
+
+}  // namespace firecaffe::cli
