@@ -54,12 +54,12 @@ struct ForwardPass {
 
 template <class T, class Device>
 struct BackwardPass {
-    std::span<const TensorView<const T, Device>> bottoms;      ///< data; already overwritten where a layer is in place
-    std::span<const TensorView<const T, Device>> tops;         ///< data
-    std::span<const TensorView<const T, Device>> top_diffs;    ///< gradients of the loss with respect to the tops
-    std::span<const TensorView<T, Device>> bottom_diffs;       ///< to be written; data() is null where none is wanted
+    std::span<const TensorView<const T, Device>> bottoms;    ///< data; already overwritten where a layer is in place
+    std::span<const TensorView<const T, Device>> tops;       ///< data
+    std::span<const TensorView<const T, Device>> top_diffs;  ///< gradients of the loss with respect to the tops
+    std::span<const TensorView<T, Device>> bottom_diffs;     ///< to be written; data() is null where none is wanted
     std::span<const T* const> parameters;
-    std::span<T* const> parameter_diffs;                       ///< to be written
+    std::span<T* const> parameter_diffs;  ///< to be written
     PassKey key;
     std::uint32_t layer = 0;
 };
@@ -104,6 +104,11 @@ class Layer {
     virtual void forward(const ForwardPass<T, Device>& pass) = 0;
     /// Writes every wanted bottom gradient and every parameter gradient (no accumulation).
     virtual void backward(const BackwardPass<T, Device>& pass) = 0;
+
+    /// What the last forward found on a device and could not throw, such as a label that is no class, is thrown now:
+    /// DataError, in the words that forward has on the CPU. Waits for the device. May be called after any forward, and
+    /// before the first.
+    virtual void check_last_pass() {}
 
     /// How the gradient of parameter `i` of setup() is made of factors, if it is; the net adds the parameter's number.
     /// Called after setup(); may allocate, and what it returns may outlive the layer.
