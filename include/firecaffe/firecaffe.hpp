@@ -84,6 +84,7 @@
 #include "firecaffe/ops/geometry.hpp"
 #include "firecaffe/ops/gpu_math.hpp"
 #include "firecaffe/ops/loss.hpp"
+#include "firecaffe/ops/loss_sum.hpp"
 #include "firecaffe/ops/multiply_adds.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/prelu.hpp"

@@ -86,10 +86,12 @@ typename Evaluator<T, Device>::Figures Evaluator<T, Device>::judge(TensorView<co
                                                                    const M* first_label) const {
     const TensorView<const M, Cpu> labels(first_label, {Shape{scores.shape()[0]}, Layout::plain()});
     const auto hits = [&](std::int64_t k) {
-        return static_cast<double>(
-            ops::count_top_k<M, Cpu>(scores, labels, std::min(k, scores.shape()[1]), ignore_label_));
+        ops::LossSum counted;
+        ops::count_top_k<M, Cpu>(scores, labels, std::min(k, scores.shape()[1]), ignore_label_, &counted);
+        return counted.loss;
     };
-    const ops::LossSum sum = ops::negative_log_likelihood<M, Cpu>(probabilities, labels, ignore_label_);
+    ops::LossSum sum;
+    ops::negative_log_likelihood<M, Cpu>(probabilities, labels, ignore_label_, &sum);
     return {sum.loss, hits(1), hits(5), static_cast<double>(sum.counted)};
 }
 

@@ -171,13 +171,21 @@ TEST_CASE("losses refuse what does not fit") {
     const View x = six.view(), y = four.view(), labels = two.view(), more = three.view(), h = nine.view();
     Tensor<double, Cpu> last(TensorSpec{{2, 3, 2, 2}, Layout::channels_last()});
     const View blocked = last.view();
-    CHECK(has(message<ShapeError>([&] { squared_distance<double, Cpu>(x, y); }), {"2x3", "2x2"}));
-    CHECK(has(message<ShapeError>([&] { squared_distance<double, Cpu>(blocked, blocked); }), {"nhwc", "reorder"}));
-    CHECK(has(message<ShapeError>([&] { scaled_difference<double, Cpu>(x, x, 1.0, four.view()); }), {"2x3", "2x2"}));
-    CHECK(has(message<ShapeError>([&] { sigmoid_cross_entropy<double, Cpu>(x, y, -1); }), {"2x3", "2x2"}));
-    CHECK(has(message<ShapeError>([&] { hinge<double, Cpu>(x, more, HingeNorm::l1); }), {"3 labels", "2 predictions"}));
-    CHECK(has(message<ShapeError>([&] { infogain<double, Cpu>(x, more, h, -1); }), {"3 labels", "2 predictions"}));
-    CHECK(has(message<ShapeError>([&] { infogain<double, Cpu>(x, labels, x, -1); }), {"H is 2x3", "3 classes"}));
+    LossSum sum{};
+    const double gradient = 1.0;
+    CHECK(has(message<ShapeError>([&] { squared_distance<double, Cpu>(x, y, &sum); }), {"2x3", "2x2"}));
+    CHECK(
+        has(message<ShapeError>([&] { squared_distance<double, Cpu>(blocked, blocked, &sum); }), {"nhwc", "reorder"}));
+    CHECK(has(message<ShapeError>([&] {
+                  scaled_difference<double, Cpu>(x, x, {&gradient, &sum, 1}, four.view());
+              }),
+              {"2x3", "2x2"}));
+    CHECK(has(message<ShapeError>([&] { sigmoid_cross_entropy<double, Cpu>(x, y, -1, &sum); }), {"2x3", "2x2"}));
+    CHECK(has(message<ShapeError>([&] { hinge<double, Cpu>(x, more, HingeNorm::l1, &sum); }),
+              {"3 labels", "2 predictions"}));
+    CHECK(
+        has(message<ShapeError>([&] { infogain<double, Cpu>(x, more, h, -1, &sum); }), {"3 labels", "2 predictions"}));
+    CHECK(has(message<ShapeError>([&] { infogain<double, Cpu>(x, labels, x, -1, &sum); }), {"H is 2x3", "3 classes"}));
     CHECK(has(message<ShapeError>([&] { copy<double, Cpu>(x.storage(), four.storage()); }), {"6", "4"}));
     const Rows<const double> from{x.data(), 2};
     CHECK(has(message<ShapeError>([&] { copy_rows<double, Cpu>(from, {six.data(), 3}, 3, 2); }), {"overlap"}));

@@ -105,8 +105,9 @@ class Layer {
     /// Writes every wanted bottom gradient and every parameter gradient (no accumulation).
     virtual void backward(const BackwardPass<T, Device>& pass) = 0;
 
-    /// Throws what the last forward pass found on a GPU and could not throw there, such as a label that is no class.
-    /// May wait for the GPU.
+    /// What the last forward found on a device and could not throw, such as a label that is no class, is thrown now:
+    /// DataError, in the words that forward has on the CPU. Waits for the device. May be called after any forward, and
+    /// before the first.
     virtual void check_last_pass() {}
 
     /// How the gradient of parameter `i` of setup() is made of factors, if it is; the net adds the parameter's number.

@@ -7,29 +7,23 @@
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/core/shape.hpp"
 #include "firecaffe/layers/options.hpp"
+#include "firecaffe/ops/loss_sum.hpp"
 
 namespace firecaffe {
 
-/// The divisor for `counted` predictions that count, of `all`, of `samples` in the batch; at least 1, so that a batch
-/// in which nothing counts has loss 0.
-constexpr double loss_normalizer(LossNormalization normalization, std::int64_t counted, std::int64_t all,
-                                 std::int64_t samples) {
-    std::int64_t n = 1;
+/// The divisor for ops::mean_loss and ops::LossScale, where there are `all` predictions for `samples` in the batch.
+constexpr std::int64_t loss_divisor(LossNormalization normalization, std::int64_t all, std::int64_t samples) {
     switch (normalization) {
         case LossNormalization::valid:
-            n = counted;
-            break;
+            return ops::kDivideByCounted;
         case LossNormalization::full:
-            n = all;
-            break;
+            return all;
         case LossNormalization::batch_size:
-            n = samples;
-            break;
+            return samples;
         case LossNormalization::none:
-            n = 1;
             break;
     }
-    return static_cast<double>(n < 1 ? 1 : n);
+    return 1;
 }
 
 /// Throws ShapeError unless there is one label for each of the N x spatial predictions of N x C x spatial scores.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "firecaffe/ops/loss_sum.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::ops {
@@ -21,22 +22,28 @@ template <class T, class Device>
 void copy_rows(Rows<const T> from, Rows<T> to, std::int64_t length, std::int64_t count);
 
 /// y[i] = weight[index[i]] + bias, for rows of `num_output` elements; weight: input_dim x num_output, bias: num_output
-/// or null. Throws DataError for an index that is no whole number in [0, input_dim).
+/// or null. An index that is no whole number in [0, input_dim) is refused: the CPU throws DataError; a GPU fills its
+/// row with NaN, writes *refused, which is in its memory, and check_indices throws later.
 template <class T, class Device>
 void embed_forward(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim,
-                   std::int64_t num_output, T* y);
+                   std::int64_t num_output, T* y, Refused* refused);
+/// Throws DataError, with the index and its place, if one was refused. Waits for a GPU; nothing to do on the CPU.
+template <class T, class Device>
+void check_indices(const Refused* refused, std::int64_t input_dim);
 /// dweight[r] = sum of dy[i] over all i with index[i] == r, in the order of i; dbias = sum of all dy[i], or null.
 template <class T, class Device>
 void embed_backward(std::span<const T> index, const T* dy, std::int64_t input_dim, std::int64_t num_output, T* dweight,
                     T* dbias);
 
 // What the library ships; the bodies are explicit specialisations in src/backend.
-#define FIRECAFFE_DECLARE_ROWS(T, Device)                                                                  \
-    template <>                                                                                            \
-    void copy_rows<T, Device>(Rows<const T>, Rows<T>, std::int64_t, std::int64_t);                         \
-    template <>                                                                                            \
-    void embed_forward<T, Device>(std::span<const T>, const T*, const T*, std::int64_t, std::int64_t, T*); \
-    template <>                                                                                            \
+#define FIRECAFFE_DECLARE_ROWS(T, Device)                                                                            \
+    template <>                                                                                                      \
+    void copy_rows<T, Device>(Rows<const T>, Rows<T>, std::int64_t, std::int64_t);                                   \
+    template <>                                                                                                      \
+    void embed_forward<T, Device>(std::span<const T>, const T*, const T*, std::int64_t, std::int64_t, T*, Refused*); \
+    template <>                                                                                                      \
+    void check_indices<T, Device>(const Refused*, std::int64_t);                                                     \
+    template <>                                                                                                      \
     void embed_backward<T, Device>(std::span<const T>, const T*, std::int64_t, std::int64_t, T*, T*);
 
 FIRECAFFE_DECLARE_ROWS(float, Cpu)

@@ -30,12 +30,13 @@ void for_each_margin(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> l
 }
 
 template <class T>
-double hinge_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, HingeNorm norm) {
-    double sum = 0;
+LossSum hinge_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, HingeNorm norm) {
+    LossSum sum{};
     for_each_margin(scores, labels, [&](std::int64_t, T, T margin) {
         const auto lacking = static_cast<double>(margin);
-        sum += norm == HingeNorm::l1 ? lacking : lacking * lacking;
+        sum.loss += norm == HingeNorm::l1 ? lacking : lacking * lacking;
     });
+    sum.counted = labels.count();
     return sum;
 }
 
@@ -68,7 +69,7 @@ LossSum infogain_body(TensorView<const T, Cpu> p, TensorView<const T, Cpu> label
                       std::int64_t ignore_label) {
     require_infogain(p, labels, h);
     const std::int64_t classes = p.shape()[1];
-    LossSum sum;
+    LossSum sum{};
     for_each_prediction(p.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
         const std::int64_t label = checked_label(labels, i, stride, classes, ignore_label);
         if (label < 0) return;
@@ -102,26 +103,27 @@ void infogain_backward_body(TensorView<const T, Cpu> p, TensorView<const T, Cpu>
 
 }  // namespace
 
-#define FIRECAFFE_CLASS_LOSS_BODIES(T)                                                                                \
-    template <>                                                                                                       \
-    double hinge<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, HingeNorm norm) {          \
-        return hinge_body<T>(scores, labels, norm);                                                                   \
-    }                                                                                                                 \
-    template <>                                                                                                       \
-    void hinge_backward<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, HingeNorm norm,     \
-                                T scale, TensorView<T, Cpu> dx) {                                                     \
-        hinge_backward_body<T>(scores, labels, norm, scale, dx);                                                      \
-    }                                                                                                                 \
-    template <>                                                                                                       \
-    LossSum infogain<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels, TensorView<const T, Cpu> h, \
-                             std::int64_t ignore_label) {                                                             \
-        return infogain_body<T>(p, labels, h, ignore_label);                                                          \
-    }                                                                                                                 \
-    template <>                                                                                                       \
-    void infogain_backward<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,                       \
-                                   TensorView<const T, Cpu> h, std::int64_t ignore_label, T scale,                    \
-                                   TensorView<T, Cpu> dx) {                                                           \
-        infogain_backward_body<T>(p, labels, h, ignore_label, scale, dx);                                             \
+#define FIRECAFFE_CLASS_LOSS_BODIES(T)                                                                               \
+    template <>                                                                                                      \
+    void hinge<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, HingeNorm norm,             \
+                       LossSum * sum) {                                                                              \
+        *sum = hinge_body<T>(scores, labels, norm);                                                                  \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void hinge_backward<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, HingeNorm norm,    \
+                                const LossScale<T>& scale, TensorView<T, Cpu> dx) {                                  \
+        hinge_backward_body<T>(scores, labels, norm, scale.value(), dx);                                             \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void infogain<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels, TensorView<const T, Cpu> h,   \
+                          std::int64_t ignore_label, LossSum * sum) {                                                \
+        *sum = infogain_body<T>(p, labels, h, ignore_label);                                                         \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void infogain_backward<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,                      \
+                                   TensorView<const T, Cpu> h, std::int64_t ignore_label, const LossScale<T>& scale, \
+                                   TensorView<T, Cpu> dx) {                                                          \
+        infogain_backward_body<T>(p, labels, h, ignore_label, scale.value(), dx);                                    \
     }
 
 FIRECAFFE_CLASS_LOSS_BODIES(float)

@@ -22,12 +22,12 @@ constexpr const char* kDistance = "euclidean loss";
 constexpr const char* kCrossEntropy = "sigmoid cross-entropy";
 
 template <class T>
-double squared_distance_body(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b) {
+LossSum squared_distance_body(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b) {
     require_pair(kDistance, a, b);
-    double sum = 0;
+    LossSum sum{0.0, a.count(), {}};
     for (std::int64_t i = 0; i < a.count(); ++i) {
         const double difference = static_cast<double>(a.data()[i]) - static_cast<double>(b.data()[i]);
-        sum += difference * difference;
+        sum.loss += difference * difference;
     }
     return sum;
 }
@@ -48,7 +48,7 @@ template <class T>
 LossSum sigmoid_cross_entropy_body(TensorView<const T, Cpu> x, TensorView<const T, Cpu> targets,
                                    std::int64_t ignore_label) {
     require_pair(kCrossEntropy, x, targets);
-    LossSum sum;
+    LossSum sum{};
     for (std::int64_t i = 0; i < x.count(); ++i) {
         if (is_ignored(targets.data()[i], ignore_label)) continue;
         const auto value = static_cast<double>(x.data()[i]), target = static_cast<double>(targets.data()[i]);
@@ -72,25 +72,26 @@ void sigmoid_cross_entropy_backward_body(TensorView<const T, Cpu> x, TensorView<
 
 }  // namespace
 
-#define FIRECAFFE_ELEMENT_LOSS_BODIES(T)                                                                      \
-    template <>                                                                                               \
-    double squared_distance<T, Cpu>(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b) {                 \
-        return squared_distance_body<T>(a, b);                                                                \
-    }                                                                                                         \
-    template <>                                                                                               \
-    void scaled_difference<T, Cpu>(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b, T scale,           \
-                                   TensorView<T, Cpu> dx) {                                                   \
-        scaled_difference_body<T>(a, b, scale, dx);                                                           \
-    }                                                                                                         \
-    template <>                                                                                               \
-    LossSum sigmoid_cross_entropy<T, Cpu>(TensorView<const T, Cpu> x, TensorView<const T, Cpu> targets,       \
-                                          std::int64_t ignore_label) {                                        \
-        return sigmoid_cross_entropy_body<T>(x, targets, ignore_label);                                       \
-    }                                                                                                         \
-    template <>                                                                                               \
-    void sigmoid_cross_entropy_backward<T, Cpu>(TensorView<const T, Cpu> x, TensorView<const T, Cpu> targets, \
-                                                std::int64_t ignore_label, T scale, TensorView<T, Cpu> dx) {  \
-        sigmoid_cross_entropy_backward_body<T>(x, targets, ignore_label, scale, dx);                          \
+#define FIRECAFFE_ELEMENT_LOSS_BODIES(T)                                                                              \
+    template <>                                                                                                       \
+    void squared_distance<T, Cpu>(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b, LossSum * sum) {            \
+        *sum = squared_distance_body<T>(a, b);                                                                        \
+    }                                                                                                                 \
+    template <>                                                                                                       \
+    void scaled_difference<T, Cpu>(TensorView<const T, Cpu> a, TensorView<const T, Cpu> b, const LossScale<T>& scale, \
+                                   TensorView<T, Cpu> dx) {                                                           \
+        scaled_difference_body<T>(a, b, scale.value(), dx);                                                           \
+    }                                                                                                                 \
+    template <>                                                                                                       \
+    void sigmoid_cross_entropy<T, Cpu>(TensorView<const T, Cpu> x, TensorView<const T, Cpu> targets,                  \
+                                       std::int64_t ignore_label, LossSum * sum) {                                    \
+        *sum = sigmoid_cross_entropy_body<T>(x, targets, ignore_label);                                               \
+    }                                                                                                                 \
+    template <>                                                                                                       \
+    void sigmoid_cross_entropy_backward<T, Cpu>(TensorView<const T, Cpu> x, TensorView<const T, Cpu> targets,         \
+                                                std::int64_t ignore_label, const LossScale<T>& scale,                 \
+                                                TensorView<T, Cpu> dx) {                                              \
+        sigmoid_cross_entropy_backward_body<T>(x, targets, ignore_label, scale.value(), dx);                          \
     }
 
 FIRECAFFE_ELEMENT_LOSS_BODIES(float)

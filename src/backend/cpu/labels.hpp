@@ -4,8 +4,8 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
 
+#include "backend/cpu/refuse.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/shapes.hpp"
 #include "firecaffe/tensor/tensor.hpp"
@@ -27,12 +27,8 @@ std::int64_t checked_label(TensorView<const T, Cpu> labels, std::int64_t i, std:
                            std::int64_t classes, std::int64_t ignore_label) {
     const T label = labels.data()[i];
     if (ignore_label >= 0 && label == static_cast<T>(ignore_label)) return -1;
-    const bool is_whole = label == std::floor(label);  // which a NaN is not
-    if (!is_whole || label < 0 || label >= static_cast<T>(classes))
-        throw DataError("label ", label, " of sample ", i / positions, " of the batch",
-                        positions > 1 ? text(", position ", i % positions, ",") : std::string(),
-                        is_whole ? " is outside [0, " : " is no whole number in [0, ", classes,
-                        "); fix the labels, or give the last layer more outputs");
+    if (label != std::floor(label) || label < 0 || label >= static_cast<T>(classes))
+        refuse_label(label, i, positions, classes);
     return static_cast<std::int64_t>(label);
 }
 

@@ -28,7 +28,7 @@ void softmax_backward_body(TensorView<const T, Cpu> y, TensorView<const T, Cpu> 
 template <class T>
 LossSum negative_log_likelihood_body(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,
                                      std::int64_t ignore_label) {
-    LossSum sum;
+    LossSum sum{};
     for_each_prediction(p.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
         const std::int64_t label = checked_label(labels, i, stride, p.shape()[1], ignore_label);
         if (label < 0) return;
@@ -54,13 +54,14 @@ void negative_log_likelihood_backward_body(TensorView<const T, Cpu> p, TensorVie
 }
 
 template <class T>
-std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k,
-                              std::int64_t ignore_label) {
+LossSum count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k,
+                         std::int64_t ignore_label) {
     const std::int64_t classes = scores.shape()[1];
-    std::int64_t hits = 0;
+    LossSum hits{};
     for_each_prediction(scores.shape(), [&](std::int64_t i, std::int64_t offset, std::int64_t stride) {
         const std::int64_t label = checked_label(labels, i, stride, classes, ignore_label);
         if (label < 0) return;
+        ++hits.counted;
         const T score = scores.data()[offset + label * stride];
         std::int64_t ahead = 0;
         for (std::int64_t c = 0; c < classes; ++c) {
@@ -68,33 +69,40 @@ std::int64_t count_top_k_body(TensorView<const T, Cpu> scores, TensorView<const 
             // Written so that a NaN, which compares false with everything, never counts as a hit.
             if (c != label && !(other < score || (other == score && c > label))) ++ahead;
         }
-        if (ahead < k && score == score) ++hits;
+        if (ahead < k && score == score) hits.loss += 1.0;
     });
     return hits;
 }
 
 }  // namespace
 
-#define FIRECAFFE_LOSS_BODIES(T)                                                                                       \
-    template <>                                                                                                        \
-    void softmax_backward<T, Cpu>(TensorView<const T, Cpu> y, TensorView<const T, Cpu> dy, TensorView<T, Cpu> dx) {    \
-        softmax_backward_body<T>(y, dy, dx);                                                                           \
-    }                                                                                                                  \
-    template <>                                                                                                        \
-    LossSum negative_log_likelihood<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,               \
-                                            std::int64_t ignore_label) {                                               \
-        return negative_log_likelihood_body<T>(p, labels, ignore_label);                                               \
-    }                                                                                                                  \
-    template <>                                                                                                        \
-    void negative_log_likelihood_backward<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,         \
-                                                  std::int64_t ignore_label, T scale, TensorView<T, Cpu> dx) {         \
-        negative_log_likelihood_backward_body<T>(p, labels, ignore_label, scale, dx);                                  \
-    }                                                                                                                  \
-    template <>                                                                                                        \
-    std::int64_t count_top_k<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k, \
-                                     std::int64_t ignore_label) {                                                      \
-        return count_top_k_body<T>(scores, labels, k, ignore_label);                                                   \
-    }
+#define FIRECAFFE_LOSS_BODIES(T)                                                                                    \
+    template <>                                                                                                     \
+    void softmax_backward<T, Cpu>(TensorView<const T, Cpu> y, TensorView<const T, Cpu> dy, TensorView<T, Cpu> dx) { \
+        softmax_backward_body<T>(y, dy, dx);                                                                        \
+    }                                                                                                               \
+    template <>                                                                                                     \
+    void negative_log_likelihood<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,               \
+                                         std::int64_t ignore_label, LossSum * sum) {                                \
+        *sum = negative_log_likelihood_body<T>(p, labels, ignore_label);                                            \
+    }                                                                                                               \
+    template <>                                                                                                     \
+    void negative_log_likelihood_backward<T, Cpu>(TensorView<const T, Cpu> p, TensorView<const T, Cpu> labels,      \
+                                                  std::int64_t ignore_label, const LossScale<T>& scale,             \
+                                                  TensorView<T, Cpu> dx) {                                          \
+        negative_log_likelihood_backward_body<T>(p, labels, ignore_label, scale.value(), dx);                       \
+    }                                                                                                               \
+    template <>                                                                                                     \
+    void count_top_k<T, Cpu>(TensorView<const T, Cpu> scores, TensorView<const T, Cpu> labels, std::int64_t k,      \
+                             std::int64_t ignore_label, LossSum * hits) {                                           \
+        *hits = count_top_k_body<T>(scores, labels, k, ignore_label);                                               \
+    }                                                                                                               \
+    template <>                                                                                                     \
+    void mean_loss<T, Cpu>(const LossSum* sum, std::int64_t divisor, T* mean) {                                     \
+        *mean = mean_of<T>(*sum, divisor);                                                                          \
+    }                                                                                                               \
+    template <>                                                                                                     \
+    void check_labels<T, Cpu>(const LossSum*, std::int64_t, std::int64_t) {}
 
 FIRECAFFE_LOSS_BODIES(float)
 FIRECAFFE_LOSS_BODIES(double)

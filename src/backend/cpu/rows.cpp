@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/cpu/refuse.hpp"
 #include "firecaffe/core/error.hpp"
 
 namespace firecaffe::ops {
@@ -23,8 +24,7 @@ template <class T>
 std::int64_t checked_index(std::span<const T> index, std::size_t i, std::int64_t input_dim) {
     const T value = index[i];
     if (!(value >= 0 && value < static_cast<T>(input_dim)) || value != std::floor(value))
-        throw DataError("index ", value, " at element ", i, " of the batch is no whole number in [0, ", input_dim,
-                        "); fix the data, or raise input_dim");
+        refuse_index(value, static_cast<std::int64_t>(i), input_dim);
     return static_cast<std::int64_t>(value);
 }
 
@@ -61,9 +61,11 @@ void embed_backward_body(std::span<const T> index, const T* dy, std::int64_t inp
     }                                                                                                            \
     template <>                                                                                                  \
     void embed_forward<T, Cpu>(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim, \
-                               std::int64_t num_output, T* y) {                                                  \
+                               std::int64_t num_output, T* y, Refused*) {                                        \
         embed_forward_body<T>(index, weight, bias, input_dim, num_output, y);                                    \
     }                                                                                                            \
+    template <>                                                                                                  \
+    void check_indices<T, Cpu>(const Refused*, std::int64_t) {}                                                  \
     template <>                                                                                                  \
     void embed_backward<T, Cpu>(std::span<const T> index, const T* dy, std::int64_t input_dim,                   \
                                 std::int64_t num_output, T* dweight, T* dbias) {                                 \

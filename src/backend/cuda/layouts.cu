@@ -27,8 +27,12 @@ namespace firecaffe::ops {
     }                                                                                                                \
     template <>                                                                                                      \
     void embed_forward<T, Cuda>(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim,    \
-                                std::int64_t num_output, T* y) {                                                     \
-        cuda::embed_forward<T, Cuda>(index, weight, bias, input_dim, num_output, y);                                 \
+                                std::int64_t num_output, T* y, Refused* refused) {                                   \
+        cuda::embed_forward<T, Cuda>(index, weight, bias, input_dim, num_output, y, refused);                        \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void check_indices<T, Cuda>(const Refused* refused, std::int64_t input_dim) {                                    \
+        cuda::check_indices<T, Cuda>(refused, input_dim);                                                            \
     }                                                                                                                \
     template <>                                                                                                      \
     void embed_backward<T, Cuda>(std::span<const T> index, const T* dy, std::int64_t input_dim,                      \

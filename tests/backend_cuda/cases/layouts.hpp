@@ -129,15 +129,18 @@ TEMPLATE_TEST_CASE("rows are copied, and looked up, as on the CPU", "[cuda]", fl
     const Tensor<T, Cpu> dy = random_tensor<T>({7, kOutputs}, 4);
     const Tensor<T, Device> indices = sent<Device>(index), weights = sent<Device>(weight), terms = sent<Device>(bias);
     const Tensor<T, Device> gradient = sent<Device>(dy);
+    const Memory<Device> found(sizeof(ops::Refused));
+    auto* const refused = reinterpret_cast<ops::Refused*>(found.data());
     for (const bool with_bias : {false, true}) {
         Tensor<T, Cpu> y(dy.shape()), dweight(weight.shape()), dbias(bias.shape());
         Tensor<T, Device> out(dy.spec()), dweights = garbage<T, Device>(weight.spec());
         Tensor<T, Device> dterms = garbage<T, Device>(bias.spec());
         ops::embed_forward<T, Cpu>(index.storage(), weight.data(), with_bias ? bias.data() : nullptr, kRows, kOutputs,
-                                   y.data());
+                                   y.data(), nullptr);
         bodies::embed_forward<T, Device>(indices.storage(), weights.data(), with_bias ? terms.data() : nullptr, kRows,
-                                         kOutputs, out.data());
+                                         kOutputs, out.data(), refused);
         CHECK(same_bits(out, y));
+        CHECK_NOTHROW(bodies::check_indices<T, Device>(refused, kRows));
         ops::embed_backward<T, Cpu>(index.storage(), dy.data(), kRows, kOutputs, dweight.data(), dbias.data());
         bodies::embed_backward<T, Device>(indices.storage(), gradient.data(), kRows, kOutputs, dweights.data(),
                                           with_bias ? dterms.data() : nullptr);
@@ -149,9 +152,12 @@ TEMPLATE_TEST_CASE("rows are copied, and looked up, as on the CPU", "[cuda]", fl
         bad.data()[3] = wrong;
         const Tensor<T, Device> on_device = sent<Device>(bad);
         Tensor<T, Device> out(dy.spec());
-        CHECK_THROWS_AS((bodies::embed_forward<T, Device>(on_device.storage(), weights.data(), nullptr, kRows, kOutputs,
-                                                          out.data())),
-                        DataError);
+        bodies::embed_forward<T, Device>(on_device.storage(), weights.data(), nullptr, kRows, kOutputs, out.data(),
+                                         refused);
+        const std::vector<T> rows = memory_of(out);
+        for (std::size_t i = 0; i < rows.size(); ++i) CHECK((rows[i] != rows[i]) == (i / kOutputs == 3));
+        CHECK_THROWS_WITH((bodies::check_indices<T, Device>(refused, kRows)),
+                          Catch::Matchers::Contains("at element 3 of the batch is no whole number in [0, 5)"));
     }
 }
 

@@ -20,20 +20,25 @@ class AccuracyLayer final : public Layer<T, Device> {
         require_label_per_prediction(scores, bottoms[1].shape);
         if (top_k_ < 1 || top_k_ > scores[1])
             throw ConfigError("top_k is ", top_k_, " and there are ", scores[1], " classes; take 1 to ", scores[1]);
+        hits_ = ops::LossMemory<Device>::allocated();
         predictions_ = bottoms[1].shape.count();
+        classes_ = scores[1];
+        positions_ = scores.count_from(2);
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t) const override { return false; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
-        const std::int64_t hits = ops::count_top_k<T, Device>(pass.bottoms[0], pass.bottoms[1], top_k_, -1);
-        *pass.tops[0].data() = static_cast<T>(hits) / static_cast<T>(predictions_ < 1 ? 1 : predictions_);
+        ops::count_top_k<T, Device>(pass.bottoms[0], pass.bottoms[1], top_k_, -1, hits_.get());
+        ops::mean_loss<T, Device>(hits_.get(), predictions_, pass.tops[0].data());
     }
+    void check_last_pass() override { ops::check_labels<T, Device>(hits_.get(), positions_, classes_); }
     void backward(const BackwardPass<T, Device>&) override {}
 
   private:
     std::int64_t top_k_;
-    std::int64_t predictions_ = 0;
+    ops::LossMemory<Device> hits_;
+    std::int64_t predictions_ = 0, classes_ = 0, positions_ = 0;
 };
 
 }  // namespace firecaffe

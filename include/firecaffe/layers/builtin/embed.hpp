@@ -30,6 +30,7 @@ class EmbedLayer final : public Layer<T, Device> {
         LayerPlan plan{{TensorSpec{Shape(top), {}}}, {}};
         plan.parameters.push_back({"weight", Shape{options_.input_dim, options_.num_output}, options_.weight_filler});
         if (options_.bias_term) plan.parameters.push_back({"bias", Shape{options_.num_output}, options_.bias_filler});
+        refused_ = Memory<Device>(sizeof(ops::Refused));
         return plan;
     }
     bool differentiates_bottom(std::size_t) const override { return false; }
@@ -38,8 +39,9 @@ class EmbedLayer final : public Layer<T, Device> {
     void forward(const ForwardPass<T, Device>& pass) override {
         ops::embed_forward<T, Device>(pass.bottoms[0].storage(), pass.parameters[0],
                                       options_.bias_term ? pass.parameters[1] : nullptr, options_.input_dim,
-                                      options_.num_output, pass.tops[0].data());
+                                      options_.num_output, pass.tops[0].data(), refused());
     }
+    void check_last_pass() override { ops::check_indices<T, Device>(refused(), options_.input_dim); }
     void backward(const BackwardPass<T, Device>& pass) override {
         ops::embed_backward<T, Device>(pass.bottoms[0].storage(), pass.top_diffs[0].data(), options_.input_dim,
                                        options_.num_output, pass.parameter_diffs[0],
@@ -47,7 +49,10 @@ class EmbedLayer final : public Layer<T, Device> {
     }
 
   private:
+    ops::Refused* refused() const { return reinterpret_cast<ops::Refused*>(refused_.data()); }
+
     EmbedOptions options_;
+    Memory<Device> refused_;
 };
 
 }  // namespace firecaffe

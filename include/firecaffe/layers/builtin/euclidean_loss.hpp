@@ -19,27 +19,29 @@ class EuclideanLossLayer final : public Layer<T, Device> {
         if (a[0] != b[0] || a.count_from(1) != b.count_from(1))
             throw ShapeError("the predictions are ", a, " and the targets ", b,
                              "; there must be one target for each prediction of each sample");
+        sum_ = ops::LossMemory<Device>::allocated();
+        samples_ = a[0];
         return {{TensorSpec{}}, {}};
     }
     double loss_weight(std::size_t) const override { return options_.loss_weight; }
     bool backward_reads_tops() const override { return false; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
-        const double sum = ops::squared_distance<T, Device>(pass.bottoms[0], pass.bottoms[1]);
-        *pass.tops[0].data() = static_cast<T>(sum / samples(pass.bottoms[0]) / 2);
+        ops::squared_distance<T, Device>(pass.bottoms[0], pass.bottoms[1], sum_.get());
+        ops::mean_loss<T, Device>(sum_.get(), 2 * samples_, pass.tops[0].data());
     }
     void backward(const BackwardPass<T, Device>& pass) override {
-        const T scale = *pass.top_diffs[0].data() / static_cast<T>(samples(pass.bottoms[0]));
         for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
             if (pass.bottom_diffs[i].data() != nullptr)
-                ops::scaled_difference<T, Device>(pass.bottoms[0], pass.bottoms[1], i == 0 ? scale : -scale,
+                ops::scaled_difference<T, Device>(pass.bottoms[0], pass.bottoms[1],
+                                                  {pass.top_diffs[0].data(), sum_.get(), samples_, i == 1},
                                                   pass.bottom_diffs[i]);
     }
 
   private:
-    static double samples(const TensorView<const T, Device>& bottom) { return static_cast<double>(bottom.shape()[0]); }
-
     EuclideanLossOptions options_;
+    ops::LossMemory<Device> sum_;
+    std::int64_t samples_ = 0;
 };
 
 }  // namespace firecaffe

@@ -20,6 +20,9 @@ class HingeLossLayer final : public Layer<T, Device> {
         if (scores.rank() < 2 || labels.count() != scores[0])
             throw ShapeError("scores are ", scores, " and labels ", labels,
                              "; there must be one label for each of the ", scores[0], " samples");
+        sum_ = ops::LossMemory<Device>::allocated();
+        samples_ = scores[0];
+        classes_ = scores.count_from(1);
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t bottom) const override { return bottom == 0; }
@@ -27,16 +30,19 @@ class HingeLossLayer final : public Layer<T, Device> {
     bool backward_reads_tops() const override { return false; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
-        const double sum = ops::hinge<T, Device>(pass.bottoms[0], pass.bottoms[1], options_.norm);
-        *pass.tops[0].data() = static_cast<T>(sum / static_cast<double>(pass.bottoms[0].shape()[0]));
+        ops::hinge<T, Device>(pass.bottoms[0], pass.bottoms[1], options_.norm, sum_.get());
+        ops::mean_loss<T, Device>(sum_.get(), samples_, pass.tops[0].data());
     }
     void backward(const BackwardPass<T, Device>& pass) override {
-        const T scale = *pass.top_diffs[0].data() / static_cast<T>(pass.bottoms[0].shape()[0]);
-        ops::hinge_backward<T, Device>(pass.bottoms[0], pass.bottoms[1], options_.norm, scale, pass.bottom_diffs[0]);
+        ops::hinge_backward<T, Device>(pass.bottoms[0], pass.bottoms[1], options_.norm,
+                                       {pass.top_diffs[0].data(), sum_.get(), samples_}, pass.bottom_diffs[0]);
     }
+    void check_last_pass() override { ops::check_labels<T, Device>(sum_.get(), 1, classes_); }
 
   private:
     HingeLossOptions options_;
+    ops::LossMemory<Device> sum_;
+    std::int64_t samples_ = 0, classes_ = 0;
 };
 
 }  // namespace firecaffe

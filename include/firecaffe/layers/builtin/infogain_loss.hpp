@@ -2,12 +2,15 @@
 // InfogainLoss: loss = -sum over classes c of H[label, c] log p[c] / normalizer, p = softmax(scores) over the channels.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
+#include "firecaffe/device/stream.hpp"
 #include "firecaffe/layers/layer.hpp"
 #include "firecaffe/layers/loss_normalizer.hpp"
 #include "firecaffe/ops/class_loss.hpp"
 #include "firecaffe/ops/ops.hpp"
+#include "firecaffe/tensor/copy.hpp"
 
 namespace firecaffe {
 
@@ -24,6 +27,10 @@ class InfogainLossLayer final : public Layer<T, Device> {
         const Shape& scores = bottoms[0].shape;
         require_label_per_prediction(scores, bottoms[1].shape);
         probabilities_ = Tensor<T, Device>(scores);
+        sum_ = ops::LossMemory<Device>::allocated();
+        divisor_ = loss_divisor(options_.normalization, bottoms[1].shape.count(), scores[0]);
+        classes_ = scores[1];
+        positions_ = scores.count_from(2);
         if (bottoms.size() > 2)
             check_bottom(bottoms[2].shape, scores);
         else
@@ -36,17 +43,16 @@ class InfogainLossLayer final : public Layer<T, Device> {
 
     void forward(const ForwardPass<T, Device>& pass) override {
         ops::softmax<T, Device>(pass.bottoms[0], probabilities_.view());
-        const ops::LossSum sum = ops::infogain<T, Device>(std::as_const(probabilities_).view(), pass.bottoms[1],
-                                                          matrix(pass.bottoms), options_.ignore_label);
-        normalizer_ =
-            loss_normalizer(options_.normalization, sum.counted, pass.bottoms[1].count(), pass.bottoms[0].shape()[0]);
-        *pass.tops[0].data() = static_cast<T>(sum.loss / normalizer_);
+        ops::infogain<T, Device>(std::as_const(probabilities_).view(), pass.bottoms[1], matrix(pass.bottoms),
+                                 options_.ignore_label, sum_.get());
+        ops::mean_loss<T, Device>(sum_.get(), divisor_, pass.tops[0].data());
     }
     void backward(const BackwardPass<T, Device>& pass) override {
-        const T scale = *pass.top_diffs[0].data() / static_cast<T>(normalizer_);
         ops::infogain_backward<T, Device>(std::as_const(probabilities_).view(), pass.bottoms[1], matrix(pass.bottoms),
-                                          options_.ignore_label, scale, pass.bottom_diffs[0]);
+                                          options_.ignore_label, {pass.top_diffs[0].data(), sum_.get(), divisor_},
+                                          pass.bottom_diffs[0]);
     }
+    void check_last_pass() override { ops::check_labels<T, Device>(sum_.get(), positions_, classes_); }
 
   private:
     void check_bottom(const Shape& h, const Shape& scores) const {
@@ -63,8 +69,11 @@ class InfogainLossLayer final : public Layer<T, Device> {
         if (static_cast<std::int64_t>(stated.size()) != classes * classes)
             throw ConfigError("infogain_matrix has ", stated.size(), " elements; ", classes, " classes need ",
                               classes * classes, ", a row for each label");
-        matrix_ = Tensor<T, Device>(Shape{classes, classes});
-        for (std::size_t i = 0; i < stated.size(); ++i) matrix_.data()[i] = static_cast<T>(stated[i]);
+        Tensor<T, Cpu> host(Shape{classes, classes});
+        for (std::size_t i = 0; i < stated.size(); ++i) host.data()[i] = static_cast<T>(stated[i]);
+        matrix_ = Tensor<T, Device>(host.shape());
+        queue_copy(host, matrix_);
+        if constexpr (std::is_same_v<Device, Cuda>) wait_for_current_stream();  // `host` ends here
     }
 
     TensorView<const T, Device> matrix(std::span<const TensorView<const T, Device>> bottoms) const {
@@ -73,7 +82,8 @@ class InfogainLossLayer final : public Layer<T, Device> {
 
     InfogainLossOptions options_;
     Tensor<T, Device> probabilities_, matrix_;
-    double normalizer_ = 1.0;
+    ops::LossMemory<Device> sum_;
+    std::int64_t divisor_ = 1, classes_ = 0, positions_ = 0;
 };
 
 }  // namespace firecaffe

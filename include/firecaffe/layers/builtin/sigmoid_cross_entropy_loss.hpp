@@ -21,6 +21,8 @@ class SigmoidCrossEntropyLossLayer final : public Layer<T, Device> {
         if (x[0] != targets[0] || x.count() != targets.count())
             throw ShapeError("the predictions are ", x, " and the targets ", targets,
                              "; there must be one target for each prediction of each sample");
+        sum_ = ops::LossMemory<Device>::allocated();
+        divisor_ = loss_divisor(options_.normalization, x.count(), x[0]);
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t bottom) const override { return bottom == 0; }
@@ -28,20 +30,19 @@ class SigmoidCrossEntropyLossLayer final : public Layer<T, Device> {
     bool backward_reads_tops() const override { return false; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
-        const TensorView<const T, Device>& x = pass.bottoms[0];
-        const ops::LossSum sum = ops::sigmoid_cross_entropy<T, Device>(x, pass.bottoms[1], options_.ignore_label);
-        normalizer_ = loss_normalizer(options_.normalization, sum.counted, x.count(), x.shape()[0]);
-        *pass.tops[0].data() = static_cast<T>(sum.loss / normalizer_);
+        ops::sigmoid_cross_entropy<T, Device>(pass.bottoms[0], pass.bottoms[1], options_.ignore_label, sum_.get());
+        ops::mean_loss<T, Device>(sum_.get(), divisor_, pass.tops[0].data());
     }
     void backward(const BackwardPass<T, Device>& pass) override {
-        const T scale = *pass.top_diffs[0].data() / static_cast<T>(normalizer_);
-        ops::sigmoid_cross_entropy_backward<T, Device>(pass.bottoms[0], pass.bottoms[1], options_.ignore_label, scale,
+        ops::sigmoid_cross_entropy_backward<T, Device>(pass.bottoms[0], pass.bottoms[1], options_.ignore_label,
+                                                       {pass.top_diffs[0].data(), sum_.get(), divisor_},
                                                        pass.bottom_diffs[0]);
     }
 
   private:
     SigmoidCrossEntropyLossOptions options_;
-    double normalizer_ = 1.0;
+    ops::LossMemory<Device> sum_;
+    std::int64_t divisor_ = 1;
 };
 
 }  // namespace firecaffe

@@ -21,7 +21,12 @@ class SoftmaxWithLossLayer final : public Layer<T, Device> {
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
         require_label_per_prediction(bottoms[0].shape, bottoms[1].shape);
-        probabilities_ = Tensor<T, Device>(bottoms[0].shape);
+        const Shape& scores = bottoms[0].shape;
+        probabilities_ = Tensor<T, Device>(scores);
+        sum_ = ops::LossMemory<Device>::allocated();
+        divisor_ = loss_divisor(options_.normalization, bottoms[1].shape.count(), scores[0]);
+        classes_ = scores[1];
+        positions_ = scores.count_from(2);
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t bottom) const override { return bottom == 0; }
@@ -30,22 +35,22 @@ class SoftmaxWithLossLayer final : public Layer<T, Device> {
 
     void forward(const ForwardPass<T, Device>& pass) override {
         ops::softmax<T, Device>(pass.bottoms[0], probabilities_.view());
-        const ops::LossSum sum = ops::negative_log_likelihood<T, Device>(
-            std::as_const(probabilities_).view(), pass.bottoms[1], options_.ignore_label);
-        normalizer_ = loss_normalizer(options_.normalization, sum.counted, pass.bottoms[1].count(),
-                                      pass.bottoms[0].shape()[0]);
-        *pass.tops[0].data() = static_cast<T>(sum.loss / normalizer_);
+        ops::negative_log_likelihood<T, Device>(std::as_const(probabilities_).view(), pass.bottoms[1],
+                                                options_.ignore_label, sum_.get());
+        ops::mean_loss<T, Device>(sum_.get(), divisor_, pass.tops[0].data());
     }
     void backward(const BackwardPass<T, Device>& pass) override {
-        const T scale = *pass.top_diffs[0].data() / static_cast<T>(normalizer_);
-        ops::negative_log_likelihood_backward<T, Device>(std::as_const(probabilities_).view(), pass.bottoms[1],
-                                                         options_.ignore_label, scale, pass.bottom_diffs[0]);
+        ops::negative_log_likelihood_backward<T, Device>(
+            std::as_const(probabilities_).view(), pass.bottoms[1], options_.ignore_label,
+            {pass.top_diffs[0].data(), sum_.get(), divisor_}, pass.bottom_diffs[0]);
     }
+    void check_last_pass() override { ops::check_labels<T, Device>(sum_.get(), positions_, classes_); }
 
   private:
     SoftmaxWithLossOptions options_;
     Tensor<T, Device> probabilities_;
-    double normalizer_ = 1.0;
+    ops::LossMemory<Device> sum_;
+    std::int64_t divisor_ = 1, classes_ = 0, positions_ = 0;
 };
 
 }  // namespace firecaffe

@@ -39,26 +39,24 @@ Predictions hinge_predictions(TensorView<const T, Device> scores, TensorView<con
 }
 
 template <class T, class Device>
-double hinge(TensorView<const T, Device> scores, TensorView<const T, Device> labels, ops::HingeNorm norm) {
+void hinge(TensorView<const T, Device> scores, TensorView<const T, Device> labels, ops::HingeNorm norm,
+           ops::LossSum* sum) {
     const Predictions all = hinge_predictions(scores, labels);
     const T* data = scores.data();
     const bool squared = norm == ops::HingeNorm::l2;
-    return sum_over_labels(labels, all, all.classes, -1,
-                           [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
-                               double sum = 0;
-                               for (std::int64_t c = 0; c < all.classes; ++c) {
-                                   const auto lacking = static_cast<double>(
-                                       margin(c == label ? T(1) : T(-1), data[i * all.classes + c]));
-                                   sum += squared ? lacking * lacking : lacking;
-                               }
-                               return sum;
-                           })
-        .loss;
+    const Labels<T> of{labels.data(), all.classes, -1};
+    sum_over_predictions<Device>(
+        of, all.count, sum, [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label, Group<Device> & group) {
+            return group.sum(all.classes, [=](std::int64_t c) {
+                const auto lacking = static_cast<double>(margin(c == label ? T(1) : T(-1), data[i * all.classes + c]));
+                return squared ? lacking * lacking : lacking;
+            });
+        });
 }
 
 template <class T, class Device>
 void hinge_backward(TensorView<const T, Device> scores, TensorView<const T, Device> labels, ops::HingeNorm norm,
-                    T scale, TensorView<T, Device> dx) {
+                    const ops::LossScale<T>& scale, TensorView<T, Device> dx) {
     const Predictions all = hinge_predictions(scores, labels);
     ops::require_spec(kHinge, "dx", dx.spec(), scores.spec());
     const Labels<T> label{labels.data(), all.classes, -1};
@@ -68,10 +66,11 @@ void hinge_backward(TensorView<const T, Device> scores, TensorView<const T, Devi
     const bool squared = norm == ops::HingeNorm::l2;
     Launch<Device>::for_each(all.count * all.classes, [=] FIRECAFFE_KERNEL(std::int64_t k) {
         const Split score = split(k, classes);
-        const T s = score.remainder == label.of(score.quotient) ? T(1) : T(-1);
+        const std::int64_t of = label.of(score.quotient);
+        const T s = score.remainder == of ? T(1) : T(-1);
         const T lacking = margin(s, data[k]);
         const T slope = squared ? T(2) * lacking : lacking > 0 ? T(1) : T(0);
-        to[k] = -s * slope * scale;
+        to[k] = of < 0 ? T(0) : -s * slope * scale.value();
     });
 }
 
@@ -89,26 +88,25 @@ void require_infogain(TensorView<const T, Device> p, TensorView<const T, Device>
 }
 
 template <class T, class Device>
-ops::LossSum infogain(TensorView<const T, Device> p, TensorView<const T, Device> labels, TensorView<const T, Device> h,
-                      std::int64_t ignore_label) {
+void infogain(TensorView<const T, Device> p, TensorView<const T, Device> labels, TensorView<const T, Device> h,
+              std::int64_t ignore_label, ops::LossSum* sum) {
     require_infogain(p, labels, h);
     const Predictions all(p.shape());
     const T *data = p.data(), *gains = h.data();
-    return sum_over_labels(labels, all, all.classes, ignore_label,
-                           [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label) {
-                               double sum = 0;
-                               for (std::int64_t c = 0; c < all.classes; ++c) {
-                                   const auto probability = static_cast<double>(data[all.offset(i) + c * all.stride]);
-                                   sum -= static_cast<double>(gains[label * all.classes + c]) *
-                                          std::log(probability < kLeastProbability ? kLeastProbability : probability);
-                               }
-                               return sum;
-                           });
+    const Labels<T> of{labels.data(), all.classes, ignore_label};
+    sum_over_predictions<Device>(
+        of, all.count, sum, [=] FIRECAFFE_KERNEL(std::int64_t i, std::int64_t label, Group<Device> & group) {
+            return -group.sum(all.classes, [=](std::int64_t c) {
+                const auto probability = static_cast<double>(data[all.offset(i) + c * all.stride]);
+                return static_cast<double>(gains[label * all.classes + c]) *
+                       std::log(probability < kLeastProbability ? kLeastProbability : probability);
+            });
+        });
 }
 
 template <class T, class Device>
 void infogain_backward(TensorView<const T, Device> p, TensorView<const T, Device> labels, TensorView<const T, Device> h,
-                       std::int64_t ignore_label, T scale, TensorView<T, Device> dx) {
+                       std::int64_t ignore_label, const ops::LossScale<T>& scale, TensorView<T, Device> dx) {
     require_infogain(p, labels, h);
     ops::require_spec(kInfogain, "dx", dx.spec(), p.spec());
     const Predictions all(p.shape());
@@ -118,11 +116,12 @@ void infogain_backward(TensorView<const T, Device> p, TensorView<const T, Device
     Launch<Device>::for_each(all.count, [=] FIRECAFFE_KERNEL(std::int64_t i) {
         const std::int64_t of = label.of(i), offset = all.offset(i);
         const T* row = gains + (of < 0 ? 0 : of) * all.classes;
+        const T factor = scale.value();
         T row_sum = 0;
         for (std::int64_t c = 0; c < all.classes; ++c) row_sum += row[c];
         for (std::int64_t c = 0; c < all.classes; ++c) {
             const std::int64_t k = offset + c * all.stride;
-            to[k] = of < 0 ? T(0) : (data[k] * row_sum - row[c]) * scale;
+            to[k] = of < 0 ? T(0) : (data[k] * row_sum - row[c]) * factor;
         }
     });
 }

@@ -10,7 +10,7 @@
 
 #ifdef __CUDACC__
 #define FIRECAFFE_HOST_DEVICE __host__ __device__ inline  // a function that kernels call
-#define FIRECAFFE_KERNEL __device__                       // a lambda that is given to for_each
+#define FIRECAFFE_KERNEL __device__  // a lambda that is given to for_each, or what works on a Group
 #else
 #define FIRECAFFE_HOST_DEVICE inline
 #define FIRECAFFE_KERNEL

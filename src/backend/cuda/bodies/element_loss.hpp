@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bodies of ops/element_loss.hpp. Sums are formed by one group, in double.
+// Bodies of ops/element_loss.hpp.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 
 #include "backend/cuda/bodies/device_code.hpp"
-#include "backend/cuda/bodies/host_result.hpp"
+#include "backend/cuda/bodies/loss_sums.hpp"
 #include "firecaffe/ops/element_loss.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -25,30 +25,30 @@ void require_pair(const char* op, TensorView<const T, Device> a, TensorView<cons
 }
 
 template <class T, class Device>
-double squared_distance(TensorView<const T, Device> a, TensorView<const T, Device> b) {
+void squared_distance(TensorView<const T, Device> a, TensorView<const T, Device> b, ops::LossSum* sum) {
     require_pair(kDistance, a, b);
     const T *left = a.data(), *right = b.data();
-    const std::int64_t count = a.count();
-    HostResult* result = host_result();
-    Launch<Device>::for_each_group(1, [=] FIRECAFFE_KERNEL(std::int64_t, Group<Device>& group) {
-        const double sum = group.sum(count, [=](std::int64_t i) {
-            const double difference = static_cast<double>(left[i]) - static_cast<double>(right[i]);
-            return difference * difference;
+    sum_in_parts<Device>(
+        a.count(), sum, [=] FIRECAFFE_KERNEL(std::int64_t first, std::int64_t length, Group<Device> & group) {
+            ops::LossSum of_part{};
+            of_part.loss = group.sum(length, [=](std::int64_t k) {
+                const double difference = static_cast<double>(left[first + k]) - static_cast<double>(right[first + k]);
+                return difference * difference;
+            });
+            of_part.counted = length;
+            return of_part;
         });
-        group.once([=] { result->sum = sum; });
-    });
-    wait_for_result<Device>();
-    return result->sum;
 }
 
 template <class T, class Device>
-void scaled_difference(TensorView<const T, Device> a, TensorView<const T, Device> b, T scale,
+void scaled_difference(TensorView<const T, Device> a, TensorView<const T, Device> b, const ops::LossScale<T>& scale,
                        TensorView<T, Device> dx) {
     require_pair(kDistance, a, b);
     require_pair<T, Device>(kDistance, a, dx);
     const T *left = a.data(), *right = b.data();
     T* to = dx.data();
-    Launch<Device>::for_each(a.count(), [=] FIRECAFFE_KERNEL(std::int64_t i) { to[i] = (left[i] - right[i]) * scale; });
+    Launch<Device>::for_each(a.count(),
+                             [=] FIRECAFFE_KERNEL(std::int64_t i) { to[i] = (left[i] - right[i]) * scale.value(); });
 }
 
 template <class T>
@@ -57,36 +57,36 @@ FIRECAFFE_HOST_DEVICE bool is_ignored(T target, std::int64_t ignore_label) {
 }
 
 template <class T, class Device>
-ops::LossSum sigmoid_cross_entropy(TensorView<const T, Device> x, TensorView<const T, Device> targets,
-                                   std::int64_t ignore_label) {
+void sigmoid_cross_entropy(TensorView<const T, Device> x, TensorView<const T, Device> targets,
+                           std::int64_t ignore_label, ops::LossSum* sum) {
     require_pair(kCrossEntropy, x, targets);
     const T *scores = x.data(), *wanted = targets.data();
-    const std::int64_t count = x.count();
-    HostResult* result = host_result();
-    Launch<Device>::for_each_group(1, [=] FIRECAFFE_KERNEL(std::int64_t, Group<Device>& group) {
-        const double sum = group.sum(count, [=](std::int64_t i) {
-            if (is_ignored(wanted[i], ignore_label)) return 0.0;
-            const auto value = static_cast<double>(scores[i]), target = static_cast<double>(wanted[i]);
-            return (value < 0 ? 0.0 : value) - value * target + std::log1p(std::exp(-std::abs(value)));
+    sum_in_parts<Device>(
+        x.count(), sum, [=] FIRECAFFE_KERNEL(std::int64_t first, std::int64_t length, Group<Device> & group) {
+            ops::LossSum of_part{};
+            of_part.loss = group.sum(length, [=](std::int64_t k) {
+                if (is_ignored(wanted[first + k], ignore_label)) return 0.0;
+                const auto value = static_cast<double>(scores[first + k]);
+                const auto target = static_cast<double>(wanted[first + k]);
+                return (value < 0 ? 0.0 : value) - value * target + std::log1p(std::exp(-std::abs(value)));
+            });
+            of_part.counted = static_cast<std::int64_t>(group.sum(
+                length, [=](std::int64_t k) { return is_ignored(wanted[first + k], ignore_label) ? 0.0 : 1.0; }));
+            return of_part;
         });
-        const double counted =
-            group.sum(count, [=](std::int64_t i) { return is_ignored(wanted[i], ignore_label) ? 0.0 : 1.0; });
-        group.once([=] { *result = {sum, static_cast<std::int64_t>(counted), 0}; });
-    });
-    wait_for_result<Device>();
-    return {result->sum, result->counted};
 }
 
 template <class T, class Device>
 void sigmoid_cross_entropy_backward(TensorView<const T, Device> x, TensorView<const T, Device> targets,
-                                    std::int64_t ignore_label, T scale, TensorView<T, Device> dx) {
+                                    std::int64_t ignore_label, const ops::LossScale<T>& scale,
+                                    TensorView<T, Device> dx) {
     require_pair(kCrossEntropy, x, targets);
     ops::require_spec(kCrossEntropy, "dx", dx.spec(), x.spec());
     const T *scores = x.data(), *wanted = targets.data();
     T* to = dx.data();
     Launch<Device>::for_each(x.count(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
         const T p = T(1) / (T(1) + std::exp(-scores[i]));
-        to[i] = is_ignored(wanted[i], ignore_label) ? T(0) : (p - wanted[i]) * scale;
+        to[i] = is_ignored(wanted[i], ignore_label) ? T(0) : (p - wanted[i]) * scale.value();
     });
 }
 

@@ -4,12 +4,12 @@
 
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
-#include "backend/cpu/labels.hpp"
+#include "backend/cpu/refuse.hpp"
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/divisor.hpp"
-#include "backend/cuda/bodies/host_result.hpp"
+#include "backend/cuda/bodies/loss_sums.hpp"
+#include "firecaffe/core/shape.hpp"
 
 namespace firecaffe::cuda {
 
@@ -35,25 +35,60 @@ struct Labels {
     const T* data;
     std::int64_t classes, ignore_label;
 
-    /// The class of prediction i, kIgnored, or kRefused for what is no class.
-    FIRECAFFE_HOST_DEVICE std::int64_t of(std::int64_t i) const {
-        const T label = data[i];
+    /// The class that a label names, kIgnored, or kRefused for what is no class.
+    FIRECAFFE_HOST_DEVICE std::int64_t class_of(T label) const {
         if (ignore_label >= 0 && label == static_cast<T>(ignore_label)) return kIgnored;
         if (!(label == std::floor(label)) || label < 0 || label >= static_cast<T>(classes)) return kRefused;
         return static_cast<std::int64_t>(label);
     }
+    /// That of prediction i.
+    FIRECAFFE_HOST_DEVICE std::int64_t of(std::int64_t i) const { return class_of(data[i]); }
 };
 
-/// Throws what the bodies on the host throw for the first label that is no class, after a kernel has met one.
+/// How many labels from `first` on count, and which are refused; the loss is the caller's.
 template <class T, class Device>
-void throw_refused_label(TensorView<const T, Device> labels, std::int64_t positions, std::int64_t classes,
-                         std::int64_t ignore_label) {
-    std::vector<T> copy(static_cast<std::size_t>(labels.count()));
-    copy_bytes(labels.data(), Device{}, copy.data(), Cpu{}, copy.size() * sizeof(T));
-    wait_for_result<Device>();
-    const TensorView<const T, Cpu> on_host(copy.data(), labels.spec());
-    for (std::int64_t i = 0; i < labels.count(); ++i) ops::checked_label(on_host, i, positions, classes, ignore_label);
-    throw InternalError("a label was refused by the GPU and is accepted by the host; please report it");
+FIRECAFFE_KERNEL ops::LossSum judged(const Labels<T>& labels, double loss, std::int64_t first, std::int64_t length,
+                                     Group<Device>& group) {
+    ops::LossSum sum{};
+    sum.loss = loss;
+    sum.counted = static_cast<std::int64_t>(
+        group.sum(length, [=](std::int64_t k) { return labels.of(first + k) >= 0 ? 1.0 : 0.0; }));
+    sum.refused = refused_of(labels.data, first, length, group,
+                             [=](T label) { return labels.class_of(label) != Labels<T>::kRefused; });
+    return sum;
+}
+
+/// Sums value(i, label) over predictions that are not ignored; a thread computes it.
+template <class Device, class T, class Value>
+void sum_over_labels(const Labels<T>& labels, std::int64_t count, ops::LossSum* sum, const Value& value) {
+    sum_in_parts<Device>(count, sum,
+                         [=] FIRECAFFE_KERNEL(std::int64_t first, std::int64_t length, Group<Device> & group) {
+                             const double loss = group.sum(length, [=](std::int64_t k) {
+                                 const std::int64_t label = labels.of(first + k);
+                                 return label < 0 ? 0.0 : value(first + k, label);
+                             });
+                             return judged(labels, loss, first, length, group);
+                         });
+}
+
+/// The same for a value(i, label, group) that a group computes together.
+template <class Device, class T, class Value>
+void sum_over_predictions(const Labels<T>& labels, std::int64_t count, ops::LossSum* sum, const Value& value) {
+    sum_in_parts<Device>(count, sum,
+                         [=] FIRECAFFE_KERNEL(std::int64_t first, std::int64_t length, Group<Device> & group) {
+                             double loss = 0.0;
+                             for (std::int64_t i = first; i < first + length; ++i) {
+                                 const std::int64_t label = labels.of(i);
+                                 if (label >= 0) loss += value(i, label, group);
+                             }
+                             return judged(labels, loss, first, length, group);
+                         });
+}
+
+template <class T, class Device>
+void check_labels(const ops::LossSum* sum, std::int64_t positions, std::int64_t classes) {
+    const ops::Refused refused = fetched<Device>(&sum->refused);
+    if (refused.count > 0) ops::refuse_label(static_cast<T>(refused.value), refused.first, positions, classes);
 }
 
 }  // namespace firecaffe::cuda

@@ -4,11 +4,13 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 
+#include "backend/cpu/refuse.hpp"
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/divisor.hpp"
-#include "backend/cuda/bodies/host_result.hpp"
+#include "backend/cuda/bodies/loss_sums.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/rows.hpp"
 
@@ -32,35 +34,33 @@ FIRECAFFE_HOST_DEVICE bool is_row(T index, std::int64_t input_dim) {
     return index == std::floor(index) && index >= 0 && index < static_cast<T>(input_dim);
 }
 
-/// Throws DataError for the first index that is no row; waits for the stream.
 template <class T, class Device>
-void check_rows(std::span<const T> index, std::int64_t input_dim) {
-    const T* data = index.data();
+void embed_forward(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim,
+                   std::int64_t num_output, T* y, ops::Refused* refused) {
+    const T* rows = index.data();
     const auto count = static_cast<std::int64_t>(index.size());
-    HostResult* result = host_result();
-    Launch<Device>::for_each_group(1, [=] FIRECAFFE_KERNEL(std::int64_t, Group<Device>& group) {
-        const double refused = group.sum(count, [=](std::int64_t i) { return is_row(data[i], input_dim) ? 0.0 : 1.0; });
-        group.once([=] { result->refused = static_cast<std::int64_t>(refused); });
+    const Divisor of_row(num_output);
+    Launch<Device>::for_each(count * num_output, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+        const Split at = split(i, of_row);
+        const T number = rows[at.quotient];
+        if (!is_row(number, input_dim)) {
+            y[i] = std::numeric_limits<T>::quiet_NaN();
+            return;
+        }
+        const T value = weight[static_cast<std::int64_t>(number) * num_output + at.remainder];
+        y[i] = bias == nullptr ? value : value + bias[at.remainder];
     });
-    wait_for_result<Device>();
-    if (result->refused > 0)
-        throw DataError("embed: ", result->refused, " of ", count, " indices are no whole numbers in [0, ", input_dim,
-                        "); fix the data, or raise input_dim");
+    Launch<Device>::for_each_group(1, [=] FIRECAFFE_KERNEL(std::int64_t, Group<Device> & group) {
+        const ops::Refused found =
+            refused_of(rows, 0, count, group, [=](T number) { return is_row(number, input_dim); });
+        group.once([=] { *refused = found; });
+    });
 }
 
 template <class T, class Device>
-void embed_forward(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim,
-                   std::int64_t num_output, T* y) {
-    check_rows<T, Device>(index, input_dim);
-    const T* rows = index.data();
-    const Divisor of_row(num_output);
-    Launch<Device>::for_each(static_cast<std::int64_t>(index.size()) * num_output,
-                             [=] FIRECAFFE_KERNEL(std::int64_t i) {
-                                 const Split at = split(i, of_row);
-                                 const auto row = static_cast<std::int64_t>(rows[at.quotient]);
-                                 const T value = weight[row * num_output + at.remainder];
-                                 y[i] = bias == nullptr ? value : value + bias[at.remainder];
-                             });
+void check_indices(const ops::Refused* refused, std::int64_t input_dim) {
+    const ops::Refused found = fetched<Device>(refused);
+    if (found.count > 0) ops::refuse_index(static_cast<T>(found.value), found.first, input_dim);
 }
 
 /// A thread has one element of dweight, and looks through all indices: in their order, without atomics.
