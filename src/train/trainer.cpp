@@ -106,9 +106,10 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     if (device_name(options.compute.device) != std::string_view(Device::kName))
         throw ConfigError("compute.device '", device_name(options.compute.device),
                           "' is not what this program was asked to run on; ", "use \"", Device::kName, "\"");
-    if (!is_stored_as(options.compute.precision, dtype_of<T>) ||
-        (options.compute.precision == Precision::tf32 && std::is_same_v<Device, Cpu>))
-        throw ConfigError("/compute/precision: '", precision_name(options.compute.precision),
+    const Precision precision = options.compute.precision;  // float32, the default, is whatever the program computes in
+    if (precision == Precision::tf32 ? std::is_same_v<Device, Cpu>
+                                     : precision != Precision::float32 && !is_stored_as(precision, dtype_of<T>))
+        throw ConfigError("/compute/precision: '", precision_name(precision),
                           "' is not what this program was asked to compute in on the device '", Device::kName,
                           "'; use \"", to_string(dtype_of<T>), "\"");
     const int workers = environment.transport == nullptr ? 1 : environment.transport->size();
