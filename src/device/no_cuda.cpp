@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/device/add.hpp"
 #include "firecaffe/device/copy.hpp"
 #include "firecaffe/device/cuda.hpp"
 #include "firecaffe/device/stream.hpp"
@@ -40,6 +41,7 @@ Memory<Cpu> pinned_memory(std::size_t bytes) { return Memory<Cpu>(bytes); }
 void copy_bytes(const void*, Cpu, void*, Cuda, std::size_t) { refuse(); }
 void copy_bytes(const void*, Cuda, void*, Cpu, std::size_t) { refuse(); }
 void copy_bytes(const void*, Cuda, void*, Cuda, std::size_t) { refuse(); }
+void queue_add(void*, const void*, std::size_t, DType, Cuda) { refuse(); }
 
 namespace detail {
 
