@@ -6,6 +6,7 @@
 #include "firecaffe/device/add.hpp"
 #include "firecaffe/device/copy.hpp"
 #include "firecaffe/device/cuda.hpp"
+#include "firecaffe/device/peer_memory.hpp"
 #include "firecaffe/device/stream.hpp"
 
 namespace firecaffe {
@@ -41,7 +42,11 @@ Memory<Cpu> pinned_memory(std::size_t bytes) { return Memory<Cpu>(bytes); }
 void copy_bytes(const void*, Cpu, void*, Cuda, std::size_t) { refuse(); }
 void copy_bytes(const void*, Cuda, void*, Cpu, std::size_t) { refuse(); }
 void copy_bytes(const void*, Cuda, void*, Cuda, std::size_t) { refuse(); }
+void clear_bytes(void*, Cuda, std::size_t) { refuse(); }
 void queue_add(void*, const void*, std::size_t, DType, Cuda) { refuse(); }
+
+MemoryHandle show_memory(const void*) { refuse(); }
+PeerMemory::PeerMemory(const MemoryHandle&) { refuse(); }
 
 namespace detail {
 
