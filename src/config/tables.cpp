@@ -15,6 +15,7 @@ constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kEncryptions[] = {{comm::kEncryptionNames[0]}, {comm::kEncryptionNames[1]}};
 constexpr Choice kTransports[] = {
     {comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
+constexpr Choice kGpuSharings[] = {{"auto"}, {"ipc"}, {"staged"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kScalings[] = {{"none"}, {"linear"}, {"sqrt"}};
 constexpr Choice kSolverTypes[] = {{"sgd", "SGD"},         {"nesterov", "Nesterov"}, {"adagrad", "AdaGrad"},
@@ -279,6 +280,13 @@ void describe(Visitor& visit, ReducerOptions& options) {
             .nonnegative()
             .at_most(kLargestChunkKb),
         options.chunk_kb);
+    visit.choice_of(
+        Field("gpu",
+              "How gradients on GPUs get from worker to worker. auto: those of one machine read each other's GPU memory "
+              "(CUDA IPC) where that works, and else copy through the host's memory, as workers of other machines do; "
+              "ipc: an error where it does not work within a machine; staged: all copy. A codec or a narrower wire "
+              "sums copies in the host's memory. Not with NCCL, which has its own ways."),
+        kGpuSharings, options.gpu);
     visit.choice_of(
         Field("transport",
               "Between worker processes. auto: through shared memory where two of them run on one machine, as one user "

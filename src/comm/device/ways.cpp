@@ -62,14 +62,13 @@ std::uint64_t draw() {
 /// Shows a number to the others, for as long as it lives.
 class Sample {
   public:
-    Sample(DeviceMemory& device, std::string_view refusal) : card_{.number = draw()} {
+    Sample(DeviceMemory& device, const Memory<Cpu>& host, std::string_view refusal) : card_{.number = draw()} {
         if (!refusal.empty()) {
             put(std::string(refusal), card_.reason);
             return;
         }
         try {
             memory_ = device.make(sizeof card_.number);
-            const Memory<Cpu> host = device.host_buffer(sizeof card_.number);
             std::memcpy(host.data(), &card_.number, sizeof card_.number);
             device.copy_in(memory_.data(), host.data(), sizeof card_.number);
             device.complete();
@@ -86,10 +85,9 @@ class Sample {
 };
 
 /// Why this rank does not read what the card shows; empty: it does.
-std::string try_to_read(DeviceMemory& device, const Card& card) {
+std::string try_to_read(DeviceMemory& device, const Memory<Cpu>& host, const Card& card) {
     try {
         const Buffer peer = device.open(card.handle);
-        const Memory<Cpu> host = device.host_buffer(sizeof card.number);
         device.copy_out(host.data(), peer.data, sizeof card.number);
         device.complete();
         if (std::memcmp(host.data(), &card.number, sizeof card.number) == 0) return "";
@@ -105,7 +103,8 @@ Ways agree_on_ways(Transport& transport, DeviceMemory& device, std::string_view 
     const int ranks = transport.size();
     const auto size = static_cast<std::size_t>(ranks), self = static_cast<std::size_t>(transport.rank());
     const std::string host = transport.peer(transport.rank()).host;
-    const Sample sample(device, refusal);
+    const Memory<Cpu> host_buffer = device.host_buffer(sizeof(Card::number));
+    const Sample sample(device, host_buffer, refusal);
 
     const std::size_t card_bytes = whole_floats(sizeof(Card));
     std::vector<std::byte> cards(size * card_bytes);
@@ -127,7 +126,7 @@ Ways agree_on_ways(Transport& transport, DeviceMemory& device, std::string_view 
         std::memcpy(&card, &cards[other * card_bytes], sizeof card);
         std::string why = get(sample.card().reason);
         if (why.empty() && !get(card.reason).empty()) continue;  // it says so itself
-        if (why.empty()) why = try_to_read(device, card);
+        if (why.empty()) why = try_to_read(device, host_buffer, card);
         if (why.empty()) {
             reads(self, other) = std::byte{1};
         } else if (get(own.reason).empty()) {
