@@ -19,11 +19,13 @@
 
 namespace firecaffe::testing {
 
-// A rank's transport, as if `ranks_per_host` neighbouring ranks shared a host.
+// A rank's transport, as if `ranks_per_host` neighbouring ranks shared a host. Whatever a rank says, its GPU, if that
+// is a pretended one, must be done with what it says.
 class OnHosts final : public comm::Transport {
   public:
     OnHosts(std::shared_ptr<comm::Transport> inner, int ranks_per_host)
         : inner_(std::move(inner)), ranks_per_host_(ranks_per_host) {}
+    void watch(const comm::DeviceMemory& gpu) { gpu_ = dynamic_cast<const PretendedGpu*>(&gpu); }
     comm::Rank rank() const override { return inner_->rank(); }
     int size() const override { return inner_->size(); }
     comm::PeerInfo peer(comm::Rank rank) const override {
@@ -33,6 +35,7 @@ class OnHosts final : public comm::Transport {
     }
     std::unique_ptr<comm::Transfer> post_send(comm::Rank to, const comm::OperationTag& tag,
                                               std::span<const std::byte> bytes) override {
+        if (gpu_ != nullptr && !gpu_->idle()) throw InternalError("a note leaves before the work that it speaks of");
         return inner_->post_send(to, tag, bytes);
     }
     std::unique_ptr<comm::Transfer> post_receive(comm::Rank from, const comm::OperationTag& tag,
@@ -48,6 +51,7 @@ class OnHosts final : public comm::Transport {
   private:
     std::shared_ptr<comm::Transport> inner_;
     const int ranks_per_host_;
+    const PretendedGpu* gpu_ = nullptr;
 };
 
 struct Setting {
@@ -91,8 +95,9 @@ std::vector<std::string> check(const Setting& setting, const std::shared_ptr<Map
     const auto errors = run_ranks(setting.ranks, 60, [&](int rank, std::shared_ptr<comm::Transport> inner) {
         auto transport = std::make_shared<OnHosts>(std::move(inner), setting.ranks_per_host);
         SchemeRun run = *find_scheme(setting.options, *transport, setting.shards);
-        const auto reducer =
-            make_reducer_on_gpu(transport, std::move(run), setting.options.gpu, gpu_of(setting, rank, mappings));
+        auto gpu = gpu_of(setting, rank, mappings);
+        transport->watch(*gpu);
+        const auto reducer = make_reducer_on_gpu(transport, std::move(run), setting.options.gpu, std::move(gpu));
         if (!reducer->on_gpu() || reducer->name() != setting.options.type) throw InternalError("it is another one");
         const auto slots = make_slots(data, rank, setting.ranks);
         for (int step = 0; step < 2; ++step)

@@ -101,6 +101,9 @@ class PretendedGpu final : public comm::DeviceMemory {
     }
     void abandon() noexcept override { begun_.clear(); }
 
+    /// Nothing that was begun is still to happen.
+    bool idle() const { return begun_.empty(); }
+
   private:
     void begin(std::function<void()> work) { begun_.push_back(std::move(work)); }
 

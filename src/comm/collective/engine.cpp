@@ -295,7 +295,7 @@ std::size_t Engine::finish(Piece& piece) {
             if (!dry_ && piece.elements() > 0) arithmetic_.clear(in_slot(piece, step.slot), bytes(piece));
             return 0;
         case Kind::add:
-            if (!dry_)
+            if (!dry_ && piece.elements() > 0)
                 arithmetic_.add(types_.sum, in_slot(piece, step.slot), in_slot(piece, step.other), piece.elements());
             return bytes(piece);
         case Kind::receive:
