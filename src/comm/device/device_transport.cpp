@@ -160,7 +160,9 @@ void DeviceTransport::wait_staged(Message& message) {
 void DeviceTransport::wait_lent(Message& message) {
     while (!message.met) take_note(message.peer, message.tag);
     if (message.kind == Message::Kind::send || message.bytes == 0) {
-        if (message.kind != Message::Kind::send) answer(message);
+        if (message.kind == Message::Kind::send) return;
+        device_.complete();  // whatever a rank says, the work that it began before is done
+        answer(message);
         return;
     }
     const std::byte* const there = address(message.peer, message.note);
