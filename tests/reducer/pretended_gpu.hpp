@@ -68,6 +68,7 @@ class PretendedGpu final : public comm::DeviceMemory {
         std::shared_ptr<void> owner(data, [host, mappings = mappings_](void* memory) { mappings->free(memory); });
         return Memory<Cuda>(data, bytes, std::move(owner));
     }
+    void renew(const Memory<Cuda>& memory) override { std::memset(memory.data(), 0, memory.bytes()); }
     MemoryHandle show(const Memory<Cuda>& memory) override {
         if (!refusal_.empty()) throw DeviceError(refusal_);
         std::byte* const data = memory.data();

@@ -22,10 +22,10 @@ struct ArenaPlace {
 };
 
 /// Any thread may call any function. What was shown and is freed by its owner stays until release(), because peers may
-/// have it mapped.
+/// have it mapped; who asks for about as much gets it again.
 class ArenaTable : public std::enable_shared_from_this<ArenaTable> {
   public:
-    /// New memory, which may outlive the table's other owners. Throws what DeviceMemory::make throws.
+    /// Zero-filled memory, which may outlive the table's other owners. Throws what DeviceMemory::make and renew throw.
     Memory<Cuda> allocate(DeviceMemory& device, std::size_t bytes);
     /// Shows the arena that holds the bytes, when first asked for it; none if no arena does. Throws what
     /// DeviceMemory::show throws.
@@ -43,6 +43,7 @@ class ArenaTable : public std::enable_shared_from_this<ArenaTable> {
         bool freed = false;
     };
 
+    Arena* take_freed(std::size_t bytes);
     void free(std::uint32_t number) noexcept;
 
     mutable std::mutex mutex_;

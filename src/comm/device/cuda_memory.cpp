@@ -41,6 +41,11 @@ class CudaMemory final : public DeviceMemory {
         const OnDevice scope(*this);
         return Memory<Cuda>((bytes + kShownBytes - 1) / kShownBytes * kShownBytes);
     }
+    void renew(const Memory<Cuda>& memory) override {
+        const OnDevice scope(*this);
+        clear_bytes(memory.data(), Cuda{}, memory.bytes());
+        wait_for_current_stream();
+    }
     MemoryHandle show(const Memory<Cuda>& memory) override {
         const OnDevice scope(*this);
         return show_memory(memory.data());

@@ -15,7 +15,7 @@ namespace firecaffe::comm {
 
 class ArenaTable;
 
-/// Threads: make() and show() may be called by any; the others by one at a time, between enter() and leave().
+/// Threads: make(), renew() and show() may be called by any; the others by one at a time, between enter() and leave().
 class DeviceMemory : public Arithmetic {
   public:
     DeviceMemory();
@@ -32,6 +32,8 @@ class DeviceMemory : public Arithmetic {
 
     /// Whole and zero-filled, such as show() takes.
     virtual Memory<Cuda> make(std::size_t bytes) = 0;
+    /// Zeros again, when this returns.
+    virtual void renew(const Memory<Cuda>& memory) = 0;
     /// Throws DeviceError where the system does not allow it.
     virtual MemoryHandle show(const Memory<Cuda>& memory) = 0;
     /// What another rank of this host has shown. It must end before its owner frees it. Throws as show().
