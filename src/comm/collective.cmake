@@ -3,6 +3,7 @@
 target_sources(firecaffe PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/collective/add.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/all_gather.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/collective/arithmetic.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/barrier.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/double_tree.cpp
   ${CMAKE_CURRENT_LIST_DIR}/collective/engine.cpp

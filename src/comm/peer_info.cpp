@@ -26,6 +26,8 @@ std::string to_string(const OperationTag& tag) {
             return "the exchange of NCCL's id" + number;
         case kFactorsBucket:
             return "the comparison of products of factors" + number;
+        case kGpuBucket:
+            return "the exchange of handles of GPU memory" + number;
         case kStaleBucket:
             return text("message #", tag.sequence, " of the stale server");
         default:
@@ -34,7 +36,8 @@ std::string to_string(const OperationTag& tag) {
 }
 
 std::size_t Transport::wait_any(std::span<Transfer* const>, Rank) {
-    throw UnavailableError("rank ", rank(), ": this transport waits for single transfers only; use one that implements ",
+    throw UnavailableError("rank ", rank(),
+                           ": this transport waits for single transfers only; use one that implements ",
                            "wait_any(), as those of this library between threads and processes do");
 }
 

@@ -13,7 +13,9 @@ constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
 constexpr Choice kFactorUses[] = {{"never"}, {"always"}, {"auto"}};
 constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kEncryptions[] = {{comm::kEncryptionNames[0]}, {comm::kEncryptionNames[1]}};
-constexpr Choice kTransports[] = {{comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
+constexpr Choice kTransports[] = {
+    {comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
+constexpr Choice kGpuSharings[] = {{"auto"}, {"ipc"}, {"staged"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kDevices[] = {{kDeviceNames[0]}, {kDeviceNames[1]}};
 constexpr Choice kPrecisions[] = {
@@ -284,6 +286,13 @@ void describe(Visitor& visit, ReducerOptions& options) {
             .nonnegative()
             .at_most(kLargestChunkKb),
         options.chunk_kb);
+    visit.choice_of(
+        Field("gpu",
+              "How gradients on GPUs get from worker to worker. auto: those of one machine read each other's GPU memory "
+              "(CUDA IPC) where that works, and else copy through the host's memory, as workers of other machines do; "
+              "ipc: an error where it does not work within a machine; staged: all copy. A codec or a narrower wire "
+              "sums copies in the host's memory. Not with NCCL, which has its own ways."),
+        kGpuSharings, options.gpu);
     visit.choice_of(
         Field("transport",
               "Between worker processes. auto: through shared memory where two of them run on one machine, as one user "

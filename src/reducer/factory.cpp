@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "firecaffe/comm/collective/schemes.hpp"
+#include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/reducer/codec.hpp"
 #include "firecaffe/reducer/local.hpp"
@@ -15,6 +16,8 @@
 #include "firecaffe/reducer/scheme.hpp"
 #include "firecaffe/reducer/tree.hpp"
 #include "reducer/auto.hpp"
+#include "reducer/of_others.hpp"
+#include "reducer/on_gpu.hpp"
 
 namespace firecaffe {
 namespace {
@@ -129,6 +132,38 @@ std::unique_ptr<Reducer> make_auto(const ReducerOptions& options, TransportPoint
     return make_scheme(rounded, std::move(transport), shards);
 }
 
+bool is_scheme(const std::string& type) {
+    return std::ranges::any_of(comm::schemes(), [&](const comm::Scheme& scheme) { return scheme.name == type; });
+}
+
+/// Sums where the gradients are, if their scheme is one of ours and sends them as they are. `host` makes what sums in
+/// the host's memory.
+template <class MakeHost>
+std::unique_ptr<Reducer> make_on_gpu(ReducerOptions options, TransportPointer transport, int shards,
+                                     const MakeHost& host) {
+    const bool alone = size_of_group(transport) == 1;
+    const bool plain = options.wire == comm::WireType::same && options.codec.type == CodecOptions::Type::none;
+    const bool known = is_scheme(options.type) || options.type == "auto" || (options.type == "local" && alone);
+    if (known && (plain || alone)) {
+        if (transport == nullptr) transport = comm::make_thread_transports(1).front();
+        const std::string name = options.type;
+        if (!is_scheme(name)) options.type = "pipelined_tree";
+        SchemeRun run = *find_scheme(options, *transport, shards);
+        if (alone) run.plan.scheme = is_scheme(name) ? name : "local";
+        return make_reducer_on_gpu(std::move(transport), std::move(run), options.gpu, comm::make_cuda_memory());
+    }
+    if (options.gpu == GpuSharing::ipc)
+        throw ConfigError("/reducer/gpu: 'ipc' sums in the memory of GPUs, but reducer '", options.type,
+                          plain ? "'" : "' with a codec or a narrower type",
+                          " does so in the host's; use 'auto' or "
+                          "'staged', or a scheme of ours, with wire 'same' and codec 'none'");
+    options.on_gpu = false;
+    const int rank = transport == nullptr ? 0 : transport->rank(), size = size_of_group(transport);
+    const int partials = OwnSum(rank, size, shards).partials();
+    auto device = comm::make_cuda_memory();
+    return make_staged_reducer(host(options, std::move(transport), shards), partials, std::move(device));
+}
+
 }  // namespace
 
 ReducerRegistry::ReducerRegistry() {
@@ -164,6 +199,9 @@ std::unique_ptr<Reducer> ReducerRegistry::make(const ReducerOptions& options, Tr
         for (const std::string& name : names()) known += (known.empty() ? "" : ", ") + name;
         throw ConfigError("/reducer/type: unknown reducer '", options.type, "'; use one of ", known);
     }
+    // NCCL has its own ways to the memory of GPUs.
+    if (options.on_gpu && options.type != "nccl")
+        return make_on_gpu(options, std::move(transport), shards, found->second);
     return found->second(options, std::move(transport), shards);
 }
 

@@ -13,8 +13,10 @@ namespace firecaffe {
 
 class Gatherer {
   public:
-    /// The transport must outlive it.
-    explicit Gatherer(comm::Transport& transport) : ranks_(transport.size()), executor_(transport) {}
+    /// The transport and the arithmetic must outlive it.
+    explicit Gatherer(comm::Transport& transport, comm::ExecutorOptions options = {},
+                      comm::Arithmetic& arithmetic = comm::host_arithmetic())
+        : ranks_(transport.size()), executor_(transport, options, arithmetic) {}
 
     /// Blocks until partials[0] holds the parts of all shards. Allocates nothing once it has seen the longest request,
     /// as long as all have the same shards. Throws what comm::Executor::run throws.

@@ -10,6 +10,7 @@
 
 #include "catch.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/device/add.hpp"
 #include "firecaffe/device/copy.hpp"
 #include "firecaffe/device/cuda.hpp"
 #include "firecaffe/device/stream.hpp"
@@ -53,7 +54,8 @@ TEST_CASE("whoever asks for a GPU where there is none is told why") {
           refusal([] { use_cuda_device(0); }), refusal([] { wait_for_current_stream(); }),
           refusal([&] { copy_bytes(&host, Cpu{}, &host, Cuda{}, 1); }),
           refusal([&] { copy_bytes(&host, Cuda{}, &host, Cpu{}, 1); }),
-          refusal([&] { copy_bytes(&host, Cuda{}, &host, Cuda{}, 1); })}) {
+          refusal([&] { copy_bytes(&host, Cuda{}, &host, Cuda{}, 1); }),
+          refusal([&] { queue_add(&host, &host, 1, DType::float32, Cuda{}); })}) {
         INFO(said);
         CHECK(said.find(devices.reason) != std::string::npos);
     }
@@ -123,6 +125,42 @@ TEST_CASE("memory of a GPU is zero, and copies go there and back on a stream", "
     copy_bytes(second.data(), Cuda{}, to.data(), Cpu{}, kBytes);
     stream.wait();
     CHECK(std::memcmp(from.data(), to.data(), kBytes) == 0);
+}
+
+namespace {
+
+/// Adds `count` numbers on the GPU to others and compares with the host's addition, bit by bit.
+template <class T>
+void check_addition(std::size_t count) {
+    INFO(count << " elements of " << sizeof(T) << " bytes");
+    const std::size_t bytes = count * sizeof(T);
+    std::vector<T> a(count), b(count), sum(count), expected(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        a[i] = T(1) / static_cast<T>(i % 1009 + 1);
+        b[i] = static_cast<T>(i % 31) * T(0.1) - T(1);
+        expected[i] = a[i] + b[i];
+    }
+    const Stream stream;
+    const StreamScope scope(stream);
+    const Memory<Cuda> to(bytes), from(bytes);
+    copy_bytes(a.data(), Cpu{}, to.data(), Cuda{}, bytes);
+    copy_bytes(b.data(), Cpu{}, from.data(), Cuda{}, bytes);
+    queue_add(to.data(), from.data(), count, dtype_of<T>, Cuda{});
+    copy_bytes(to.data(), Cuda{}, sum.data(), Cpu{}, bytes);
+    stream.wait();
+    CHECK(std::memcmp(sum.data(), expected.data(), bytes) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("additions on a GPU have the bits of the host's", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    for (const std::size_t count : {1u, 255u, 4099u, 5000003u}) {
+        check_addition<float>(count);
+        check_addition<double>(count);
+    }
+    queue_add(nullptr, nullptr, 0, DType::float32, Cuda{});
+    CHECK_THROWS_AS(queue_add(nullptr, nullptr, 0, DType::int32, Cuda{}), UsageError);
 }
 
 TEST_CASE("an event orders two streams, and knows the time", "[cuda]") {

@@ -51,6 +51,7 @@ enum ServiceBucket : std::uint32_t {
     kAverageBucket = 0xE0000005u,  ///< means of what workers have updated by themselves
     kNcclBucket = 0xE0000006u,     ///< by which NCCL's ranks find each other
     kFactorsBucket = 0xE0000007u,  ///< whether all ranks make the same products of factors
+    kGpuBucket = 0xE0000008u,      ///< which ranks reach each other's GPU memory
 };
 
 /// For messages: "bucket 3 of step 615 (all-reduce #1842)", "the exchange of test figures (all-reduce #1843)".
@@ -82,6 +83,9 @@ class Transport {
         return post_receive(from, tag, buffer);
     }
 
+    /// True if no post_borrow() needs a buffer, which then may be a null pointer of the same length.
+    virtual bool always_lends() const { return false; }
+
     /// Memory for buffers that are sent often: where peers can reach it, what lies in it is not copied to be sent. Any
     /// thread; zero-filled; may outlive the transport. Once a wait has thrown, peers may still be reading what was
     /// posted from it: leave it as it is until they have ended as well, or free it. Throws std::bad_alloc, and
@@ -93,10 +97,10 @@ class Transport {
     /// or another operation than the tag says, or when abort() was called.
     virtual void wait(Transfer&) = 0;
 
-    /// As wait(), for the first of several of this transport that is complete; returns its place. Returns transfers.size() when
-    /// interrupt() was called, here or since the last call. `awaited`: the rank that this one cannot go on without, for
-    /// those who look for whoever holds up the others; -1: none, and then only the end of the group ends the wait.
-    /// Throws UnavailableError where a transport waits for single transfers only.
+    /// As wait(), for the first of several of this transport that is complete; returns its place. Returns
+    /// transfers.size() when interrupt() was called, here or since the last call. `awaited`: the rank that this one
+    /// cannot go on without, for those who look for whoever holds up the others; -1: none, and then only the end of the
+    /// group ends the wait. Throws UnavailableError where a transport waits for single transfers only.
     virtual std::size_t wait_any(std::span<Transfer* const> transfers, Rank awaited);
 
     /// Ends a wait_any() of this rank, the present or the next one. Any thread.

@@ -21,4 +21,7 @@ void copy_bytes(const void* from, Cuda, void* to, Cuda, std::size_t bytes);
 /// At once, and without a stream, so that code which is generic in the device may call it.
 void copy_bytes(const void* from, Cpu, void* to, Cpu, std::size_t bytes);
 
+/// Queues that `bytes` from `to` on become zero, as copy_bytes does.
+void clear_bytes(void* to, Cuda, std::size_t bytes);
+
 }  // namespace firecaffe

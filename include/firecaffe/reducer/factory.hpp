@@ -39,12 +39,15 @@ class ReducerRegistry {
     /// In alphabetical order.
     std::vector<std::string> names() const;
 
+    /// With options.on_gpu: schemes sum in the memory of GPUs, "auto" through pipelined_tree, as options.gpu says; the
+    /// others, and all with options.wire or options.codec, sum copies in the host's. Throws DeviceError without a GPU.
+    ///
     /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
     /// unknown name, for "local" with several workers, for more servers than workers, and for two_level where the
     /// hosts' names do not tell how many ranks a host has; for "mpi" and "nccl" with several workers with options.wire,
     /// options.codec, options.encryption, options.chunk_kb or options.link_mbit, and what make_mpi_reducer and
-    /// make_nccl_reducer throw; for options.wire and options.codec at once; for an options.link_mbit that is no rate, or
-    /// with shared memory; for an options.chunk_kb that is no size; UsageError for shards < 1.
+    /// make_nccl_reducer throw; for options.wire and options.codec at once; for an options.link_mbit that is no rate,
+    /// or with shared memory; for an options.chunk_kb that is no size; UsageError for shards < 1.
     std::unique_ptr<Reducer> make(const ReducerOptions& options, std::shared_ptr<comm::Transport> transport,
                                   int shards) const;
 

@@ -27,6 +27,10 @@ enum class StaleUpdates { mean, sum };
 /// where that is fewer bytes.
 enum class FactorUse { never, always, automatic };
 
+/// How gradients in the memory of GPUs get to the other ranks of a host: they read each other's memory (CUDA IPC) where
+/// that works; they must; or all goes through the host's memory, as it does between hosts.
+enum class GpuSharing { automatic, ipc, staged };
+
 /// ReducerOptions::link_mbit is at most this: a petabit a second, which nothing reaches.
 inline constexpr double kLargestLinkMbit = 1e9;
 
@@ -54,6 +58,10 @@ struct ReducerOptions {
     bool overlap = true;     ///< submit buckets during the backward pass
     /// Pieces in which a scheme moves a bucket, in units of 1024 bytes; 0: what suits the scheme (comm::Scheme).
     double chunk_kb = 0.0;
+    GpuSharing gpu = GpuSharing::automatic;  ///< of gradients on GPUs
+    /// Gradients are in the memory of the GPU that the calling thread uses (Reducer::on_gpu). No key: it follows from
+    /// where the maths runs.
+    bool on_gpu = false;
     comm::TransportKind transport = comm::TransportKind::automatic;  ///< between processes
     comm::Encryption encryption = comm::Encryption::none;            ///< of what goes over TCP
     double link_mbit = 0.0;          ///< megabits a second that each worker's link carries, each way; 0: what there is

@@ -2,10 +2,11 @@
 #include "comm/collective/engine.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <memory>
+#include <utility>
 
-#include "firecaffe/comm/collective/add.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/device/memory.hpp"
 
 namespace firecaffe::comm {
 namespace {
@@ -28,7 +29,8 @@ std::size_t channel(const Step& step) {
 
 }  // namespace
 
-Engine::Engine(Transport& transport, ExecutorOptions options) : transport_(transport), options_(options) {
+Engine::Engine(Transport& transport, ExecutorOptions options, Arithmetic& arithmetic)
+    : transport_(transport), options_(options), arithmetic_(arithmetic) {
     if (options.chunk_bytes == 0 || options.receives_ahead < 2 || options.sends_behind < 1) {
         throw UsageError("ExecutorOptions: chunk_bytes is ", options.chunk_bytes, ", receives_ahead ",
                          options.receives_ahead, ", sends_behind ", options.sends_behind, "; give at least 1, 2 and 1");
@@ -44,6 +46,8 @@ void Engine::check(const Plan& plan, ElementTypes types) const {
     if (!can_sum(types))
         throw UsageError("cannot send elements of type ", types.sum, " as ", types.wire,
                          "; send them as they are, or float32 as bfloat16 or float16");
+    if (types.narrowed() && !arithmetic_.narrows())
+        throw UsageError("elements in a GPU's memory cannot be sent as ", types.wire, "; send them as they are");
 }
 
 void Engine::start(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, ElementTypes types,
@@ -90,8 +94,8 @@ void Engine::place_slots(const Plan& plan, std::span<std::byte* const> slots, st
     std::size_t bytes = 0;
     const auto extent = [&](int i) { return plan.extent(rank, plan.slots(rank) + i); };
     for (int i = 0; i < plan.scratch_slots(rank); ++i) bytes += aligned(extent(i).size(count) * size_of(types_.sum));
-    if (slot_memory_.bytes() < bytes) slot_memory_ = Memory<Cpu>(bytes);
-    std::byte* next = slot_memory_.data();
+    if (slot_memory_.bytes < bytes) slot_memory_ = arithmetic_.allocate(bytes);
+    std::byte* next = slot_memory_.data;
     for (int i = 0; i < plan.scratch_slots(rank); ++i) {
         slots_.push_back({next, extent(i).begin(count)});
         next += aligned(extent(i).size(count) * size_of(types_.sum));
@@ -105,17 +109,23 @@ void Engine::reserve_buffers() {
     const auto sends =
         static_cast<int>(std::ranges::count_if(pieces, [](const Piece& p) { return p.step->kind == Kind::send; }));
     const std::size_t chunk_bytes = chunk_ * size_of(types_.wire);
-    receive_buffers_.reserve(std::min(receives, options_.receives_ahead), chunk_bytes, dry_, nullptr);
     const int narrowed = types_.narrowed() ? std::min(sends, options_.sends_behind + 1) : 0;
-    send_buffers_.reserve(narrowed, chunk_bytes, dry_, &transport_);
+    const std::size_t to_receive = receive_buffers_.prepare(std::min(receives, options_.receives_ahead), chunk_bytes);
+    const std::size_t to_send = send_buffers_.prepare(narrowed, chunk_bytes);
+    if (!dry_ && receive_buffers_.memory.bytes < to_receive && !transport_.always_lends())
+        receive_buffers_.memory = arithmetic_.allocate(to_receive);
+    if (!dry_ && send_buffers_.memory.bytes < to_send) {
+        auto memory = std::make_shared<Memory<Cpu>>(transport_.allocate(to_send));
+        std::byte* const data = memory->data();
+        send_buffers_.memory = {data, to_send, std::move(memory)};
+    }
 }
 
-void Engine::Buffers::reserve(int wanted, std::size_t chunk_bytes, bool dry, Transport* from) {
+std::size_t Engine::Buffers::prepare(int wanted, std::size_t chunk_bytes) {
     stride = aligned(chunk_bytes);
-    const auto needed = static_cast<std::size_t>(wanted) * stride;
-    if (!dry && memory.bytes() < needed) memory = from != nullptr ? from->allocate(needed) : Memory<Cpu>(needed);
     free.clear();
     for (int i = 0; i < wanted; ++i) free.push_back(i);
+    return static_cast<std::size_t>(wanted) * stride;
 }
 
 int Engine::Buffers::take() {
@@ -146,6 +156,7 @@ Progress Engine::advance() {
         awaited_ = &oldest_send();
         return {.awaited = awaited_->transfer.get()};
     }
+    arithmetic_.complete();
     schedule_.clear();
     head_ = 0;
     return {};
@@ -220,6 +231,7 @@ void Engine::post_send(Piece& piece) {
         if (data != nullptr) narrow(types_.wire, reinterpret_cast<float*>(data), buffer, piece.elements());
         data = buffer;
     }
+    arithmetic_.complete();  // what is sent has been added up
     piece.transfer = transport_.post_send(piece.step->peer, tag_, {data, wire_bytes(piece)});
 }
 
@@ -280,11 +292,11 @@ std::size_t Engine::finish(Piece& piece) {
             ++sends_behind_;
             return 0;
         case Kind::clear:
-            if (!dry_ && piece.elements() > 0) std::memset(in_slot(piece, step.slot), 0, bytes(piece));
+            if (!dry_ && piece.elements() > 0) arithmetic_.clear(in_slot(piece, step.slot), bytes(piece));
             return 0;
         case Kind::add:
-            if (!dry_)
-                add_elements(types_.sum, in_slot(piece, step.slot), in_slot(piece, step.other), piece.elements());
+            if (!dry_ && piece.elements() > 0)
+                arithmetic_.add(types_.sum, in_slot(piece, step.slot), in_slot(piece, step.other), piece.elements());
             return bytes(piece);
         case Kind::receive:
         case Kind::receive_add:
@@ -292,6 +304,7 @@ std::size_t Engine::finish(Piece& piece) {
     }
     if (is_buffered(piece)) {
         if (!dry_ && piece.elements() > 0) take_in(piece);
+        arithmetic_.complete();  // before a lender has its memory back, and the buffer its next bytes
         piece.transfer.reset();
         receive_buffers_.free.push_back(piece.buffer);
     }
@@ -302,7 +315,7 @@ std::size_t Engine::finish(Piece& piece) {
 void Engine::take_in(const Piece& piece) {
     std::byte* const slot = in_slot(piece, piece.step->slot);
     const std::byte* const data = received(piece);
-    if (!types_.narrowed()) return add_elements(types_.sum, slot, data, piece.elements());
+    if (!types_.narrowed()) return arithmetic_.add(types_.sum, slot, data, piece.elements());
     auto* const values = reinterpret_cast<float*>(slot);
     if (piece.step->kind == Kind::receive) return widen(types_.wire, data, values, piece.elements());
     add_widened(types_.wire, data, values, piece.elements());
@@ -317,6 +330,7 @@ void Engine::abandon(const char* reason) {
         } catch (const std::exception&) {  // expected: the transport is aborted
         }
     }
+    arithmetic_.abandon();
     schedule_.clear();
     head_ = 0;
     sends_behind_ = 0;

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "comm/collective/schedule.hpp"
+#include "firecaffe/comm/collective/arithmetic.hpp"
 #include "firecaffe/comm/collective/executor.hpp"
 #include "firecaffe/comm/collective/wire_type.hpp"
-#include "firecaffe/device/memory.hpp"
 
 namespace firecaffe::comm {
 
@@ -27,8 +27,8 @@ struct Progress {
 
 class Engine {
   public:
-    /// The transport must outlive the engine. Throws UsageError for options out of range.
-    Engine(Transport& transport, ExecutorOptions options);
+    /// The transport and the arithmetic must outlive the engine. Throws UsageError for options out of range.
+    Engine(Transport& transport, ExecutorOptions options, Arithmetic& arithmetic = host_arithmetic());
 
     /// Begins a request; see Executor::run for the arguments, which must live until the end. Throws UsageError if they
     /// do not fit the plan or the transport. Sends nothing yet.
@@ -45,7 +45,7 @@ class Engine {
     void abandon(const char* reason);
 
     std::size_t scratch_bytes() const {
-        return receive_buffers_.bytes() + send_buffers_.bytes() + slot_memory_.bytes();
+        return receive_buffers_.memory.bytes + send_buffers_.memory.bytes + slot_memory_.bytes;
     }
 
   private:
@@ -57,14 +57,16 @@ class Engine {
 
     // Pieces of a chunk each. Their memory may be such that a neighbour reads it directly.
     struct Buffers {
-        Memory<Cpu> memory;
+        Buffer memory;
         std::vector<int> free;
         std::size_t stride = 0;
 
-        void reserve(int wanted, std::size_t chunk_bytes, bool dry, Transport* from);
+        /// Says how many bytes `wanted` of them take.
+        std::size_t prepare(int wanted, std::size_t chunk_bytes);
         int take();
-        std::size_t bytes() const { return memory.bytes(); }
-        std::byte* operator[](int buffer) { return memory.data() + static_cast<std::size_t>(buffer) * stride; }
+        std::byte* operator[](int buffer) {
+            return memory.data == nullptr ? nullptr : memory.data + static_cast<std::size_t>(buffer) * stride;
+        }
     };
 
     void check(const Plan& plan, ElementTypes types) const;
@@ -93,6 +95,7 @@ class Engine {
 
     Transport& transport_;
     const ExecutorOptions options_;
+    Arithmetic& arithmetic_;
 
     ElementTypes types_ = DType::float32;
     OperationTag tag_;
@@ -101,7 +104,7 @@ class Engine {
 
     Schedule schedule_;
     std::vector<Place> slots_;
-    Memory<Cpu> slot_memory_;                     // of the plan's scratch slots
+    Buffer slot_memory_;                          // of the plan's scratch slots
     Buffers receive_buffers_;                     // for what is not received into a slot
     Buffers send_buffers_;                        // for what is sent narrowed
     std::vector<std::uint64_t> channel_blocked_;  // the scan in which it was found blocked

@@ -5,8 +5,8 @@
 
 namespace firecaffe::comm {
 
-Executor::Executor(Transport& transport, ExecutorOptions options)
-    : transport_(transport), engine_(std::make_unique<Engine>(transport, options)) {}
+Executor::Executor(Transport& transport, ExecutorOptions options, Arithmetic& arithmetic)
+    : transport_(transport), engine_(std::make_unique<Engine>(transport, options, arithmetic)) {}
 Executor::~Executor() = default;
 
 void Executor::run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, ElementTypes types,

@@ -43,4 +43,8 @@ void copy_bytes(const void* from, Cuda, void* to, Cuda, std::size_t bytes) {
     queue_copy(from, to, bytes, cudaMemcpyDeviceToDevice, "on the GPU");
 }
 
+void clear_bytes(void* to, Cuda, std::size_t bytes) {
+    if (bytes > 0) cuda::check(cudaMemsetAsync(to, 0, bytes, cuda::stream()), "clearing memory");
+}
+
 }  // namespace firecaffe

@@ -19,6 +19,7 @@
 #include <memory>
 #include <span>
 
+#include "firecaffe/comm/collective/arithmetic.hpp"
 #include "firecaffe/comm/collective/wire_type.hpp"
 #include "firecaffe/comm/plan.hpp"
 #include "firecaffe/comm/transport.hpp"
@@ -39,21 +40,21 @@ struct ExecutorOptions {
 
 class Executor {
   public:
-    /// The transport must outlive the executor. Throws UsageError for options out of range.
-    explicit Executor(Transport& transport, ExecutorOptions options = {});
+    /// The transport and the arithmetic must outlive the executor. Throws UsageError for options out of range.
+    explicit Executor(Transport& transport, ExecutorOptions options = {}, Arithmetic& arithmetic = host_arithmetic());
     ~Executor();
     Executor(const Executor&) = delete;
     Executor& operator=(const Executor&) = delete;
 
     /// Runs this rank's steps of `plan`; returns when slots[0] holds the sum and no slot is in use. `slots` has
     /// plan.slots(rank) buffers of `count` elements, aligned to the element; the first plan.inputs[rank] hold the
-    /// partial sums, and all of them are overwritten. The executor fills in the tag's dtype, which is that on the wire,
-    /// and its count.
+    /// partial sums, and all of them are overwritten. They lie where the arithmetic adds. The executor fills in the
+    /// tag's dtype, which is that on the wire, and its count.
     ///
     /// Throws UsageError if the arguments do not fit the plan or the transport: nothing was sent. Throws what the
-    /// transport's wait throws (PeerLostError) after it has aborted the transport: a collective that stopped half-way
-    /// cannot be repaired. One call at a time. Allocates nothing once it has seen the largest request; nor
-    /// does a transport of this library, but that over MPI.
+    /// transport's wait throws (PeerLostError), and the arithmetic, after it has aborted the transport: a collective
+    /// that stopped half-way cannot be repaired. One call at a time. Allocates nothing once it has seen the largest
+    /// request; nor does a transport of this library for the host's memory, but that over MPI.
     void run(const Plan& plan, std::span<std::byte* const> slots, std::size_t count, ElementTypes types,
              OperationTag tag);
 
