@@ -127,6 +127,12 @@ def version_of(library, function, digits, loaded, folders):
     return None
 
 
+def find_nccl(folders):
+    """The library for the reducer nccl, which no program of ours is linked with."""
+    named = [os.environ["FIRECAFFE_NCCL_LIBRARY"]] if os.environ.get("FIRECAFFE_NCCL_LIBRARY") else []
+    return next(iter(named + [path for folder in folders for path in sorted(glob.glob(f"{folder}/libnccl.so.2*"))]), "")
+
+
 def find_sanitizer():
     homes = [home for home in (os.environ.get("CUDA_HOME"), *sorted(glob.glob("/usr/local/cuda*"))) if home]
     places = [f"{home}/{folder}/compute-sanitizer" for home in homes for folder in ("bin", "compute-sanitizer")]
@@ -149,7 +155,7 @@ def look(carried, programs):
             "not_found": sorted(name for name, path in loaded.items() if not path),
             "machine": machine(), "commit": commit(),
             "paths": {"torch_python": python if torch.get("torch_cuda") else "", "sanitizer": find_sanitizer(),
-                      "libraries": helped}}
+                      "libraries": helped, "nccl": find_nccl(folders)}}
 
 
 def main():

@@ -13,13 +13,13 @@ PEERS = ROOT / "bench" / "peers"
 PROGRAMS = {"device": "tests/device/test_device", "tensor": "tests/tensor/test_tensor",
             "kernels": "tests/backend_cuda/test_backend_cuda_gpu",
             "dnn": "tests/backend_cuda/dnn/test_backend_cuda_dnn", "reducer": "tests/reducer/test_reducer",
-            "ipc": "tests/reducer/test_reducer_processes"}
+            "ipc": "tests/reducer/test_reducer_processes", "nccl": "tests/nccl/test_nccl",
+            "program": "src/cli/firecaffe"}
 NETS = ("nin_imagenet", "googlenet", "alexnet", "vgg19", "resnet50")  # the most telling first
 
 # What issue and plan ask for and the project cannot do yet; each becomes a stage once it can.
 NOT_THERE_YET = ("training on a GPU: losses beside the CPU's, and images/s beside PyTorch's, in turns",
-                 "storage in bfloat16 and half",
-                 "NCCL on device memory, with 2 to 4 ranks on one GPU")
+                 "storage in bfloat16 and half")
 
 
 @dataclasses.dataclass
@@ -44,8 +44,9 @@ class Setting:
         program = self.build / PROGRAMS[name]
         if not program.exists():
             raise CannotRun(FAIL, f"{PROGRAMS[name]} was not built; build the preset cuda, or name its folder: --build")
-        search = self.path("libraries")
-        return [*(["env", f"LD_LIBRARY_PATH={search}"] if search else []), *under, program, *arguments]
+        shown = {"LD_LIBRARY_PATH": self.path("libraries"), "FIRECAFFE_NCCL_LIBRARY": self.path("nccl")}
+        variables = [f"{name}={value}" for name, value in shown.items() if value]
+        return [*(["env", *variables] if variables else []), *under, program, *arguments]
 
     def torch(self, script, *arguments):
         python = self.path("torch_python")
@@ -133,6 +134,19 @@ def judge_speed(finished):
     return Outcome(PASS if well else FAIL, reason or "it says nothing", lines or None)
 
 
+def judge_nccl(finished):
+    """One object per number of workers and algorithm; no element may be wrong in any."""
+    runs = objects_in(finished.text)
+    faults = [f"{x['workers']} workers, {x['algorithm']}: {x.get('error') or str(x['wrong']) + ' wrong elements'}"
+              for x in runs if "error" in x or x["wrong"] != 0]
+    faults += [f"{x['workers']} workers summed the memory of the {x['device']}" for x in runs
+               if x.get("device", "cuda") != "cuda"]
+    if faults or finished.fault() or not runs:
+        return Outcome(FAIL, "; ".join(faults)[:400] or finished.fault() or "it says nothing", runs or None)
+    workers = sorted({x["workers"] for x in runs})
+    return Outcome(PASS, f"no wrong element in {len(runs)} runs with {', '.join(map(str, workers))} workers", runs)
+
+
 def look_at_environment(setting):
     programs = [setting.build / program for program in PROGRAMS.values()]
     libraries = ["--libraries", setting.libraries] if setting.libraries else []
@@ -148,6 +162,13 @@ def sanitizer(tool):
     return command
 
 
+def nccl_sums(setting):
+    if not setting.path("nccl"):
+        raise CannotRun(SKIP, "NVIDIA's NCCL is not there")
+    script = pathlib.Path(__file__).parent / "nccl_sums.py"
+    return setting.ours("program", under=[sys.executable, "-B", script])
+
+
 def tests(name, limit, stage=None):
     return Stage(stage or f"test-{name}", limit, lambda setting: setting.ours(name, "[cuda]", "--durations", "yes"),
                  judge_tests)
@@ -160,6 +181,7 @@ def speed(net):
 STAGES = (Stage("environment", 90, look_at_environment, judge_environment, needs_gpu=False),
           tests("device", 60), tests("tensor", 30), tests("kernels", 120), tests("dnn", 180),
           tests("reducer", 120), tests("ipc", 240, "ipc"),
+          tests("nccl", 120), Stage("nccl", 300, nccl_sums, judge_nccl),
           Stage("memcheck", 180, sanitizer("memcheck"), judge_sanitizer),
           Stage("racecheck", 180, sanitizer("racecheck"), judge_sanitizer),
           Stage("limits", 60, lambda setting: setting.torch("torch_limits.py"), judge_limits),

@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <new>
 #include <span>
 #include <utility>
 
 #include "bench/known_sums.hpp"
+#include "bench/place.hpp"
 #include "firecaffe/comm/collective/measure_network.hpp"
 #include "firecaffe/core/error.hpp"
-#include "firecaffe/device/memory.hpp"
+#include "firecaffe/reducer/nccl.hpp"
 #include "firecaffe/reducer/scheme.hpp"
 
 namespace firecaffe {
@@ -24,18 +23,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kFewestIterations = 20, kMostIterations = 10'000;
 
-template <class Allocate>
-Memory<Cpu> try_to(Allocate allocate, std::size_t bytes) {
-    try {
-        return allocate(bytes);
-    } catch (const std::bad_alloc&) {
-        throw UsageError("two buffers of ", bytes, " bytes do not fit into memory; sum fewer elements at a time");
-    }
-}
-
 /// A reducer under measurement.
 struct Contestant {
     std::unique_ptr<Reducer> reducer;
+    std::shared_ptr<bench::Place> place;     ///< in the host's memory one for all
     std::optional<SchemeRun> scheme;         ///< if it is to be predicted
     std::uint64_t wire_bytes = 0, sums = 0;  ///< of the iterations that were measured at this length
 };
@@ -63,21 +54,26 @@ class Bench {
           values_(rank_, ranks_, comm::types_on_wire(options.dtype, options.reducer.wire).wire) {
         check();
         ReducerOptions reducer = options.reducer;
-        const auto make = [&](const std::string& name) {
+        const auto make = [&](const std::string& name, bool on_gpu) {
             reducer.type = name;
+            reducer.on_gpu = on_gpu;
             return registry.make(reducer, transport, ranks_);  // as many shards as ranks: one partial sum of each
         };
-        control_ = make("pipelined_tree");
+        control_ = make("pipelined_tree", false);
+        const std::size_t bytes = std::ranges::max(options.counts) * size_of(options.dtype);
+        host_ = bench::place_on_host(*control_, bytes);
         for (const std::string& name : options.reducers) {
             for (const bool in_place : {false, true}) lanes_.push_back({contestants_.size(), in_place});
-            contestants_.push_back({make(name), find_plan(reducer, transport)});
-            const Reducer& made = *contestants_.back().reducer;
-            report_.tables.push_back({name, std::string(made.name()), made.canonical()});
+            std::unique_ptr<Reducer> made = make(name, sums_on_gpu(options.device, name, ranks_));
+            AllreduceTable table{name, std::string(made->name()), made->canonical()};
+            table.on_gpu = made->on_gpu();
+            report_.tables.push_back(std::move(table));
+            std::shared_ptr<bench::Place> place = host_;
+            if (made->on_gpu()) place = bench::place_on_gpu(*made, bytes);
+            auto scheme = made->on_gpu() ? std::nullopt : find_plan(reducer, transport);  // of the host's messages
+            contestants_.push_back({std::move(made), std::move(place), std::move(scheme)});
         }
         report_.ranks = ranks_;
-        const std::size_t bytes = std::ranges::max(options.counts) * size_of(options.dtype);
-        input_ = try_to([](std::size_t n) { return Memory<Cpu>(n); }, bytes);
-        work_ = try_to([this](std::size_t n) { return control_->allocate(n); }, bytes);
     }
 
     AllreduceReport run() {
@@ -123,7 +119,8 @@ class Bench {
         bytes_ = count_ * size_of(options_.dtype);
         for (Contestant& contestant : contestants_) contestant.wire_bytes = contestant.sums = 0;
         for (Lane& lane : lanes_) lane.seconds.clear(), lane.wrong = 0;
-        values_.fill(options_.dtype, input_.data(), count_);
+        values_.fill(options_.dtype, host_->buffer(), count_);
+        for (Contestant& contestant : contestants_) contestant.place->load(host_->buffer(), bytes_);
         control_->note_progress();
 
         if (!run_rounds(options_.warm_up, RoundKind::warm_up)) return;
@@ -161,29 +158,29 @@ class Bench {
     double run_lane(Lane& lane, RoundKind kind) {
         Contestant& contestant = contestants_[lane.contestant];
         Reducer& reducer = *contestant.reducer;
-        // What lies in the work buffer otherwise is the sum of the lane before: any numbers do to take the time.
-        if (lane.in_place && kind == RoundKind::check) copy_input();
-        double barrier = 0;  // eight bytes of either type
-        sum(reducer, bucket_, options_.dtype, &barrier, 1, true);
+        bench::Place& place = *contestant.place;
+        // What lies in the buffer otherwise is the sum of the lane before: any numbers do to take the time.
+        if (lane.in_place && kind == RoundKind::check) place.copy_input(bytes_);
+        sum(reducer, bucket_, options_.dtype, place.barrier(), 1, true, place.ready());
         const std::uint64_t sent = reducer.statistics().bytes_sent;
 
         const auto start = Clock::now();
-        if (!lane.in_place) copy_input();
-        sum(reducer, bucket_, options_.dtype, work_.data(), count_, false);
+        if (!lane.in_place) place.copy_input(bytes_);
+        sum(reducer, bucket_, options_.dtype, place.buffer(), count_, false, place.ready());
         const std::chrono::duration<double> seconds = Clock::now() - start;
 
         if (kind == RoundKind::measure) {
             contestant.wire_bytes += reducer.statistics().bytes_sent - sent;
             ++contestant.sums;
         }
-        if (kind == RoundKind::check) lane.wrong += values_.count_wrong(options_.dtype, work_.data(), count_);
+        if (kind == RoundKind::check)
+            lane.wrong += values_.count_wrong(options_.dtype, place.result(host_->buffer(), bytes_), count_);
         reducer.note_progress();
         return seconds.count();
     }
 
-    void copy_input() { std::memcpy(work_.data(), input_.data(), bytes_); }
-
-    void sum(Reducer& reducer, std::uint32_t bucket, DType dtype, void* values, std::size_t count, bool exact) const {
+    void sum(Reducer& reducer, std::uint32_t bucket, DType dtype, void* values, std::size_t count, bool exact,
+             const Event* ready = nullptr) const {
         auto* const data = static_cast<std::byte*>(values);
         ReduceRequest request;
         request.bucket = bucket;
@@ -192,6 +189,7 @@ class Bench {
         request.count = count;
         request.exact = exact;
         request.partials = {&data, 1};
+        request.ready = ready;
         reducer.sum(request);
     }
 
@@ -273,7 +271,7 @@ class Bench {
     std::unique_ptr<Reducer> control_;
     std::vector<Contestant> contestants_;
     std::vector<Lane> lanes_;
-    Memory<Cpu> input_, work_;
+    std::shared_ptr<bench::Place> host_;
     std::uint32_t bucket_ = 0, step_ = 0;  // the length's number and the round's, for messages
     std::size_t count_ = 0, bytes_ = 0;
     std::vector<double> figures_;
@@ -281,6 +279,11 @@ class Bench {
 };
 
 }  // namespace
+
+bool sums_on_gpu(BenchDevice device, const std::string& reducer, int ranks) {
+    if (device != BenchDevice::automatic) return device == BenchDevice::cuda;
+    return reducer == "nccl" && ranks > 1 && nccl_sums_gpus();
+}
 
 AllreduceReport bench_allreduce(const ReducerRegistry& registry, const AllreduceOptions& options,
                                 std::shared_ptr<comm::Transport> transport, const AllreduceListener& listener) {

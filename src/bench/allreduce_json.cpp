@@ -3,6 +3,7 @@
 
 #include "firecaffe/bench/allreduce.hpp"
 #include "firecaffe/core/version.hpp"
+#include "firecaffe/device/memory.hpp"
 
 namespace firecaffe {
 
@@ -83,6 +84,7 @@ std::string allreduce_json(const AllreduceOptions& options, const AllreduceRepor
         json["reducers"].push_back({{"reducer", table.reducer},
                                     {"scheme", table.scheme},
                                     {"canonical", table.canonical},
+                                    {"device", table.on_gpu ? Cuda::kName : Cpu::kName},
                                     {"average_bus_bandwidth", 1e-9 * table.average_bus_bandwidth(report.ranks)},
                                     {"results", std::move(rows)}});
     }

@@ -24,7 +24,7 @@ struct AllreduceArguments {
     BenchArguments common;
     std::string minbytes = "32M", maxbytes = "32M", stepbytes = "1M";
     std::size_t stepfactor = 0;
-    std::string datatype = "float", op = "sum";
+    std::string datatype = "float", op = "sum", device = "auto";
     int average = 3, blocking = 1;
     AllreduceOptions options;
 };
@@ -35,6 +35,7 @@ AllreduceOptions read_options(AllreduceArguments& a, const ReducerRegistry& regi
         throw UsageError("-d ", a.datatype, ": reducers sum float and double; use one of these");
     if (a.blocking != 1)
         throw UsageError("-z ", a.blocking, ": each sum is waited for, because each is timed; use 1, or leave -z out");
+    a.common.device = parse<BenchDevice>("--device", a.device, kBenchDeviceNames);
     read_bench_arguments(a.common, registry, workers);
     AllreduceOptions options = a.options;
     options.dtype = a.datatype == "double" ? DType::float64 : DType::float32;
@@ -46,13 +47,14 @@ AllreduceOptions read_options(AllreduceArguments& a, const ReducerRegistry& regi
     if (options.reducer.wire != comm::WireType::same && options.dtype != DType::float32)
         throw UsageError("--wire ", a.common.wire, " with -d ", a.datatype, ": only float is narrowed; use -d float");
     options.reducers = a.common.reducers;
+    options.device = a.common.device;
     return options;
 }
 
 /// What ranks compare before they begin.
 std::string terms_text(const AllreduceArguments& a, const AllreduceOptions& o) {
-    return fmt::format("-b {} -e {} -i {} -f {} -n {} -w {} -c {} -d {} -a {} ", a.minbytes, a.maxbytes, a.stepbytes,
-                       a.stepfactor, o.iterations, o.warm_up, o.checks, a.datatype, a.average) +
+    return fmt::format("-b {} -e {} -i {} -f {} -n {} -w {} -c {} -d {} -a {} --device {} ", a.minbytes, a.maxbytes,
+                       a.stepbytes, a.stepfactor, o.iterations, o.warm_up, o.checks, a.datatype, a.average, a.device) +
            fmt::format("--seconds {} --predict {} ", o.seconds, o.predict) + bench_terms(a.common);
 }
 
@@ -184,6 +186,13 @@ void add_bench_allreduce(CLI::App& bench, const std::vector<std::string>& argv, 
         "allreduce", "Sum over workers with each reducer that is named, check the sums, show the table of nccl-tests");
     add_bench_arguments(*command, a->common);
     add_options_of_nccl_tests(*command, *a);
+    command
+        ->add_option("--device", a->device,
+                     "Whose memory is summed: cpu; cuda, that of the GPU of each worker; auto:\nthe GPU's by nccl, the "
+                     "host's by the others")
+        ->capture_default_str();
+    command->add_flag("--share-gpu", a->common.share_gpu,
+                      "Let nccl have several workers on one GPU, each as if on a host of its own:\nslow, for tests");
     command->add_flag("!--no-predict", a->options.predict,
                       "Do not measure single messages first, nor say what the model\nexpects of each sum");
     command->add_option("--seconds", a->options.seconds, "For the iterations at one size, where -n does not say")
@@ -195,6 +204,7 @@ void add_bench_allreduce(CLI::App& bench, const std::vector<std::string>& argv, 
         "algbw is size / time, busbw = algbw * 2(p-1)/p for p workers. docs/benchmarks.md explains the table.\n\n"
         "Examples:\n  firecaffe bench allreduce --workers 2 -b 4K -e 64M -f 4\n"
         "  firecaffe bench allreduce --workers 4 --reducer all -b 30M -e 30M --json allreduce.json\n"
+        "  firecaffe bench allreduce --workers 4 --device cuda --reducer nccl,tree -b 1M -e 256M -f 4\n"
         "  mpirun -n 4 firecaffe bench allreduce -b 1M -e 16M -f 2 -d double");
     command->callback([a, argv, &chosen] { chosen = [a, argv] { return bench_allreduce_command(*a, argv); }; });
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <span>
 
+#include "cli/gpu_shares.hpp"
 #include "cli/inspection.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/error.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr const char* kEvery = "all";
 constexpr const char* kMpi = "mpi";
+constexpr const char* kNccl = "nccl";
 
 /// Those that sum.
 std::vector<std::string> names_of(const ReducerRegistry& registry) {
@@ -24,18 +26,23 @@ std::vector<std::string> names_of(const ReducerRegistry& registry) {
     return names;
 }
 
-/// Throws UsageError where the reducer is unknown, or cannot be with so many workers.
-void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const std::string& name, int workers) {
+/// Whether the reducer sums the memory of GPUs. Throws UsageError where it is unknown, or cannot be with so many
+/// workers, and DeviceError.
+bool try_reducer(const ReducerRegistry& registry, const BenchArguments& a, const std::string& name, int workers) {
     if (name == kStaleServer)
         throw UsageError("--reducer ", name, ": it sums nothing; train with it, and see `lags` in the summary");
     const std::vector<std::string> known = names_of(registry);
     if (std::ranges::find(known, name) == known.end())
         throw UsageError("--reducer ", name, ": there is none of this name; use ", kEvery, ", or some of ",
                          fmt::format("{}", fmt::join(known, ", ")));
-    if (name == kMpi) return;  // start_mpi has tried it
+    if (name == kMpi) return a.device == BenchDevice::cuda;  // start_mpi has tried it
+    ReducerOptions options = a.reducer;
     options.type = name;
     try {
-        registry.make(options, comm::make_thread_transports(workers).front(), workers);
+        options.on_gpu = sums_on_gpu(a.device, name, workers);
+        const auto made = registry.make(options, comm::make_thread_transports(workers).front(), workers);
+        if (name == kNccl && made->on_gpu() && workers > 1) require_gpu_for_each(a.local_workers, a.share_gpu);
+        return made->on_gpu();
     } catch (const ConfigError& error) {
         throw UsageError("--reducer ", name, ": ", error.what());
     }
@@ -43,34 +50,24 @@ void try_reducer(const ReducerRegistry& registry, ReducerOptions options, const 
 
 /// What --reducer names; of "all", those that can be with so many workers, but for auto, which is made of others, and
 /// for mpi, which is not there under every launcher.
-std::vector<std::string> choose_reducers(const BenchArguments& a, const ReducerRegistry& registry, int workers) {
+std::vector<std::string> choose_reducers(BenchArguments& a, const ReducerRegistry& registry, int workers) {
     std::vector<std::string> chosen;
     for (const std::string& name : a.reducers) {
         if (name != kEvery) {
-            try_reducer(registry, a.reducer, name, workers);
+            if (try_reducer(registry, a, name, workers)) a.on_gpu = true;
             chosen.push_back(name);
             continue;
         }
         for (const std::string& known : names_of(registry)) {
             try {
                 if (known == "auto" || known == kMpi) continue;
-                try_reducer(registry, a.reducer, known, workers);
+                if (try_reducer(registry, a, known, workers)) a.on_gpu = true;
                 chosen.push_back(known);
             } catch (const UsageError&) {  // not for so many workers
             }
         }
     }
     return chosen;
-}
-
-/// The value of an enumeration whose names these are. Throws UsageError.
-template <class Enum>
-Enum parse(const char* option, const std::string& word, std::span<const char* const> names) {
-    const auto found = std::ranges::find(names, word);
-    if (found == names.end())
-        throw UsageError(option, " ", word, ": there is none of this name; use ",
-                         fmt::format("{}", fmt::join(names.first(names.size() - 1), ", ")), " or ", names.back());
-    return static_cast<Enum>(found - names.begin());
 }
 
 }  // namespace
@@ -98,6 +95,8 @@ void add_bench_arguments(CLI::App& command, BenchArguments& a) {
         ->capture_default_str();
     command.add_option("--wire", a.wire, "How elements travel: same, bfloat16 or float16, as in reducer.wire")
         ->capture_default_str();
+    command.add_option("--algorithm", a.algorithm, "Of nccl: auto, ring or tree, as in reducer.algorithm")
+        ->capture_default_str();
     command.add_option("--workers", a.workers, "Start this many worker processes on this machine")
         ->check(CLI::Range(1, 4096));
     command.add_option("--deadline", a.reducer.deadline_seconds, "A worker that is silent for so many seconds is lost")
@@ -112,14 +111,16 @@ void read_bench_arguments(BenchArguments& a, const ReducerRegistry& registry, in
     a.reducer.transport = parse<comm::TransportKind>("--transport", a.transport, comm::kTransportNames);
     a.reducer.encryption = parse<comm::Encryption>("--encryption", a.encryption, comm::kEncryptionNames);
     a.reducer.wire = parse<comm::WireType>("--wire", a.wire, comm::kWireTypeNames);
+    a.reducer.algorithm = parse<NcclAlgorithm>("--algorithm", a.algorithm, kNcclAlgorithmNames);
     a.reducers = choose_reducers(a, registry, workers);
 }
 
 std::string bench_terms(const BenchArguments& a) {
     return fmt::format(
-        "--reducer {} --transport {} --encryption {} --link-mbit {} --chunk-kb {} --wire {} --deadline {}",
+        "--reducer {} --transport {} --encryption {} --link-mbit {} --chunk-kb {} --wire {} --algorithm {} --deadline "
+        "{}",
         fmt::join(a.reducers, ","), a.transport, a.encryption, a.reducer.link_mbit, a.reducer.chunk_kb, a.wire,
-        a.reducer.deadline_seconds);
+        a.algorithm, a.reducer.deadline_seconds);
 }
 
 int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
@@ -127,6 +128,8 @@ int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
     const std::optional<LaunchInfo> launch = find_job(a.workers);
     const int ranks = launch ? launch->size : a.workers, rank = launch ? launch->rank : 0;
     const auto mpi = start_mpi(std::ranges::find(a.reducers, kMpi) != a.reducers.end(), launch, a.workers);
+    a.local_workers = launch ? launch->local_size : a.workers;
+    if (launch && a.share_gpu) let_nccl_share_gpus(*launch);
     JobTerms terms = prepare(ranks);
     if (!launch && ranks > 1) {
         check_outputs({}, a.json);
@@ -140,6 +143,7 @@ int run_bench(BenchArguments& a, const std::vector<std::string>& argv,
         return run_local_job(job);
     }
     catch_stop_signals();
+    if (a.on_gpu) use_gpu_of(launch ? launch->local_rank : 0);
     std::shared_ptr<comm::Transport> transport;
     if (launch) {
         terms.deadline_seconds = a.reducer.deadline_seconds;

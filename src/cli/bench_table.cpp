@@ -44,6 +44,7 @@ BenchTable::BenchTable(const AllreduceOptions& options, int ranks, int columns)
 std::string BenchTable::head(const AllreduceTable& table) const {
     std::string out = fmt::format("# reducer {}", table.reducer);
     if (table.scheme != table.reducer) out += fmt::format(", which is {} here", table.scheme);
+    if (table.on_gpu) out += ", on GPUs";
     out += fmt::format(", {}; {} rank{}; {}\n", table.canonical ? "canonical" : "not canonical", ranks_,
                        ranks_ == 1 ? "" : "s", whose_time(options_.time));
     const std::string iterations = options_.iterations > 0

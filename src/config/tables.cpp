@@ -8,6 +8,7 @@ namespace {
 constexpr Choice kDatasetTypes[] = {{"idx"}, {"image_folder"}, {"synthetic"}, {"custom"}};
 constexpr Choice kChannelOrders[] = {{"bgr"}, {"rgb"}};
 constexpr Choice kPolicies[] = {{"fixed"}, {"step"}, {"exp"}, {"inv"}, {"multistep"}, {"poly"}, {"sigmoid"}};
+constexpr Choice kAlgorithms[] = {{kNcclAlgorithmNames[0]}, {kNcclAlgorithmNames[1]}, {kNcclAlgorithmNames[2]}};
 constexpr Choice kWireTypes[] = {{comm::kWireTypeNames[0]}, {comm::kWireTypeNames[1]}, {comm::kWireTypeNames[2]}};
 constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
 constexpr Choice kFactorUses[] = {{"never"}, {"always"}, {"auto"}};
@@ -316,6 +317,10 @@ void describe(Visitor& visit, ReducerOptions& options) {
                 options.deadline_seconds);
     visit.field(Field("stall_seconds", "A peer that is alive but makes no progress for this long is lost.").positive(),
                 options.stall_seconds);
+    visit.choice_of(Field("algorithm",
+                          "Of nccl: auto, as NCCL thinks best for each length; ring; tree. It becomes the environment "
+                          "variable NCCL_ALGO of each worker, and another value there is refused."),
+                    kAlgorithms, options.algorithm);
 }
 
 void describe(Visitor& visit, CodecOptions& options) {

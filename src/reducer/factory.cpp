@@ -199,9 +199,13 @@ std::unique_ptr<Reducer> ReducerRegistry::make(const ReducerOptions& options, Tr
         for (const std::string& name : names()) known += (known.empty() ? "" : ", ") + name;
         throw ConfigError("/reducer/type: unknown reducer '", options.type, "'; use one of ", known);
     }
-    // NCCL has its own ways to the memory of GPUs.
-    if (options.on_gpu && options.type != "nccl")
-        return make_on_gpu(options, std::move(transport), shards, found->second);
+    if (options.on_gpu) {
+        // NCCL has its own ways to the memory of GPUs. For one worker it is nothing but a name.
+        const bool nccl = options.type == "nccl", alone = size_of_group(transport) == 1;
+        ReducerOptions stated = options;
+        if (nccl && alone) stated.type = "local";
+        if (!nccl || alone) return make_on_gpu(std::move(stated), std::move(transport), shards, found->second);
+    }
     return found->second(options, std::move(transport), shards);
 }
 

@@ -23,6 +23,7 @@ class OwnSum {
     }
 
     int partials() const { return std::max(nodes_, 1); }
+    bool without_shards() const { return nodes_ == 0; }
 
     /// Adds up to partials[0]; of a rank without shards that is zeros.
     std::byte* add_up(const ReduceRequest& request) const {

@@ -55,6 +55,7 @@ TEST_CASE("whoever asks for a GPU where there is none is told why") {
           refusal([&] { copy_bytes(&host, Cpu{}, &host, Cuda{}, 1); }),
           refusal([&] { copy_bytes(&host, Cuda{}, &host, Cpu{}, 1); }),
           refusal([&] { copy_bytes(&host, Cuda{}, &host, Cuda{}, 1); }),
+          refusal([] { const CudaDeviceScope scope(0); }), refusal([&] { clear_bytes(&host, Cuda{}, 1); }),
           refusal([&] { queue_add(&host, &host, 1, DType::float32, Cuda{}); })}) {
         INFO(said);
         CHECK(said.find(devices.reason) != std::string::npos);
@@ -125,6 +126,12 @@ TEST_CASE("memory of a GPU is zero, and copies go there and back on a stream", "
     copy_bytes(second.data(), Cuda{}, to.data(), Cpu{}, kBytes);
     stream.wait();
     CHECK(std::memcmp(from.data(), to.data(), kBytes) == 0);
+
+    clear_bytes(second.data(), Cuda{}, kBytes / 2);
+    copy_bytes(second.data(), Cuda{}, to.data(), Cpu{}, kBytes);
+    stream.wait();
+    CHECK(std::all_of(to.data(), to.data() + kBytes / 2, [](std::byte b) { return b == std::byte{0}; }));
+    CHECK(std::memcmp(from.data() + kBytes / 2, to.data() + kBytes / 2, kBytes / 2) == 0);
 }
 
 namespace {
@@ -205,5 +212,11 @@ TEST_CASE("a GPU that is not there is refused", "[cuda]") {
     if (!testing::has_gpu()) return;
     const int before = current_cuda_device();
     CHECK(refusal([] { use_cuda_device(cuda_devices().count()); }).find("nvidia-smi") != std::string::npos);
+    CHECK(current_cuda_device() == before);
+    CHECK(refusal([] { const CudaDeviceScope scope(cuda_devices().count()); }).find("nvidia-smi") != std::string::npos);
+    {
+        const CudaDeviceScope scope(cuda_devices().count() - 1);
+        CHECK(current_cuda_device() == cuda_devices().count() - 1);
+    }
     CHECK(current_cuda_device() == before);
 }

@@ -178,13 +178,13 @@ TEST_CASE("nccl: a group gives up within the time that it is given, whatever han
          {"stuck:call=1,hang", "never:call=1,late:call=1:seconds=30,hang", "stuck:call=0:seconds=30"}) {
         CAPTURE(script);
         const PlannedFaults faults(script);
-        comm::NcclGroup group(comm::load_nccl(FAKE_NCCL_LIBRARY));
+        comm::NcclGroup group(comm::load_nccl(FAKE_NCCL_LIBRARY), comm::NcclGroup::kHostMemory);
         group.begin_id();
         REQUIRE(group.wait(std::chrono::seconds(60)));
         group.begin_joining(group.id(), 0, 1);
         float value = 1;  // a sum that never begins does not use it
         if (group.wait(std::chrono::milliseconds(300)))
-            group.begin_sum(reinterpret_cast<std::byte*>(&value), 1, DType::float32);
+            group.begin_sum({.values = reinterpret_cast<std::byte*>(&value), .count = 1});
         CHECK_FALSE(group.wait(std::chrono::milliseconds(100)));
         const auto since = std::chrono::steady_clock::now();
         CHECK_FALSE(group.abort(std::chrono::seconds(2)));

@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "fake_nccl.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/device/cuda.hpp"
 #include "firecaffe/reducer/factory.hpp"
 
 using namespace firecaffe;
@@ -60,7 +61,7 @@ TEST_CASE("nccl: a library that is not there, or is another one, names the cure"
     }
 }
 
-TEST_CASE("nccl: NVIDIA's own library cannot sum what the CPU has computed") {
+TEST_CASE("nccl: NVIDIA's own library sums what a GPU has computed, and nothing else") {
     comm::NcclLibrary real;
     try {
         real = comm::load_nccl("libnccl.so.2");
@@ -72,7 +73,13 @@ TEST_CASE("nccl: NVIDIA's own library cannot sum what the CPU has computed") {
     CHECK(contains(real.name, "NCCL 2."));
     ::unsetenv("FIRECAFFE_NCCL_LIBRARY");
     CHECK_THROWS_AS(make(), ConfigError);
-    CHECK_THROWS_WITH(make(), Contains(real.name) && Contains("GPUs") && Contains("use 'auto'"));
+    CHECK_THROWS_WITH(make(), Contains(real.name) && Contains("memory of the host here") && Contains("use 'auto'"));
+    CHECK(nccl_sums_gpus());
+    if (const CudaDevices devices = cuda_devices(); devices.count() > 0)
+        CHECK(make({.on_gpu = true})->on_gpu());
+    else
+        CHECK_THROWS_WITH(make({.on_gpu = true}), Contains(real.name) && Contains("there is none here") &&
+                                                      Contains(devices.reason) && Contains("use 'auto'"));
 
     // That our numbers are NVIDIA's, as far as its library says so.
     const auto says = [&](comm::nccl::Result result) { return std::string(real.functions.ncclGetErrorString(result)); };
@@ -95,6 +102,27 @@ TEST_CASE("nccl: what cannot be meant") {
     CHECK_THROWS_AS(make({.codec = {.type = CodecOptions::Type::one_bit}}), ConfigError);
     CHECK_THROWS_AS(make({.encryption = comm::Encryption::tls}), ConfigError);
     CHECK_THROWS_WITH(make({.encryption = comm::Encryption::tls}), Contains("NCCL") && Contains("not encrypted"));
+    CHECK_FALSE(nccl_sums_gpus());
+    CHECK_THROWS_WITH(make({.on_gpu = true}), Contains("sums the memory of the host") && Contains("use 'auto'"));
+}
+
+TEST_CASE("nccl: an algorithm is for the whole process") {
+    const NcclVariable fake(FAKE_NCCL_LIBRARY);
+    const auto variable = [] {
+        const char* const value = std::getenv("NCCL_ALGO");
+        return std::string(value == nullptr ? "" : value);
+    };
+    ::unsetenv("NCCL_ALGO");
+    CHECK(make()->name() == "nccl");
+    CHECK(variable().empty());
+    CHECK(make({.algorithm = NcclAlgorithm::tree})->name() == "nccl");
+    CHECK(variable() == "Tree");
+    CHECK(make({.algorithm = NcclAlgorithm::tree})->name() == "nccl");
+    CHECK_THROWS_AS(make({.algorithm = NcclAlgorithm::ring}), ConfigError);
+    CHECK_THROWS_WITH(make({.algorithm = NcclAlgorithm::ring}),
+                      Contains("/reducer/algorithm: 'ring'") && Contains("NCCL_ALGO=Tree") && Contains("unset"));
+    CHECK(make()->name() == "nccl");
+    ::unsetenv("NCCL_ALGO");
 }
 
 TEST_CASE("nccl: what it says of itself") {

@@ -32,7 +32,7 @@ class Case(harness.ProcessTest):
         self.build = self.directory / "build"
         self.torch = self.pretend(self.directory / "python", "exit 3")
         self.found = {"gpus": [{"name": "pretended"}], "no_gpu": "", "not_found": [], "versions": {}, "commit": "abc",
-                      "paths": {"torch_python": str(self.torch), "sanitizer": "", "libraries": ""}}
+                      "paths": {"torch_python": str(self.torch), "sanitizer": "", "libraries": "", "nccl": ""}}
 
     @staticmethod
     def pretend(path, body):
@@ -168,6 +168,32 @@ class Speed(Case):
         self.expect(self.said("true"), "FAIL", "it says nothing")
         self.found["paths"]["torch_python"] = ""
         self.expect(self.said("true"), "SKIP", "no PyTorch with CUDA")
+
+
+class Nccl(Case):
+    """The stage runs our program for each number of workers; here that is a script, which looks at what it is told."""
+
+    def said(self, body, limit=60):
+        self.found["paths"]["nccl"] = "/some/where/libnccl.so.2"
+        self.pretend(self.build / stages.PROGRAMS["program"], body)
+        return self.outcome("nccl", limit)
+
+    def test_wrong_elements_and_failed_runs_fail(self):
+        self.expect(self.outcome("nccl"), "SKIP", "NCCL is not there")
+        table = '{"device": "%s", "results": [{"size": 4, "in_place": {"p50_us": 7.3}}]}'
+        figures = 'echo \'{"nwrong": %s, "reducers": [' + table + ']}\' > "${@: -1}"'
+        right = figures % (0, "cuda")
+        outcome = self.said(f'[[ "$*" == *--share-gpu* && $FIRECAFFE_NCCL_LIBRARY == /some/* ]] && {right}')
+        self.expect(outcome, "PASS", "no wrong element in 7 runs with 2, 3, 4 workers")
+        self.assertEqual(outcome.figures[0], {"workers": 2, "algorithm": "ring", "type": "float", "wrong": 0,
+                                              "device": "cuda", "us": {"4": 7}})
+        three = 'if [[ "$*" == *"--workers 3"* ]]; then %s; else ' + right + "; fi"
+        wrong = self.said(three % (figures % (5, "cuda") + "; exit 1"))
+        self.expect(wrong, "FAIL", "3 workers, ring: 5 wrong elements; 3 workers, tree: 5 wrong elements")
+        self.expect(self.said(three % "echo 'Duplicate GPU' >&2; exit 75"), "FAIL", "3 workers, ring: Duplicate GPU")
+        self.expect(self.said(three % (figures % (0, "cpu"))), "FAIL", "3 workers summed the memory of the cpu")
+        self.expect(self.said(three % "sleep 1000", limit=2), "FAIL", "not done within its 2 s")
+        harness.wait_until(lambda: not harness.marked_processes(), harness.PATIENCE, "the end of what was started")
 
 
 class Whole(Case):

@@ -9,6 +9,8 @@
 // Two ways of summing are measured, as in nccl-tests. In place, a rank's elements are replaced by the sum; that is what
 // a Reducer does. Out of place, they stay: the operation is a copy into a second buffer and the sum there.
 //
+// On a GPU a sum is timed from the host, until it is complete; the elements are filled in and compared on the host.
+//
 // Ranks do nothing by a decision of their own: how often is measured is decided by rank 0, and a wish to stop is a
 // wish of all; both travel through sums, and so do the figures, by a reducer "pipelined_tree" beside those that are
 // measured. So all ranks get the same report. Before each measurement stands a barrier: a sum of one element by the
@@ -34,9 +36,18 @@ namespace firecaffe {
 /// Which of the ranks' times is the time of an operation.
 enum class RankTime { rank0, average, minimum, maximum };
 
+/// Whose memory is summed: the host's, that of the GPU which the calling thread uses, or the GPU's by reducers that sum
+/// no other, as NVIDIA's NCCL does.
+enum class BenchDevice { automatic, cpu, cuda };
+inline constexpr const char* kBenchDeviceNames[] = {"auto", "cpu", "cuda"};
+
+/// Whether a reducer of this name is to sum the GPU's. Throws ConfigError if it needs NCCL and there is none.
+bool sums_on_gpu(BenchDevice device, const std::string& reducer, int ranks);
+
 struct AllreduceOptions {
     std::vector<std::string> reducers{"auto"};  ///< by name; they take turns, iteration by iteration
-    ReducerOptions reducer;                     ///< of each of them; `type` is not looked at
+    ReducerOptions reducer;                     ///< of each of them; `type` and `on_gpu` are not looked at
+    BenchDevice device = BenchDevice::automatic;
     DType dtype = DType::float32;               ///< float32 or float64
     std::vector<std::size_t> counts;            ///< elements of a sum, one row of the report for each
     int iterations = 0;    ///< that are measured; 0: at least 20, and up to 10,000 while `seconds` allow
@@ -72,6 +83,7 @@ struct AllreduceTable {
     std::string scheme;      ///< what it is: "auto" may be "direct", or several for several lengths
     bool canonical = false;  ///< the same bits for any number of ranks
     std::vector<AllreduceRow> rows{};
+    bool on_gpu = false;  ///< it summed the memory of GPUs
 
     std::uint64_t wrong() const;
     /// Bytes per second, over all rows, in and out of place; 0 without rows.
@@ -95,7 +107,7 @@ struct AllreduceListener {
 
 /// Measures; all ranks call it alike. A null transport stands for a single rank. Closes the transport at the end.
 /// Throws UsageError for options out of range or buffers that do not fit into memory, what ReducerRegistry::make throws
-/// for a reducer, and PeerLostError.
+/// for a reducer, DeviceError, and PeerLostError.
 AllreduceReport bench_allreduce(const ReducerRegistry& registry, const AllreduceOptions& options,
                                 std::shared_ptr<comm::Transport> transport, const AllreduceListener& listener = {});
 

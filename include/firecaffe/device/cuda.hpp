@@ -25,4 +25,16 @@ void use_cuda_device(int index);
 /// The number of the calling thread's GPU.
 int current_cuda_device();
 
+/// While it lives, the calling thread uses this GPU. Scopes nest. Throws DeviceError where there is no such GPU.
+class CudaDeviceScope {
+  public:
+    explicit CudaDeviceScope(int index);
+    CudaDeviceScope(const CudaDeviceScope&) = delete;
+    CudaDeviceScope& operator=(const CudaDeviceScope&) = delete;
+    ~CudaDeviceScope();
+
+  private:
+    int before_;
+};
+
 }  // namespace firecaffe

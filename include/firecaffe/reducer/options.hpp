@@ -31,6 +31,10 @@ enum class FactorUse { never, always, automatic };
 /// that works; they must; or all goes through the host's memory, as it does between hosts.
 enum class GpuSharing { automatic, ipc, staged };
 
+/// Over which shape of connections NCCL sums; by default as it thinks best for each length.
+enum class NcclAlgorithm { automatic, ring, tree };
+inline constexpr const char* kNcclAlgorithmNames[] = {"auto", "ring", "tree"};
+
 /// ReducerOptions::link_mbit is at most this: a petabit a second, which nothing reaches.
 inline constexpr double kLargestLinkMbit = 1e9;
 
@@ -67,6 +71,7 @@ struct ReducerOptions {
     double link_mbit = 0.0;          ///< megabits a second that each worker's link carries, each way; 0: what there is
     double deadline_seconds = 10.0;  ///< a peer that is silent for this long is lost
     double stall_seconds = 120.0;    ///< a peer that is alive but makes no progress for this long is lost
+    NcclAlgorithm algorithm = NcclAlgorithm::automatic;  ///< of nccl
 };
 
 }  // namespace firecaffe

@@ -3,9 +3,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+
+#include "firecaffe/device/add.hpp"
+#include "firecaffe/device/copy.hpp"
+#include "firecaffe/device/cuda.hpp"
 
 namespace firecaffe::comm {
 
@@ -23,13 +28,17 @@ constexpr std::chrono::seconds kParting{1};
 
 /// What calls touch. It belongs to the threads, too, so that it outlives a group whose calls do not return.
 struct NcclGroup::Session {
-    explicit Session(NcclLibrary loaded) : library(std::move(loaded)) {}
+    Session(NcclLibrary loaded, int number) : library(std::move(loaded)), gpu(number) {}
 
     const NcclLibrary library;
+    const int gpu;  // or kHostMemory
     nccl::UniqueId id;
     std::atomic<nccl::Communicator*> communicator{nullptr};
     std::atomic<bool> given_up{false};  // nobody may ask about the communicator any more: it is about to be freed
     std::atomic<bool> asking{false};    // somebody is about to look at given_up, or has seen false there and asks
+    std::optional<Stream> stream;       // on a GPU, and so is the event behind the last sum
+    std::optional<Event> done;
+    std::atomic<bool> has_stream{false};  // for the thread that aborts
 
     const nccl::Functions& nccl() const { return library.functions; }
 
@@ -42,11 +51,20 @@ struct NcclGroup::Session {
         throw NcclError(result == Result::remote_error, library.name, ": ", function, ": ", words);
     }
 
-    /// Asks until what `function` has begun is complete, or given up.
-    void complete(const char* function, Result result) {
-        check(function, result);
+    /// The thread that calls uses the GPU, which NCCL takes from it; before its first call.
+    void prepare() {
+        if (gpu == kHostMemory || has_stream) return;
+        use_cuda_device(gpu);
+        stream.emplace(Stream::Priority::high);
+        done.emplace();
+        has_stream = true;
+    }
+
+    /// Asks until `is_over`, which is told NCCL's last answer, or until all is given up.
+    template <class IsOver>
+    void ask_until(const char* function, Result result, const IsOver& is_over) {
         const auto since = Clock::now();
-        while (result == Result::in_progress && !given_up) {
+        while (!given_up && !is_over(result)) {
             if (Clock::now() - since < kAwake)
                 std::this_thread::yield();
             else
@@ -54,6 +72,12 @@ struct NcclGroup::Session {
             ask(result);
             check(function, result);
         }
+    }
+
+    /// Asks until what `function` has begun is complete, or given up.
+    void complete(const char* function, Result result) {
+        check(function, result);
+        ask_until(function, result, [](Result answer) { return answer != Result::in_progress; });
     }
 
     /// Leaves the result as it is once all is given up. No mutex, because the call may hang like any other, and then
@@ -66,6 +90,7 @@ struct NcclGroup::Session {
     }
 
     void join(const nccl::UniqueId& with, int rank, int size) {
+        prepare();
         nccl::Config config;
         nccl::Communicator* made = nullptr;
         const Result result = nccl().ncclCommInitRankConfig(&made, size, with, rank, &config);
@@ -74,10 +99,23 @@ struct NcclGroup::Session {
         complete("ncclCommInitRankConfig", result);
     }
 
-    void sum(std::byte* values, std::size_t count, DType dtype) {
-        const auto type = dtype == DType::float64 ? nccl::DataType::float64 : nccl::DataType::float32;
+    void sum(const NcclSum& of) {
+        if (stream) add_up(of);
+        auto* const queue = static_cast<nccl::Stream*>(stream ? stream->handle() : nullptr);
+        const auto type = of.dtype == DType::float64 ? nccl::DataType::float64 : nccl::DataType::float32;
         complete("ncclAllReduce",
-                 nccl().ncclAllReduce(values, values, count, type, nccl::Operation::sum, communicator, nullptr));
+                 nccl().ncclAllReduce(of.values, of.values, of.count, type, nccl::Operation::sum, communicator, queue));
+        if (!stream || given_up) return;
+        done->record(*stream);  // only now is the sum on the stream: calls return while NCCL still connects ranks
+        ask_until("ncclAllReduce", Result::success, [this](Result) { return done->reached(); });
+    }
+
+    /// Queues what comes before NCCL's part.
+    void add_up(const NcclSum& of) {
+        const StreamScope scope(*stream);
+        if (of.ready != nullptr) stream->after(*of.ready);
+        if (of.zeros) clear_bytes(of.values, Cuda{}, of.count * size_of(of.dtype));
+        for (const std::byte* const other : of.others) queue_add(of.values, other, of.count, of.dtype, Cuda{});
     }
 
     void leave() {
@@ -87,13 +125,16 @@ struct NcclGroup::Session {
             check("ncclCommDestroy", nccl().ncclCommDestroy(left));
     }
 
-    /// Whoever takes the communicator ends it.
+    /// Whoever takes the communicator ends it. When this returns a GPU, too, is done with the memory of a sum.
     void abort() {
         if (nccl::Communicator* const taken = communicator.exchange(nullptr)) nccl().ncclCommAbort(taken);
+        if (!has_stream) return;
+        use_cuda_device(gpu);
+        stream->wait();
     }
 };
 
-NcclGroup::NcclGroup(NcclLibrary library) : session_(std::make_shared<Session>(std::move(library))) {}
+NcclGroup::NcclGroup(NcclLibrary library, int gpu) : session_(std::make_shared<Session>(std::move(library), gpu)) {}
 
 NcclGroup::~NcclGroup() {
     abort(kParting);
@@ -104,7 +145,10 @@ const std::string& NcclGroup::library_name() const {
 }
 
 void NcclGroup::begin_id() {
-    calls_.begin([s = session_] { s->check("ncclGetUniqueId", s->nccl().ncclGetUniqueId(&s->id)); });
+    calls_.begin([s = session_] {
+        s->prepare();
+        s->check("ncclGetUniqueId", s->nccl().ncclGetUniqueId(&s->id));
+    });
 }
 
 const nccl::UniqueId& NcclGroup::id() const {
@@ -115,8 +159,8 @@ void NcclGroup::begin_joining(const nccl::UniqueId& id, int rank, int size) {
     calls_.begin([s = session_, id, rank, size] { s->join(id, rank, size); });
 }
 
-void NcclGroup::begin_sum(std::byte* values, std::size_t count, DType dtype) {
-    calls_.begin([s = session_, values, count, dtype] { s->sum(values, count, dtype); });
+void NcclGroup::begin_sum(NcclSum sum) {
+    calls_.begin([s = session_, of = std::move(sum)] { s->sum(of); });
 }
 
 void NcclGroup::begin_leaving() {
@@ -136,7 +180,7 @@ bool NcclGroup::abort(std::chrono::duration<double> patience) noexcept {
     const auto returned = [](CallThread& calls, Seconds time) {
         try {
             return calls.wait(time);
-        } catch (const NcclError&) {  // of what is aborted, nobody wants to know
+        } catch (const Error&) {  // of what is aborted, nobody wants to know
             return true;
         }
     };

@@ -8,18 +8,20 @@
 //   group.begin_sum(...); wait...                      // any number of times
 //   group.begin_leaving(); wait...
 //
-// A GPU's memory needs two more things here: a stream, which begin_sum hands to NCCL, and an event behind the sum,
-// which `complete` in group.cpp asks as well before it calls a sum complete.
+// On a GPU a sum is queued on a stream of the group's own, of high priority, so that it starts beside computation that
+// came before it. It is complete when an event behind it is reached, and meanwhile NCCL is asked for errors.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "comm/nccl/call_thread.hpp"
 #include "comm/nccl/library.hpp"
 #include "firecaffe/core/dtype.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/device/stream.hpp"
 
 namespace firecaffe::comm {
 
@@ -37,14 +39,28 @@ class NcclError : public PeerLostError {
     bool of_another_rank_;
 };
 
+/// What one rank brings to a sum.
+struct NcclSum {
+    std::byte* values = nullptr;  ///< `count` elements, and the sum afterwards
+    std::size_t count = 0;
+    DType dtype = DType::float32;
+    // What follows is for memory of a GPU.
+    std::vector<std::byte*> others{};  ///< added to `values` first, in this order
+    bool zeros = false;                ///< `values` count as zeros, whatever is there
+    const Event* ready = nullptr;      ///< not null: nothing is read before it is reached
+};
+
 /// Used by one thread at a time. What was begun must be complete before the next is begun.
 class NcclGroup {
   public:
-    explicit NcclGroup(NcclLibrary library);
+    /// `gpu` is the number of the GPU whose memory is summed; kHostMemory with a library that sums the host's.
+    NcclGroup(NcclLibrary library, int gpu);
     /// Aborts what is not left, and waits a moment for it.
     ~NcclGroup();
     NcclGroup(const NcclGroup&) = delete;
     NcclGroup& operator=(const NcclGroup&) = delete;
+
+    static constexpr int kHostMemory = -1;
 
     /// "NCCL 2.28.9"
     const std::string& library_name() const;
@@ -54,18 +70,18 @@ class NcclGroup {
     const nccl::UniqueId& id() const;  ///< of a completed begin_id()
 
     void begin_joining(const nccl::UniqueId& id, int rank, int size);
-    /// In place. `values` must stay until the sum is complete or abort() has returned true.
-    void begin_sum(std::byte* values, std::size_t count, DType dtype);
+    /// In place. Its memory must stay until the sum is complete or abort() has returned true, and its event too.
+    void begin_sum(NcclSum sum);
     /// All ranks; ends the communicator.
     void begin_leaving();
 
-    /// True when what was begun is complete, false when the time is over before. Throws NcclError, after which abort()
-    /// is all that is left to do.
+    /// True when what was begun is complete, false when the time is over before. Throws NcclError, or DeviceError for
+    /// what a GPU answers, after which abort() is all that is left to do.
     bool wait(std::chrono::duration<double> patience);
 
     /// Ends the communicator, whatever is under way in it, and one that a call yet to return will make. False: a call
-    /// into NCCL has not returned within `patience`, and its thread is left behind; then NCCL may still use the memory
-    /// of a sum. May be repeated.
+    /// into NCCL has not returned within `patience`, or a GPU is not done with what it was given, and a thread is left
+    /// behind; then NCCL may still use the memory of a sum. May be repeated.
     bool abort(std::chrono::duration<double> patience) noexcept;
 
   private:

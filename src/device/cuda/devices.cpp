@@ -1,11 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/device/cuda.hpp"
 
+#include <csignal>
+
 #include "device/cuda/check.hpp"
 
 namespace firecaffe {
 
+namespace {
+
+/// The driver may start threads when it is first asked. They are not to take signals that the program waits for, and
+/// have the mask of the thread that asks.
+class NoSignals {
+  public:
+    NoSignals() {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    NoSignals(const NoSignals&) = delete;
+    NoSignals& operator=(const NoSignals&) = delete;
+    ~NoSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_{};
+};
+
+}  // namespace
+
 CudaDevices cuda_devices() {
+    const NoSignals scope;
     int count = 0;  // an error leaves it untouched
     const cudaError_t status = cudaGetDeviceCount(&count);
     CudaDevices devices;
