@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/on_device.hpp"
 
-#include "firecaffe/device/cuda.hpp"
-
 namespace firecaffe::cli {
 
 void add_device_option(CLI::App& command, std::optional<DeviceKind>& device) {
@@ -12,12 +10,6 @@ void add_device_option(CLI::App& command, std::optional<DeviceKind>& device) {
             [&device](const std::string& name) { device = name == Cuda::kName ? DeviceKind::cuda : DeviceKind::cpu; },
             "Where the maths runs (compute.device)")
         ->check(CLI::IsMember({Cpu::kName, Cuda::kName}));
-}
-
-void take_gpu(int local_rank) {
-    const CudaDevices gpus = cuda_devices();
-    if (gpus.count() == 0) throw DeviceError("compute.device is 'cuda', but ", gpus.reason);
-    use_cuda_device(local_rank % gpus.count());
 }
 
 void refuse_device(const ComputeOptions& compute) {

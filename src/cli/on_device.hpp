@@ -6,6 +6,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "cli/gpu_shares.hpp"
 #include "device/instances.hpp"
 #include "firecaffe/core/dtype.hpp"
 #include "firecaffe/core/error.hpp"
@@ -17,10 +18,6 @@ namespace firecaffe::cli {
 /// --device cpu|cuda, in place of compute.device.
 void add_device_option(CLI::App& command, std::optional<DeviceKind>& device);
 
-/// The calling thread uses the GPU that is this worker's, of those that the workers of a host share in turns. Throws
-/// DeviceError, with the reason, where there is none.
-void take_gpu(int local_rank);
-
 /// Throws ConfigError: there is nothing of that kind.
 [[noreturn]] void refuse_device(const ComputeOptions& compute);
 
@@ -30,7 +27,7 @@ inline constexpr DeviceKind kind_of = std::is_same_v<Device, Cuda> ? DeviceKind:
 /// work.template operator()<T, Device>() with what `compute` says; returns what it returns.
 template <class Work>
 auto on_device(const ComputeOptions& compute, int local_rank, const Work& work) {
-    if (compute.device == DeviceKind::cuda) take_gpu(local_rank);
+    if (compute.device == DeviceKind::cuda) use_gpu_of(local_rank);
 #define FIRECAFFE_TRY(T, Device)                                                           \
     if (compute.device == kind_of<Device> && is_stored_as(compute.precision, dtype_of<T>)) \
         return work.template operator()<T, Device>();

@@ -100,8 +100,7 @@ GradientExchange<T, Device>::State::State(const ArenaLayout& arena_layout, const
       factor_sums(layout, options.shards, block, std::move(factors)),
       buckets(plan_buckets(layout, options.tail, sizeof(T), options.bucket_bytes, !reducer.exact(),
                            factor_sums.parameters())),
-      stage(reducer, buckets.size(), std::max<std::size_t>(roots.size(), 1),
-            Arena<T, Device>::bytes(layout, options.tail)) {
+      stage(reducer, buckets.size()) {
     if (!factor_sums.parameters().empty() && !(reducer.gathers() && reducer.exact()))
         throw UsageError("reducer '", reducer.name(), "' ", reducer.gathers() ? "rounds sums" : "cannot gather",
                          ", so gradients cannot travel as factors; give none, or another reducer");
@@ -194,15 +193,11 @@ void GradientExchange<T, Device>::State::submit(std::size_t bucket) {
         request.partials = {partials.data(), 1};
         request.gathered_shards = options.shards;
     } else {
-        const auto bring = [&](std::size_t r, T* gradients) {
-            partials[r] = stage.bring(r, reinterpret_cast<std::byte*>(gradients + span.begin), span.begin * sizeof(T),
-                                      span.count() * sizeof(T));
-        };
-        if (roots.empty()) bring(0, result->data());
+        if (roots.empty()) partials[0] = reinterpret_cast<std::byte*>(result->data() + span.begin);
         for (std::size_t r = 0; r < roots.size(); ++r) {
             T* const gradients = arena_of(roots[r].begin()).data();
             clear_gaps(span, gradients);
-            bring(r, gradients);
+            partials[r] = reinterpret_cast<std::byte*>(gradients + span.begin);
         }
         request.ready = stage.ready(bucket);
         request.count = span.count();
@@ -218,11 +213,7 @@ template <class T, class Device>
 void GradientExchange<T, Device>::State::finish(std::size_t bucket) {
     reducer.wait(pending[bucket].ticket);
     const Bucket& span = buckets[bucket];
-    if (!span.alone) {
-        stage.take_back(reinterpret_cast<std::byte*>(result->data() + span.begin), span.begin * sizeof(T),
-                        span.count() * sizeof(T));
-        return;
-    }
+    if (!span.alone) return;
     for (std::size_t r = 0; r < roots.size(); ++r) own_values[r] = arena_of(roots[r].begin()).data() + span.begin;
     factor_sums.sum(*span.alone, own_values, result->data() + span.begin, reducer);
 }

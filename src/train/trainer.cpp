@@ -124,7 +124,8 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     s.shards = static_cast<int>(shards);
     s.shard_batch = options.solver.global_batch / shards;
     s.block = block;
-    s.reducer = s.environment.reducers.make(options.reducer, s.environment.transport, s.shards);
+    s.options.reducer.on_gpu = std::is_same_v<Device, Cuda>;
+    s.reducer = s.environment.reducers.make(s.options.reducer, s.environment.transport, s.shards);
 
     const std::uint64_t seed = options.solver.random_seed;
     s.train_set = decorate(make_dataset(options.data.train, seed, s.environment.datasets), options.data,

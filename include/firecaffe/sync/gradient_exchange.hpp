@@ -16,7 +16,7 @@
 // Shards get their memory in ascending order, whatever the order of the calls: then few arenas are enough, and the
 // shards that wait are always behind those that compute. So one thread must acquire in ascending order.
 // On a GPU all calls come from one thread, with one current stream: what a lease is told to be ready has been queued
-// there, and so are additions. What a reducer of the host's memory sums goes there and back on a stream of its own.
+// there, and so are additions. The reducer is one of GPUs (Reducer::on_gpu).
 //
 // The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
 #pragma once
