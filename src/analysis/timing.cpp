@@ -2,61 +2,26 @@
 #include "firecaffe/analysis/timing.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "analysis/gpu_peak.hpp"
+#include "analysis/layer_clock.hpp"
 #include "analysis/made_up_data.hpp"
 #include "analysis/on_threads.hpp"
 #include "analysis/peak.hpp"
 #include "analysis/work.hpp"
 #include "core/median.hpp"
+#include "device/instances.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/net/graph.hpp"
+#include "firecaffe/tensor/host_view.hpp"
 
 namespace firecaffe {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Notes how long each layer of a pass took, and how many gradients were finished then; the net calls it after each.
-class LayerClock final : public GradientListener {
-  public:
-    explicit LayerClock(std::size_t layers) {
-        laps_.reserve(layers);
-        ready_.reserve(layers);
-    }
-
-    void start() {
-        laps_.clear();
-        ready_.clear();
-        last_ = Clock::now();
-    }
-    void layer_done() override {
-        laps_.push_back(seconds_since(last_));
-        ready_.push_back(ready_.empty() ? 0 : ready_.back());
-        last_ = Clock::now();
-    }
-    /// Of the layer that was done last.
-    void gradients_ready(std::size_t prefix) override {
-        if (!ready_.empty()) ready_.back() = prefix;
-    }
-
-    const std::vector<double>& laps() const { return laps_; }
-    const std::vector<std::size_t>& ready() const { return ready_; }
-
-  private:
-    std::vector<double> laps_;
-    std::vector<std::size_t> ready_;
-    Clock::time_point last_;
-};
 
 /// What one thread measured: a value per iteration, for each layer and for the whole.
 struct Laps {
@@ -65,44 +30,47 @@ struct Laps {
 };
 
 /// A net with data, ready to be timed by one thread.
+template <class T, class Device>
 class Subject {
   public:
-    Subject(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<float, Cpu>& registry,
+    Subject(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<T, Device>& registry,
             const ArenaLayout* layout)
         : net_(spec, {.data = options.data, .layout = layout}, registry),
           layers_(net_.summary()),
           gradients_(net_.layout()),
           samples_(static_cast<std::size_t>(options.data[0])) {
         std::iota(samples_.begin(), samples_.end(), std::uint64_t{0});
-        analysis::make_up_data(analysis::index_count(spec), net_.data().storage());
+        const HostView<T, Device> data(net_.data().storage());
+        std::vector<float> made_up(data.values().size());
+        analysis::make_up_data(analysis::index_count(spec), made_up);
+        std::ranges::transform(made_up, data.values().begin(), [](float v) { return static_cast<T>(v); });
+        data.write_back();
         laps_.forward.resize(layers_.size());
         laps_.backward.resize(layers_.size());
     }
 
-    Net<float, Cpu>& net() { return net_; }
+    Net<T, Device>& net() { return net_; }
     const std::vector<LayerSummary>& layers() const { return layers_; }
     const Laps& laps() const { return laps_; }
     /// Gradients that are finished after the backward pass of a layer.
     std::size_t ready(std::size_t layer) const { return ready_.at(layers_.size() - 1 - layer); }
 
     void run(const TimingOptions& options) {
-        LayerClock clock(layers_.size());
+        analysis::LayerClock<Device> clock(layers_.size());
         for (std::int64_t i = -options.warm_up; i < options.iterations; ++i) {
             const PassKey key{1, static_cast<std::uint32_t>(i + options.warm_up), samples_};
-            auto start = Clock::now();
-            net_.parameters_changed();
-            const double packing = seconds_since(start);
-
-            start = Clock::now();
             clock.start();
-            net_.forward(key, &clock);
-            const double forward = seconds_since(start);
+            net_.parameters_changed();
+            const double packing = clock.finish();
+
+            clock.start();
+            net_.run_forward(key, &clock);
+            const double forward = clock.finish();
             const std::vector<double> forward_laps = clock.laps();
 
-            start = Clock::now();
             clock.start();
             net_.backward(key, gradients_, &clock);
-            const double backward = seconds_since(start);
+            const double backward = clock.finish();
             ready_ = clock.ready();
             if (i >= 0) note(packing, forward, forward_laps, backward, clock.laps());
         }
@@ -121,15 +89,24 @@ class Subject {
         }
     }
 
-    Net<float, Cpu> net_;
+    Net<T, Device> net_;
     std::vector<LayerSummary> layers_;
-    Arena<float, Cpu> gradients_;
+    Arena<Master<T>, Device> gradients_;
     std::vector<std::uint64_t> samples_;
     Laps laps_;
     std::vector<std::size_t> ready_;  // in the order of the backward pass
 };
 
-std::vector<double> joined(const std::vector<std::unique_ptr<Subject>>& subjects, auto part) {
+template <class T, class Device>
+analysis::Peak peak_of(int threads) {
+    if constexpr (std::is_same_v<Device, Cpu>)
+        return analysis::measure_peak(threads);
+    else
+        return analysis::measure_gpu_peak<T>();
+}
+
+template <class S>
+std::vector<double> joined(const std::vector<std::unique_ptr<S>>& subjects, auto part) {
     std::vector<double> all;
     for (const auto& subject : subjects) {
         const std::vector<double>& laps = part(subject->laps());
@@ -185,25 +162,34 @@ double Timing::share_of_peak(std::int64_t operations, double seconds) const {
     return seconds > 0 && peak > 0 ? static_cast<double>(operations) * options.threads / seconds / peak : 0.0;
 }
 
-Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<float, Cpu>& registry) {
+template <class T, class Device>
+Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<T, Device>& registry) {
+    if (std::is_same_v<Device, Cuda> && options.threads != 1)
+        throw UsageError("cannot time ", options.threads, " threads on a GPU, which one thread keeps busy; give one");
     if (options.iterations < 1 || options.threads < 1 || options.warm_up < 0)
         throw UsageError("cannot time ", options.iterations, " iterations on ", options.threads, " threads after ",
                          options.warm_up, " to warm up; give at least one, one and none");
-    std::vector<std::unique_ptr<Subject>> subjects;
+    const ops::GpuMathScope math(options.math);
+    using S = Subject<T, Device>;
+    std::vector<std::unique_ptr<S>> subjects;
     for (int t = 0; t < options.threads; ++t)
         subjects.push_back(
-            std::make_unique<Subject>(spec, options, registry, t == 0 ? nullptr : &subjects.front()->net().layout()));
-    Arena<float, Cpu> parameters(subjects.front()->net().layout());
+            std::make_unique<S>(spec, options, registry, t == 0 ? nullptr : &subjects.front()->net().layout()));
+    Arena<Master<T>, Device> parameters(subjects.front()->net().layout());
     subjects.front()->net().initialize(parameters, 1);
     for (const auto& subject : subjects) subject->net().bind(parameters);
 
     Timing timing;
     timing.net = spec.name;
     timing.options = options;
-    const analysis::Peak peak = analysis::measure_peak(options.threads);
+    timing.device = Device::kName;
+    const analysis::Peak peak = peak_of<T, Device>(options.threads);
     timing.peak = peak.rate;
     timing.peak_instructions = peak.instructions;
-    analysis::on_threads(options.threads, [&](std::size_t t) { subjects[t]->run(options); });
+    if (std::is_same_v<Device, Cuda>)
+        subjects.front()->run(options);  // by this thread, whose GPU and stream it is
+    else
+        analysis::on_threads(options.threads, [&](std::size_t t) { subjects[t]->run(options); });
 
     const std::vector<LayerSummary>& layers = subjects.front()->layers();
     for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -229,6 +215,10 @@ Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRe
     return timing;
 }
 
+#define FIRECAFFE_INSTANTIATE(T, Device) \
+    template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<T, Device>&);
+FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+
 std::string timing_json(const Timing& t) {
     using Json = nlohmann::ordered_json;
     const auto figures = [&](const LayerTime& time) {
@@ -244,6 +234,7 @@ std::string timing_json(const Timing& t) {
             {"share_of_peak", t.share_of_peak(time.work.forward + time.work.backward, time.forward + time.backward)}};
     };
     Json json{{"net", t.net},
+              {"device", t.device},
               {"input", Json(std::vector(t.options.data.extents().begin(), t.options.data.extents().end()))},
               {"threads", t.options.threads},
               {"iterations", t.options.iterations},

@@ -15,8 +15,15 @@
 
 namespace firecaffe::cli {
 
-/// --device cpu|cuda, in place of compute.device.
-void add_device_option(CLI::App& command, std::optional<DeviceKind>& device);
+/// --device, --precision, --tune: in place of what the config says.
+struct ComputeArguments {
+    std::optional<DeviceKind> device;
+    std::optional<Precision> precision;
+    std::optional<std::int64_t> tune;
+
+    ComputeOptions over(ComputeOptions options) const;
+};
+void add_compute_arguments(CLI::App& command, ComputeArguments& arguments);
 
 /// Throws ConfigError: there is nothing of that kind.
 [[noreturn]] void refuse_device(const ComputeOptions& compute);

@@ -21,7 +21,7 @@ struct TestArguments {
     std::int64_t threads = 0;
     std::int64_t crops = 0;
     std::string weights, output, json;
-    std::optional<DeviceKind> device;
+    ComputeArguments compute;
 };
 
 /// The model file that the arguments mean: stated, or of the newest valid checkpoint of the run.
@@ -40,7 +40,7 @@ std::string find_weights(const TestArguments& a, const TrainOptions& options) {
 int test(const TestArguments& a) {
     TrainOptions options = load_config({a.config.config, a.config.set, {}});
     if (a.threads > 0) options.compute.threads = a.threads;
-    options.compute.device = a.device.value_or(options.compute.device);
+    options.compute = a.compute.over(options.compute);
     if (a.crops > 0) options.data.transform.test_crops = a.crops;
     if (!a.output.empty()) options.output.directory = a.output;
     options.solver.shards = options.solver.global_batch;  // one image each: any number of threads fits
@@ -75,7 +75,7 @@ void add_test(CLI::App& program, Command& chosen) {
                      "probabilities the mean is taken (data.transform.test_crops)")
         ->check(CLI::IsMember({1, 10}));
     command->add_option("--threads", a->threads, "Math threads (compute.threads)")->check(CLI::Range(1, 4096));
-    add_device_option(*command, a->device);
+    add_compute_arguments(*command, a->compute);
     command->add_option("--json", a->json, "Write the figures to this file as well");
     command->footer(
         "Examples:\n  firecaffe test nin.json --output out/nin\n"

@@ -9,6 +9,7 @@
 #include "cli/console.hpp"
 #include "cli/inspection.hpp"
 #include "cli/model_argument.hpp"
+#include "cli/on_device.hpp"
 #include "cli/tables.hpp"
 #include "firecaffe/analysis/timing.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -22,6 +23,7 @@ struct TimeArguments {
     std::int64_t iterations = 10;
     int threads = 0;
     std::string json;
+    ComputeArguments compute;
 };
 
 /// "####......": one sign for each tenth, rounded.
@@ -57,16 +59,24 @@ std::string threads_text(int threads) {
     return threads == 1 ? "1 thread" : fmt::format("{} threads", threads);
 }
 
+bool on_gpu(const Timing& t) {
+    return t.device == Cuda::kName;
+}
+
+std::string worker_text(const Timing& t) {
+    return on_gpu(t) ? "a GPU" : "each of " + threads_text(t.options.threads);
+}
+
 std::string summary(const Timing& t, const std::string& source) {
-    std::string out =
-        fmt::format("\ninput {} ({}) on each of {}; medians of {} iterations\n", to_string(t.options.data), source,
-                    threads_text(t.options.threads), t.options.iterations);
+    std::string out = fmt::format("\ninput {} ({}) on {}; medians of {} iterations\n", to_string(t.options.data),
+                                  source, worker_text(t), t.options.iterations);
     out +=
         fmt::format("step: {:.3f} ms = forward {:.3f} + backward {:.3f} + packing of weights {:.3f}: {:.1f} images/s\n",
                     1e3 * (t.total.forward + t.total.backward + t.packing), 1e3 * t.total.forward,
                     1e3 * t.total.backward, 1e3 * t.packing, t.images_per_second());
-    out += fmt::format("peak: {}op/s, measured with multiply-adds in registers ({}) on {}\n",
-                       scaled(t.peak) + (t.peak < 999.95 ? " " : ""), t.peak_instructions,
+    const std::string peak = scaled(t.peak) + (t.peak < 999.95 ? " " : "");
+    if (on_gpu(t)) return out + fmt::format("peak: {}op/s, measured with {}\n", peak, t.peak_instructions);
+    out += fmt::format("peak: {}op/s, measured with multiply-adds in registers ({}) on {}\n", peak, t.peak_instructions,
                        threads_text(t.options.threads));
     return out;
 }
@@ -80,7 +90,12 @@ int time_model(const TimeArguments& a) {
     options.threads = a.threads;
     if (a.threads == 0)
         options.threads = chosen.model.config ? static_cast<int>(chosen.model.config->compute.threads) : 1;
-    const Timing timing = time_net(chosen.model.net, options, LayerRegistry<float, Cpu>::with_builtin());
+    const ComputeOptions compute =
+        a.compute.over(chosen.model.config ? chosen.model.config->compute : ComputeOptions{});
+    options.math = gpu_math(compute);
+    const Timing timing = on_device(compute, 0, [&]<class T, class Device>() {
+        return time_net(chosen.model.net, options, LayerRegistry<T, Device>::with_builtin());
+    });
     if (!a.json.empty()) write_file_atomically(a.json, timing_json(timing));
     write_all(STDOUT_FILENO, table(timing) + summary(timing, chosen.source));
     return 0;
@@ -98,10 +113,12 @@ void add_time(CLI::App& program, Command& chosen) {
     command
         ->add_option("--threads", a->threads, "Math threads, each with a batch of its own; default: as the config says")
         ->check(CLI::Range(1, 4096));
+    add_compute_arguments(*command, a->compute);
     command->add_option("--json", a->json, "Write the figures to this file as well");
     command->footer(
         "Examples:\n  firecaffe time examples/nin/fashion_mnist.json\n"
-        "  firecaffe time examples/nin/net.json --input 1x28x28 --batch 64 --threads 2 --json time.json");
+        "  firecaffe time examples/nin/net.json --input 1x28x28 --batch 64 --threads 2 --json time.json\n"
+        "  firecaffe time examples/googlenet/net.json --batch 256 --device cuda --precision bfloat16");
     command->callback([a, &chosen] { chosen = [a] { return time_model(*a); }; });
 }
 

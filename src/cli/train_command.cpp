@@ -24,14 +24,14 @@ struct TrainArguments {
     int workers = 1;
     std::int64_t threads = 0;
     std::string output, json;
-    std::optional<DeviceKind> device;
-    bool resume = false, overwrite = false, quiet = false, pin = true;
+    ComputeArguments compute;
+    bool resume = false, overwrite = false, quiet = false, pin = true, share_gpu = false;
 };
 
 TrainOptions read_options(const TrainArguments& a) {
     TrainOptions options = load_config({a.config.config, a.config.set, {}});
     if (a.threads > 0) options.compute.threads = a.threads;
-    options.compute.device = a.device.value_or(options.compute.device);
+    options.compute = a.compute.over(options.compute);
     if (!a.output.empty()) options.output.directory = a.output;
     if (a.resume && options.output.directory.empty())
         throw UsageError("--resume needs the directory of the run; state it with --output DIR");
@@ -171,6 +171,11 @@ int train(const TrainArguments& a, const std::vector<std::string>& argv) {
     const TrainOptions options = read_options(a);
     const std::optional<LaunchInfo> launch = find_job(a.workers);
     const auto mpi = start_mpi(options.reducer.type == "mpi", launch, a.workers);
+    if (options.compute.device == DeviceKind::cuda && options.reducer.type == "nccl") {
+        const int of_host = launch ? launch->local_size : a.workers;
+        if (of_host > 1) require_gpu_for_each(of_host, a.share_gpu);
+        if (launch && a.share_gpu) let_nccl_share_gpus(*launch);
+    }
     if (!launch && a.workers > 1) return launch_workers(a, options, argv);
     return on_device(options.compute, launch ? launch->local_rank : 0,
                      [&]<class T, class Device>() { return work<T, Device>(a, options, launch); });
@@ -186,7 +191,7 @@ void add_train(CLI::App& program, const std::vector<std::string>& argv, Command&
         ->check(CLI::Range(1, 4096));
     command->add_option("--threads", a->threads, "Math threads of each worker (compute.threads)")
         ->check(CLI::Range(1, 4096));
-    add_device_option(*command, a->device);
+    add_compute_arguments(*command, a->compute);
     command->add_option("--output", a->output, "Directory for log, summary and checkpoints (output.directory)");
     auto* resume =
         command->add_flag("--resume", a->resume, "Go on from the newest valid checkpoint in the output directory");
@@ -194,11 +199,15 @@ void add_train(CLI::App& program, const std::vector<std::string>& argv, Command&
         ->excludes(resume);
     command->add_option("--json", a->json, "Write the summary to this file as well");
     command->add_flag("--quiet", a->quiet, "No progress; errors and the result only");
+    command->add_flag("--share-gpu", a->share_gpu,
+                      "Let the reducer nccl have several workers on one GPU, each as if on a host of its own:\n"
+                      "slow, for tests");
     command->add_flag("!--no-pin", a->pin, "Do not bind workers to cores");
     command->footer(
         "Examples:\n  firecaffe train nin.json --workers 2 --output out/nin\n"
         "  firecaffe train nin.json --set solver.base_lr=0.02 --set solver.max_iter=500\n"
         "  firecaffe train nin.json --workers 4 --output out/nin --resume\n"
+        "  firecaffe train nin.json --device cuda --precision bfloat16 --tune 8\n"
         "  mpirun -n 4 firecaffe train nin.json --output out/nin");
     command->callback([a, argv, &chosen] { chosen = [a, argv] { return train(*a, argv); }; });
 }

@@ -36,7 +36,7 @@ class DeviceWork<Cuda> {
     };
 
     /// Throws ConfigError for options that a GPU cannot take, and DeviceError where there is none.
-    explicit DeviceWork(const TrainOptions& options) : math_(math_of(check(options).compute)) {}
+    explicit DeviceWork(const TrainOptions& options) : math_(gpu_math(check(options).compute)) {}
     Scope enter() const { return Scope(*this); }
 
   private:
@@ -47,13 +47,6 @@ class DeviceWork<Cuda> {
         if (options.reducer.factors != FactorUse::never)
             throw ConfigError("/reducer/factors: gradients on a GPU do not travel as factors; leave 'never'");
         return options;
-    }
-
-    static ops::GpuMath math_of(const ComputeOptions& compute) {
-        return {.tf32 = compute.precision == Precision::tf32,
-                .deterministic = compute.deterministic,
-                .workspace_budget = compute.workspace_mb << 20,
-                .tune_first = static_cast<std::size_t>(compute.deterministic ? 1 : compute.tune)};
     }
 
     ops::GpuMath math_;

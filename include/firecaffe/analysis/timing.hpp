@@ -4,7 +4,7 @@
 //   const Timing t = time_net(spec, {.data = Shape{32, 3, 32, 32}, .iterations = 10}, registry);
 //
 // Every math thread runs a net of its own on a batch of its own, as in training. The data are made up: numbers in
-// [-1, 1), and whole ones that are indices where an Embed reads them; all labels are 0.
+// [-1, 1), and whole ones that are indices where an Embed reads them; all labels are 0. On a GPU times are the GPU's.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "firecaffe/analysis/costs.hpp"
+#include "firecaffe/ops/gpu_math.hpp"
 
 namespace firecaffe {
 
@@ -20,7 +21,8 @@ struct TimingOptions {
     Shape data;  ///< of each thread: batch x C x H x W
     std::int64_t iterations = 10;
     std::int64_t warm_up = 2;  ///< iterations before the clock counts
-    int threads = 1;
+    int threads = 1;  ///< one on a GPU
+    ops::GpuMath math{};  ///< on a GPU
     std::map<std::string, WorkFunction> custom_work{};  ///< by layer type
 };
 
@@ -37,13 +39,13 @@ struct LayerTime {
 };
 
 struct Timing {
-    std::string net;
+    std::string net, device;
     TimingOptions options;
     std::vector<LayerTime> layers;  ///< in forward order; copies between memory layouts stand among them
     LayerTime total;                ///< medians of whole passes, which are not the sums of the layers' medians
     double packing = 0;             ///< seconds that the net takes to note an update of the parameters; once a step
     /// Operations per second of all threads together in the fastest loop of ops::multiply_adds(), from the start of the
-    /// first thread to the end of the last.
+    /// first thread to the end of the last; on a GPU, in a large product of matrices.
     double peak = 0;
     std::string peak_instructions;
 
@@ -54,7 +56,12 @@ struct Timing {
 
 /// Throws what building the net throws, and UsageError for less than one iteration or thread, or more threads than the
 /// system starts.
-Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<float, Cpu>& registry);
+template <class T, class Device>
+Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<T, Device>& registry);
+
+extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<float, Cpu>&);
+extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<double, Cpu>&);
+extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<float, Cuda>&);
 
 /// All of it as JSON; ends in a newline.
 std::string timing_json(const Timing& timing);

@@ -9,6 +9,7 @@
 #include "firecaffe/data/options.hpp"
 #include "firecaffe/device/memory.hpp"
 #include "firecaffe/net/spec.hpp"
+#include "firecaffe/ops/gpu_math.hpp"
 #include "firecaffe/optim/options.hpp"
 #include "firecaffe/reducer/options.hpp"
 
@@ -54,6 +55,14 @@ struct ComputeOptions {
     std::int64_t tune = 4;            ///< ways that are timed, unless deterministic
     std::int64_t workspace_mb = 256;  ///< for one op
 };
+
+/// How ops multiply on a GPU.
+constexpr ops::GpuMath gpu_math(const ComputeOptions& compute) {
+    return {.tf32 = compute.precision == Precision::tf32,
+            .deterministic = compute.deterministic,
+            .workspace_budget = compute.workspace_mb << 20,
+            .tune_first = static_cast<std::size_t>(compute.deterministic ? 1 : compute.tune)};
+}
 
 struct OutputOptions {
     std::string directory;                 ///< empty: nothing is written
