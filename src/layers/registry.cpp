@@ -29,6 +29,7 @@
 #include "firecaffe/layers/builtin/softmax_with_loss.hpp"
 #include "firecaffe/layers/builtin/split.hpp"
 #include "firecaffe/layers/builtin/tanh.hpp"
+#include "firecaffe/layers/in_master.hpp"
 
 namespace firecaffe {
 
@@ -63,6 +64,19 @@ auto from_options_and_bottoms() {
     };
 }
 
+/// A factory for a layer class that computes in float, whatever the type of activations is. No labels and no losses are
+/// rounded then, nor what lies between the two.
+template <template <class, class> class LayerClass, class Options, class T, class Device>
+auto in_master() {
+    return [](const LayerSpec& spec) -> std::unique_ptr<Layer<T, Device>> {
+        auto layer = std::make_unique<LayerClass<Master<T>, Device>>(options_of<Options>(spec));
+        if constexpr (std::is_same_v<T, Master<T>>)
+            return layer;
+        else
+            return std::make_unique<InMaster<T, Device>>(std::move(layer));
+    };
+}
+
 }  // namespace
 
 template <class T, class Device>
@@ -90,14 +104,14 @@ LayerRegistry<T, Device> LayerRegistry<T, Device>::with_builtin() {
     registry.add("Split", from_options_and_tops<SplitLayer<T, Device>, SplitOptions>());
     registry.add("Flatten", from_options<FlattenLayer<T, Device>, FlattenOptions>());
     registry.add("Reshape", from_options<ReshapeLayer<T, Device>, ReshapeOptions>());
-    registry.add("Softmax", from_options<SoftmaxLayer<T, Device>, SoftmaxOptions>());
-    registry.add("SoftmaxWithLoss", from_options<SoftmaxWithLossLayer<T, Device>, SoftmaxWithLossOptions>());
-    registry.add("EuclideanLoss", from_options<EuclideanLossLayer<T, Device>, EuclideanLossOptions>());
-    registry.add("HingeLoss", from_options<HingeLossLayer<T, Device>, HingeLossOptions>());
+    registry.add("Softmax", in_master<SoftmaxLayer, SoftmaxOptions, T, Device>());
+    registry.add("SoftmaxWithLoss", in_master<SoftmaxWithLossLayer, SoftmaxWithLossOptions, T, Device>());
+    registry.add("EuclideanLoss", in_master<EuclideanLossLayer, EuclideanLossOptions, T, Device>());
+    registry.add("HingeLoss", in_master<HingeLossLayer, HingeLossOptions, T, Device>());
     registry.add("SigmoidCrossEntropyLoss",
-                 from_options<SigmoidCrossEntropyLossLayer<T, Device>, SigmoidCrossEntropyLossOptions>());
-    registry.add("InfogainLoss", from_options<InfogainLossLayer<T, Device>, InfogainLossOptions>());
-    registry.add("Accuracy", from_options<AccuracyLayer<T, Device>, AccuracyOptions>());
+                 in_master<SigmoidCrossEntropyLossLayer, SigmoidCrossEntropyLossOptions, T, Device>());
+    registry.add("InfogainLoss", in_master<InfogainLossLayer, InfogainLossOptions, T, Device>());
+    registry.add("Accuracy", in_master<AccuracyLayer, AccuracyOptions, T, Device>());
     return registry;
 }
 
@@ -115,6 +129,6 @@ std::unique_ptr<Layer<T, Device>> LayerRegistry<T, Device>::make(const LayerSpec
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template class LayerRegistry<T, Device>;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -117,8 +117,13 @@ TensorView<T, Device> Net<T, Device>::data() {
 }
 
 template <class T, class Device>
-TensorView<T, Device> Net<T, Device>::labels() {
-    return state_->data_view(state_->label_value);
+TensorView<Master<T>, Device> Net<T, Device>::labels() {
+    return exact_view(state_->data_view(state_->label_value));
+}
+
+template <class T, class Device>
+bool Net<T, Device>::has_exact_data() const {
+    return state_->values[static_cast<std::size_t>(state_->data_value)].exact;
 }
 
 template <class T, class Device>
@@ -170,7 +175,7 @@ void Net<T, Device>::backward(const PassKey& key, Arena<Master<T>, Device>& grad
                 node->parameter_diffs[i] = node->parameter_parts[i] != nullptr
                                                ? node->parameter_parts[i]
                                                : gradients.of(node->parameters[i]).data();
-            for (const TensorView<T, Device>& diff : node->cleared_diffs) ops::clear<T, Device>(diff.storage());
+            for (const std::span<T> diff : node->cleared_diffs) ops::clear<T, Device>(diff);
             with_layer_name(node->spec, node->name, [&] {
                 const BackwardPass<T, Device> pass{node->bottom_data,
                                                    node->top_data_read,
@@ -228,6 +233,6 @@ TensorView<const T, Device> Net<T, Device>::blob(std::string_view name) const {
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template class Net<T, Device>;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

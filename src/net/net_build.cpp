@@ -2,6 +2,7 @@
 // First half of building a net: layers, layouts, and which of it takes part in the backward pass.
 #include <algorithm>
 #include <map>
+#include <type_traits>
 
 #include "device/instances.hpp"
 #include "firecaffe/layers/builtin/reorder.hpp"
@@ -28,6 +29,7 @@ class NodeBuilder {
         absorbed_ = absorbed_layers(graph);
         for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
+        if constexpr (!std::is_same_v<T, Master<T>>) mark_exact();
         mark_backward();
         place_parameters<T, Device>(state_);
     }
@@ -157,6 +159,28 @@ class NodeBuilder {
         state_.retained.emplace_back(blob, kept);
     }
 
+    /// Which values are not rounded to T: labels, what layers write so, and inputs that are read so.
+    void mark_exact() {
+        value(state_.label_value).exact = true;
+        for (const NetNode<T, Device>& node : state_.nodes) {
+            for (std::size_t i = 0; i < node.tops.size(); ++i) value(node.tops[i]).exact = node.layer->writes_exact(i);
+            for (std::size_t i = 0; i < node.bottoms.size(); ++i)
+                if (NetValue& bottom = value(node.bottoms[i]); bottom.producer < 0 && node.layer->reads_exact(i))
+                    bottom.exact = true;
+        }
+        for (const NetNode<T, Device>& node : state_.nodes)
+            for (std::size_t i = 0; i < node.bottoms.size(); ++i) {
+                const NetValue& bottom = value(node.bottoms[i]);
+                if (bottom.exact == node.layer->reads_exact(i)) continue;
+                if (bottom.exact)
+                    throw ConfigError(node.place(), ": bottom '", bottom.blob, "' holds labels, indices or a loss, ",
+                                      "which ", dtype_of<T>, " would round; this layer reads activations. Take them ",
+                                      "from the data by other means, or use float32");
+                throw ConfigError(node.place(), ": bottom '", bottom.blob, "' should hold labels or indices, but a ",
+                                  "layer computes it, and rounds it to ", dtype_of<T>, "; use float32");
+            }
+    }
+
     /// Which values have a parameter upstream, which lead to a loss, and so which layers run backward.
     void mark_backward() {
         if (state_.options.phase != Phase::train) return;
@@ -197,7 +221,7 @@ void build_nodes(typename Net<T, Device>::State& state, const LayerRegistry<T, D
 
 #define FIRECAFFE_INSTANTIATE(T, Device) \
     template void build_nodes<T, Device>(Net<T, Device>::State&, const LayerRegistry<T, Device>&);
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 std::string score_blob(const NetSpec& spec, Phase phase) {
     for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {

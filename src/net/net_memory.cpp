@@ -36,7 +36,9 @@ class MemoryPlacer {
     Node& node(int index) { return state_.nodes[static_cast<std::size_t>(index)]; }
     int backward_tick(int node_index) const { return 2 * layers_ - 1 - node_index; }
 
-    int new_buffer(const TensorSpec& spec, int first, int last, std::size_t element_bytes = sizeof(T)) {
+    static std::size_t element_bytes(const NetValue& v) { return v.exact ? sizeof(Master<T>) : sizeof(T); }
+    int new_buffer(const NetValue& v, int first, int last) { return new_buffer(v.spec, first, last, element_bytes(v)); }
+    int new_buffer(const TensorSpec& spec, int first, int last, std::size_t element_bytes) {
         lifetimes_.push_back({static_cast<std::size_t>(spec.storage()) * element_bytes, first, last});
         return static_cast<int>(lifetimes_.size()) - 1;
     }
@@ -55,7 +57,8 @@ class MemoryPlacer {
         const NetValue& bottom = value(n.bottoms[0]);
         const NetValue& top = value(n.tops[0]);
         if (bottom.producer < 0 || bottom.retained || bottom.is_loss || bottom.consumers.size() != 1) return false;
-        if (top.is_loss || bottom.spec.layout != top.spec.layout || bottom.spec.storage() != top.spec.storage())
+        if (top.is_loss || bottom.exact != top.exact || bottom.spec.layout != top.spec.layout ||
+            bottom.spec.storage() != top.spec.storage())
             return false;
         const Node& producer = node(bottom.producer);
         return !(producer.runs_backward && producer.layer->backward_reads_tops());
@@ -70,7 +73,7 @@ class MemoryPlacer {
                 if (v.producer >= 0 && node(v.producer).absorbed)
                     throw ConfigError(node(v.producer).place(), " was absorbed by the layer before it, but it cannot ",
                                       "run in place here; that layer's absorb() must refuse");
-                v.data_buffer = new_buffer(v.spec, std::max(v.producer, 0), std::max(v.producer, 0));
+                v.data_buffer = new_buffer(v, std::max(v.producer, 0), std::max(v.producer, 0));
             }
             for (const int consumer : v.consumers) {
                 extend(v.data_buffer, consumer);
@@ -93,9 +96,9 @@ class MemoryPlacer {
                 if (v.diff_buffer >= 0) {
                     extend(v.diff_buffer, backward_tick(i));
                 } else if (v.is_loss) {
-                    v.diff_buffer = new_buffer(v.spec, -1, 2 * layers_);
+                    v.diff_buffer = new_buffer(v, -1, 2 * layers_);
                 } else {
-                    v.diff_buffer = new_buffer(v.spec, backward_tick(i), backward_tick(i));
+                    v.diff_buffer = new_buffer(v, backward_tick(i), backward_tick(i));
                     cleared_.emplace_back(i, top);
                 }
             }
@@ -104,11 +107,11 @@ class MemoryPlacer {
                 if (!state_.writes_diff(n, b)) continue;
                 NetValue& v = value(n.bottoms[b]);
                 if (v.diff_buffer < 0) {
-                    v.diff_buffer = in_place ? value(n.tops[0]).diff_buffer
-                                             : new_buffer(v.spec, backward_tick(i), backward_tick(i));
+                    v.diff_buffer =
+                        in_place ? value(n.tops[0]).diff_buffer : new_buffer(v, backward_tick(i), backward_tick(i));
                 } else {
                     extend(v.diff_buffer, backward_tick(i));
-                    additions_.push_back({i, b, new_buffer(v.spec, backward_tick(i), backward_tick(i))});
+                    additions_.push_back({i, b, new_buffer(v, backward_tick(i), backward_tick(i))});
                 }
             }
         }
@@ -156,7 +159,11 @@ class MemoryPlacer {
                 state_.losses.push_back({state_.template buffer_of<Master<T>>(v.data_buffer), v.loss_weight});
         for (const PendingAddition& a : parameter_parts_)
             node(a.node).parameter_parts[a.index] = state_.template buffer_of<Master<T>>(a.buffer);
-        for (const auto& [index, top] : cleared_) node(index).cleared_diffs.push_back(diff_view(top));
+        for (const auto& [index, top] : cleared_) {
+            const TensorView<T, Device> view = diff_view(top);
+            const std::size_t bytes = view.storage().size() * element_bytes(value(top));
+            node(index).cleared_diffs.push_back({view.data(), bytes / sizeof(T)});
+        }
         for (const PendingAddition& a : additions_) {
             Node& n = node(a.node);
             const TensorView<T, Device> part(state_.buffer(a.buffer), value(n.bottoms[a.index]).spec);
@@ -186,6 +193,6 @@ void place_memory(typename Net<T, Device>::State& state) {
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template void place_memory<T, Device>(Net<T, Device>::State&);
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -147,6 +147,6 @@ void place_parameters(typename Net<T, Device>::State& state) {
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template void place_parameters<T, Device>(Net<T, Device>::State&);
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -25,6 +25,7 @@ struct NetValue {
     double loss_weight = 0.0;    ///< not zero: a loss
     bool is_loss = false;
     bool retained = false;
+    bool exact = false;       ///< elements are of type Master<T>; never set where that is T
     bool needs_diff = false;  ///< a parameter lies upstream
     bool reaches_loss = false;
     int data_buffer = -1, diff_buffer = -1;
@@ -63,7 +64,7 @@ struct NetNode {
         TensorView<T, Device> sum;
     };
     std::vector<Addition> additions;
-    std::vector<TensorView<T, Device>> cleared_diffs;  ///< gradients of tops that no loss depends on
+    std::vector<std::span<T>> cleared_diffs;  ///< gradients of tops that no loss depends on
 };
 
 template <class T, class Device>

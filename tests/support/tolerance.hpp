@@ -8,6 +8,8 @@
 #include <limits>
 #include <span>
 
+#include "firecaffe/core/half.hpp"
+
 namespace firecaffe::testing {
 
 /// Bounds on relative_error below.
@@ -28,6 +30,19 @@ struct Tolerance<double> {
     static constexpr double kSum = 1e-12;
     static constexpr double kGradient = 1e-6;
     static constexpr double kStep = 1e-5;
+};
+
+/// Of activations that are stored in it; what is computed is float.
+template <>
+struct Tolerance<bfloat16> {
+    static constexpr double kElementwise = 0x1p-8;  ///< one rounding, by at most half a step, and what float lacks
+    static constexpr double kSum = 0x1p-7;
+};
+
+template <>
+struct Tolerance<float16> {
+    static constexpr double kElementwise = 0x1p-11;
+    static constexpr double kSum = 0x1p-10;
 };
 
 /// |a - b| over the larger of |a|, |b| and `floor`; infinite if either is NaN.

@@ -8,7 +8,7 @@
 
 namespace firecaffe {
 
-/// bfloat16 and float16 are ways to send float32 (comm/collective/wire_type.hpp); no array has them.
+/// bfloat16 and float16 (core/half.hpp) are for storing activations and for sending float32.
 enum class DType : std::uint8_t { float32, float64, int32, int64, uint8, bfloat16, float16 };
 
 /// Bytes of one element.

@@ -3,6 +3,9 @@
 //
 // A layer is used by one thread. Life of a layer: construct -> setup (once; shapes are fixed from then on) ->
 // parameters_changed (after each update) -> forward -> backward -> ... . forward and backward must not allocate.
+//
+// T is the type of activations and their gradients. Parameters and their gradients are of type Master<T>: float for
+// bfloat16 and float16, else T.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +16,7 @@
 
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/layers/options.hpp"
+#include "firecaffe/tensor/exact.hpp"
 #include "firecaffe/tensor/gradient_factors.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
@@ -46,7 +50,7 @@ template <class T, class Device>
 struct ForwardPass {
     std::span<const TensorView<const T, Device>> bottoms;
     std::span<const TensorView<T, Device>> tops;
-    std::span<const T* const> parameters;  ///< in the order of LayerPlan::parameters
+    std::span<const Master<T>* const> parameters;  ///< in the order of LayerPlan::parameters
     PassKey key;
     std::uint32_t layer = 0;  ///< number of the layer in the net
     Phase phase = Phase::train;
@@ -58,8 +62,8 @@ struct BackwardPass {
     std::span<const TensorView<const T, Device>> tops;       ///< data
     std::span<const TensorView<const T, Device>> top_diffs;  ///< gradients of the loss with respect to the tops
     std::span<const TensorView<T, Device>> bottom_diffs;     ///< to be written; data() is null where none is wanted
-    std::span<const T* const> parameters;
-    std::span<T* const> parameter_diffs;  ///< to be written
+    std::span<const Master<T>* const> parameters;
+    std::span<Master<T>* const> parameter_diffs;  ///< to be written
     PassKey key;
     std::uint32_t layer = 0;
 };
@@ -84,6 +88,11 @@ class Layer {
     virtual bool renames_bottom() const { return false; }
     /// True if bottom `i` takes part in differentiation (labels do not).
     virtual bool differentiates_bottom(std::size_t) const { return true; }
+    /// True if bottom `i` holds labels or indices: elements of type Master<T>, to be read through exact_view.
+    virtual bool reads_exact(std::size_t) const { return false; }
+    /// True if top `i`, and its gradient, hold elements of type Master<T>, to be written through exact_view: a loss, an
+    /// accuracy.
+    virtual bool writes_exact(std::size_t) const { return false; }
     /// Weight of top `i` in the total loss; zero for everything that is not a loss.
     virtual double loss_weight(std::size_t) const { return 0.0; }
     /// True if backward reads the data of its bottoms (tops); the net may reuse their memory otherwise.
@@ -99,7 +108,7 @@ class Layer {
     }
 
     /// The values of the parameters have changed; pack them here if packing pays.
-    virtual void parameters_changed(std::span<const T* const>) {}
+    virtual void parameters_changed(std::span<const Master<T>* const>) {}
 
     virtual void forward(const ForwardPass<T, Device>& pass) = 0;
     /// Writes every wanted bottom gradient and every parameter gradient (no accumulation).
@@ -112,13 +121,13 @@ class Layer {
 
     /// How the gradient of parameter `i` of setup() is made of factors, if it is; the net adds the parameter's number.
     /// Called after setup(); may allocate, and what it returns may outlive the layer.
-    virtual std::optional<GradientFactors<T>> factors(std::size_t i) const {
+    virtual std::optional<GradientFactors<Master<T>>> factors(std::size_t i) const {
         (void)i;
         return std::nullopt;
     }
     /// Writes the factors of the gradient that backward() is about to give parameter `i`. To be overridden with
     /// factors(): what it has told of must be written. May not allocate.
-    virtual void write_factors(const BackwardPass<T, Device>& pass, std::size_t i, const FactorPlace<T>& to) {
+    virtual void write_factors(const BackwardPass<T, Device>& pass, std::size_t i, const FactorPlace<Master<T>>& to) {
         (void)pass, (void)to;
         throw UsageError("factors() told of some for parameter ", i,
                          ", and nothing writes them; override write_factors(), too, or leave factors() as it was");

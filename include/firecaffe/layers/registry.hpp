@@ -37,5 +37,7 @@ class LayerRegistry {
 extern template class LayerRegistry<float, Cpu>;
 extern template class LayerRegistry<double, Cpu>;
 extern template class LayerRegistry<float, Cuda>;
+extern template class LayerRegistry<bfloat16, Cuda>;
+extern template class LayerRegistry<float16, Cuda>;
 
 }  // namespace firecaffe

@@ -75,10 +75,12 @@ class Net {
     /// To be called after every update of the parameters, by the thread that uses the net.
     void parameters_changed();
 
-    /// The net's inputs, plain, on the device; labels are class numbers as T. To be filled before forward. Without
-    /// memory these views have no data.
+    /// The net's inputs, plain, on the device; labels are class numbers as Master<T>. To be filled before forward.
+    /// Without memory these views have no data.
     TensorView<T, Device> data();
-    TensorView<T, Device> labels();
+    TensorView<Master<T>, Device> labels();
+    /// True if a layer reads indices in data(): then its elements are of type Master<T>, to be written by exact_view.
+    bool has_exact_data() const;
 
     /// Runs all layers; returns the weighted sum of all losses (0 for a net without one), as loss() does.
     double forward(const PassKey& key, GradientListener* listener = nullptr);
@@ -100,7 +102,8 @@ class Net {
     /// the net.
     std::vector<GradientFactors<Master<T>>> gradient_factors() const;
 
-    /// A retained blob in plain layout, valid until the next forward. Throws UsageError for a blob not retained.
+    /// A retained blob in plain layout, valid until the next forward. Throws UsageError for a blob not retained. That
+    /// of labels, of a loss or of an accuracy is to be read by exact_view.
     TensorView<const T, Device> blob(std::string_view name) const;
 
     struct State;  ///< defined in src/net
@@ -116,5 +119,7 @@ std::string score_blob(const NetSpec& spec, Phase phase);
 extern template class Net<float, Cpu>;
 extern template class Net<double, Cpu>;
 extern template class Net<float, Cuda>;
+extern template class Net<bfloat16, Cuda>;
+extern template class Net<float16, Cuda>;
 
 }  // namespace firecaffe

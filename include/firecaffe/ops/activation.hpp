@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::ops {
@@ -27,10 +28,10 @@ void tanh_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx)
 
 /// y = x where x > 0, else alpha * (exp(x) - 1).
 template <class T, class Device>
-void elu_forward(std::span<const T> x, std::span<T> y, T alpha);
+void elu_forward(std::span<const T> x, std::span<T> y, Master<T> alpha);
 /// dx = dy where y > 0, else dy * (alpha + y). Uses the output, so that ELU can run in place (alpha >= 0).
 template <class T, class Device>
-void elu_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx, T alpha);
+void elu_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx, Master<T> alpha);
 
 /// y = (shift + scale * x)^power.
 struct PowerParameters {
@@ -63,9 +64,9 @@ void clear_padding(TensorView<T, Device> y);
     template <>                                                                                                   \
     void tanh_backward<T, Device>(std::span<const T>, std::span<const T>, std::span<T>);                          \
     template <>                                                                                                   \
-    void elu_forward<T, Device>(std::span<const T>, std::span<T>, T);                                             \
+    void elu_forward<T, Device>(std::span<const T>, std::span<T>, Master<T>);                                     \
     template <>                                                                                                   \
-    void elu_backward<T, Device>(std::span<const T>, std::span<const T>, std::span<T>, T);                        \
+    void elu_backward<T, Device>(std::span<const T>, std::span<const T>, std::span<T>, Master<T>);                \
     template <>                                                                                                   \
     void power_forward<T, Device>(std::span<const T>, std::span<T>, const PowerParameters&);                      \
     template <>                                                                                                   \
@@ -77,6 +78,8 @@ FIRECAFFE_DECLARE_ACTIVATION(float, Cpu)
 FIRECAFFE_DECLARE_ACTIVATION(double, Cpu)
 FIRECAFFE_DECLARE_ACTIVATION(float, Cuda)
 FIRECAFFE_DECLARE_ACTIVATION(double, Cuda)
+FIRECAFFE_DECLARE_ACTIVATION(bfloat16, Cuda)
+FIRECAFFE_DECLARE_ACTIVATION(float16, Cuda)
 #undef FIRECAFFE_DECLARE_ACTIVATION
 
 }  // namespace firecaffe::ops

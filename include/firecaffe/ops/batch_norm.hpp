@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::ops {
@@ -28,12 +29,12 @@ class BatchNorm {
     /// With the mean and the variance (over m) of x itself. y may be x.
     virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
     /// With the mean and the variance of `statistics`. y may be x.
-    virtual void forward_with(const RunningStatistics<T>& statistics, TensorView<const T, Device> x,
+    virtual void forward_with(const RunningStatistics<Master<T>>& statistics, TensorView<const T, Device> x,
                               TensorView<T, Device> y) = 0;
     /// After a forward pass of either kind, of which y is the output. dx may be dy.
     virtual void backward(TensorView<const T, Device> y, TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
     /// What the last forward() measured: C means, C variances times m / (m - 1) (once, where m is 1), and the count 1.
-    virtual void measured(T* mean, T* variance, T* count) const = 0;
+    virtual void measured(Master<T>* mean, Master<T>* variance, Master<T>* count) const = 0;
 };
 
 /// Throws ShapeError for an input without a channel axis, ConfigError for an eps that is negative.
@@ -48,5 +49,9 @@ template <>
 std::unique_ptr<BatchNorm<float, Cuda>> make_batch_norm(double eps, const TensorSpec& input);
 template <>
 std::unique_ptr<BatchNorm<double, Cuda>> make_batch_norm(double eps, const TensorSpec& input);
+template <>
+std::unique_ptr<BatchNorm<bfloat16, Cuda>> make_batch_norm(double eps, const TensorSpec& input);
+template <>
+std::unique_ptr<BatchNorm<float16, Cuda>> make_batch_norm(double eps, const TensorSpec& input);
 
 }  // namespace firecaffe::ops

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/ops/geometry.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
@@ -42,5 +43,9 @@ template <>
 std::unique_ptr<Eltwise<float, Cuda>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
 template <>
 std::unique_ptr<Eltwise<double, Cuda>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
+template <>
+std::unique_ptr<Eltwise<bfloat16, Cuda>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
+template <>
+std::unique_ptr<Eltwise<float16, Cuda>> make_eltwise(const EltwiseParameters&, std::span<const TensorSpec>);
 
 }  // namespace firecaffe::ops

@@ -10,12 +10,17 @@
 //
 // All parameters (weights, biases) and their gradients are in plain layout; a backend packs them as it likes.
 // Backward methods WRITE their outputs (they do not accumulate).
+//
+// T is the type of activations and their gradients: float, double, or, on a GPU, bfloat16 and float16. Parameters,
+// their gradients and all constants are Master<T>. In the narrow types an op computes in float, and rounds once what it
+// stores.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/ops/geometry.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
@@ -29,12 +34,12 @@ class Convolution {
     virtual TensorSpec output() const = 0;
     /// The weights may be packed into the backend's layout; call it whenever they have changed, before forward. The
     /// memory must stay valid and unchanged until the next call, as a backend may also use it where it lies.
-    virtual void set_parameters(const T* weight, const T* bias) = 0;
+    virtual void set_parameters(const Master<T>* weight, const Master<T>* bias) = 0;
     virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
     virtual void backward_data(TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
     /// `x` as it was in the last forward, if it is the same memory: a backend may have kept a copy in its own layout.
-    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dweight,
-                                     T* dbias) = 0;
+    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy,
+                                     Master<T>* dweight, Master<T>* dbias) = 0;
 };
 template <class T, class Device>
 std::unique_ptr<Convolution<T, Device>> make_convolution(const ConvolutionGeometry&, const TensorSpec& input);
@@ -46,11 +51,11 @@ class InnerProduct {
     virtual ~InnerProduct() = default;
     virtual TensorSpec output() const = 0;  // N x num_output, plain
     /// As for Convolution; so is `x` of backward_parameters.
-    virtual void set_parameters(const T* weight, const T* bias) = 0;
+    virtual void set_parameters(const Master<T>* weight, const Master<T>* bias) = 0;
     virtual void forward(TensorView<const T, Device> x, TensorView<T, Device> y) = 0;
     virtual void backward_data(TensorView<const T, Device> dy, TensorView<T, Device> dx) = 0;
-    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dweight,
-                                     T* dbias) = 0;
+    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy,
+                                     Master<T>* dweight, Master<T>* dbias) = 0;
 };
 template <class T, class Device>
 std::unique_ptr<InnerProduct<T, Device>> make_inner_product(std::int64_t num_output, bool bias,
@@ -69,8 +74,8 @@ class Pooling {
 template <class T, class Device>
 std::unique_ptr<Pooling<T, Device>> make_pooling(const PoolingGeometry&, const TensorSpec& input);
 
-/// Local response normalisation, y = x * s^-beta with zeros beyond the edges: s = k + alpha/n * sum x^2 over n channels,
-/// or k + alpha/n^2 * sum x^2 over n x n positions of one channel (plain layout only).
+/// Local response normalisation, y = x * s^-beta with zeros beyond the edges: s = k + alpha/n * sum x^2 over n
+/// channels, or k + alpha/n^2 * sum x^2 over n x n positions of one channel (plain layout only).
 template <class T, class Device>
 class Lrn {
   public:
@@ -111,10 +116,10 @@ std::unique_ptr<Reorder<T, Device>> make_reorder(const TensorSpec& from, const T
 
 /// y = max(x, 0) + negative_slope * min(x, 0).
 template <class T, class Device>
-void relu_forward(std::span<const T> x, std::span<T> y, T negative_slope);
+void relu_forward(std::span<const T> x, std::span<T> y, Master<T> negative_slope);
 /// dx = dy where y > 0, else negative_slope * dy. Uses the output, so that ReLU can run in place (negative_slope >= 0).
 template <class T, class Device>
-void relu_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx, T negative_slope);
+void relu_backward(std::span<const T> y, std::span<const T> dy, std::span<T> dx, Master<T> negative_slope);
 
 /// y = x * mask / (1 - ratio), where mask is drawn per logical element; see dropout.hpp for the exact rule. The same
 /// call with dy in x's place is the backward pass.
@@ -134,6 +139,9 @@ void copy(std::span<const T> x, std::span<T> y);
 /// y = 0.
 template <class T, class Device>
 void clear(std::span<T> y);
+/// y = x, rounded where To has fewer bits. Between float and bfloat16 or float16, and of one type.
+template <class From, class To, class Device>
+void convert(std::span<const From> x, std::span<To> y);
 
 // What the library ships. The bodies are explicit specialisations in src/backend; a combination that is not named here
 // does not link.
@@ -151,9 +159,9 @@ void clear(std::span<T> y);
     template <>                                                                                                       \
     std::unique_ptr<Reorder<T, Device>> make_reorder(const TensorSpec&, const TensorSpec&);                           \
     template <>                                                                                                       \
-    void relu_forward<T, Device>(std::span<const T>, std::span<T>, T);                                                \
+    void relu_forward<T, Device>(std::span<const T>, std::span<T>, Master<T>);                                        \
     template <>                                                                                                       \
-    void relu_backward<T, Device>(std::span<const T>, std::span<const T>, std::span<T>, T);                           \
+    void relu_backward<T, Device>(std::span<const T>, std::span<const T>, std::span<T>, Master<T>);                   \
     template <>                                                                                                       \
     void dropout(TensorView<const T, Device>, TensorView<T, Device>, const DropoutKey&, double);                      \
     template <>                                                                                                       \
@@ -169,6 +177,22 @@ FIRECAFFE_DECLARE_OPS(float, Cpu)
 FIRECAFFE_DECLARE_OPS(double, Cpu)
 FIRECAFFE_DECLARE_OPS(float, Cuda)
 FIRECAFFE_DECLARE_OPS(double, Cuda)
+FIRECAFFE_DECLARE_OPS(bfloat16, Cuda)
+FIRECAFFE_DECLARE_OPS(float16, Cuda)
 #undef FIRECAFFE_DECLARE_OPS
+
+#define FIRECAFFE_DECLARE_CONVERT(From, To)                            \
+    template <>                                                        \
+    void convert<From, To, Cpu>(std::span<const From>, std::span<To>); \
+    template <>                                                        \
+    void convert<From, To, Cuda>(std::span<const From>, std::span<To>);
+
+FIRECAFFE_DECLARE_CONVERT(float, float)
+FIRECAFFE_DECLARE_CONVERT(double, double)
+FIRECAFFE_DECLARE_CONVERT(float, bfloat16)
+FIRECAFFE_DECLARE_CONVERT(float, float16)
+FIRECAFFE_DECLARE_CONVERT(bfloat16, float)
+FIRECAFFE_DECLARE_CONVERT(float16, float)
+#undef FIRECAFFE_DECLARE_CONVERT
 
 }  // namespace firecaffe::ops

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::ops {
@@ -15,12 +16,13 @@ template <class T, class Device>
 class Prelu {
   public:
     virtual ~Prelu() = default;
-    virtual void forward(TensorView<const T, Device> x, const T* slope, TensorView<T, Device> y) = 0;
+    virtual void forward(TensorView<const T, Device> x, const Master<T>* slope, TensorView<T, Device> y) = 0;
     /// dx = dy where x > 0, else slope[channel] * dy.
-    virtual void backward_data(TensorView<const T, Device> x, const T* slope, TensorView<const T, Device> dy,
+    virtual void backward_data(TensorView<const T, Device> x, const Master<T>* slope, TensorView<const T, Device> dy,
                                TensorView<T, Device> dx) = 0;
     /// dslope[channel] = sum over samples and positions of dy * x where x <= 0; in double, in a fixed order.
-    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dslope) = 0;
+    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy,
+                                     Master<T>* dslope) = 0;
 };
 /// Throws ShapeError for an input without channels (axis 1).
 template <class T, class Device>
@@ -34,5 +36,9 @@ template <>
 std::unique_ptr<Prelu<float, Cuda>> make_prelu(const TensorSpec& input, bool channel_shared);
 template <>
 std::unique_ptr<Prelu<double, Cuda>> make_prelu(const TensorSpec& input, bool channel_shared);
+template <>
+std::unique_ptr<Prelu<bfloat16, Cuda>> make_prelu(const TensorSpec& input, bool channel_shared);
+template <>
+std::unique_ptr<Prelu<float16, Cuda>> make_prelu(const TensorSpec& input, bool channel_shared);
 
 }  // namespace firecaffe::ops

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/tensor/tensor.hpp"
 
 namespace firecaffe::ops {
@@ -16,13 +17,14 @@ class Scale {
     virtual ~Scale() = default;
     virtual TensorSpec output() const = 0;  // that of the input
     /// y may be x.
-    virtual void forward(TensorView<const T, Device> x, const T* factor, const T* term, TensorView<T, Device> y) = 0;
+    virtual void forward(TensorView<const T, Device> x, const Master<T>* factor, const Master<T>* term,
+                         TensorView<T, Device> y) = 0;
     /// dx = factor * dy; dx may be dy.
-    virtual void backward_data(TensorView<const T, Device> dy, const T* factor, TensorView<T, Device> dx) = 0;
+    virtual void backward_data(TensorView<const T, Device> dy, const Master<T>* factor, TensorView<T, Device> dx) = 0;
     /// dfactor = sum of dy * x and dterm = sum of dy, per channel, in double and in an order that depends on the spec
     /// alone. Null: not wanted; x is read for dfactor only.
-    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dfactor,
-                                     T* dterm) = 0;
+    virtual void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy,
+                                     Master<T>* dfactor, Master<T>* dterm) = 0;
 };
 
 /// Throws ShapeError for an input without a channel axis.
@@ -37,5 +39,9 @@ template <>
 std::unique_ptr<Scale<float, Cuda>> make_scale(const TensorSpec& input);
 template <>
 std::unique_ptr<Scale<double, Cuda>> make_scale(const TensorSpec& input);
+template <>
+std::unique_ptr<Scale<bfloat16, Cuda>> make_scale(const TensorSpec& input);
+template <>
+std::unique_ptr<Scale<float16, Cuda>> make_scale(const TensorSpec& input);
 
 }  // namespace firecaffe::ops

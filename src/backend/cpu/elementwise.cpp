@@ -211,4 +211,18 @@ void accumulate_body(std::span<const T> x, std::span<T> y) {
 FIRECAFFE_DEFINE_ELEMENTWISE(float)
 FIRECAFFE_DEFINE_ELEMENTWISE(double)
 
+#define FIRECAFFE_DEFINE_CONVERT(From, To)                                                                \
+    template <>                                                                                           \
+    void convert<From, To, Cpu>(std::span<const From> x, std::span<To> y) {                               \
+        require_equal_length("convert", x, y);                                                            \
+        std::transform(x.begin(), x.end(), y.begin(), [](From value) { return static_cast<To>(value); }); \
+    }
+
+FIRECAFFE_DEFINE_CONVERT(float, float)
+FIRECAFFE_DEFINE_CONVERT(double, double)
+FIRECAFFE_DEFINE_CONVERT(float, bfloat16)
+FIRECAFFE_DEFINE_CONVERT(float, float16)
+FIRECAFFE_DEFINE_CONVERT(bfloat16, float)
+FIRECAFFE_DEFINE_CONVERT(float16, float)
+
 }  // namespace firecaffe::ops

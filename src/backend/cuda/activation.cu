@@ -29,11 +29,11 @@ using Out = std::span<T>;
         cuda::tanh_backward<T, Cuda>(y, dy, dx);                                           \
     }                                                                                      \
     template <>                                                                            \
-    void elu_forward<T, Cuda>(In<T> x, Out<T> y, T alpha) {                                \
+    void elu_forward<T, Cuda>(In<T> x, Out<T> y, Master<T> alpha) {                        \
         cuda::elu_forward<T, Cuda>(x, y, alpha);                                           \
     }                                                                                      \
     template <>                                                                            \
-    void elu_backward<T, Cuda>(In<T> y, In<T> dy, Out<T> dx, T alpha) {                    \
+    void elu_backward<T, Cuda>(In<T> y, In<T> dy, Out<T> dx, Master<T> alpha) {            \
         cuda::elu_backward<T, Cuda>(y, dy, dx, alpha);                                     \
     }                                                                                      \
     template <>                                                                            \
@@ -51,5 +51,7 @@ using Out = std::span<T>;
 
 FIRECAFFE_DEFINE_ACTIVATION(float)
 FIRECAFFE_DEFINE_ACTIVATION(double)
+FIRECAFFE_DEFINE_ACTIVATION(bfloat16)
+FIRECAFFE_DEFINE_ACTIVATION(float16)
 
 }  // namespace firecaffe::ops

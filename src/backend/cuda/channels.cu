@@ -22,5 +22,7 @@ namespace firecaffe::ops {
 
 FIRECAFFE_DEFINE_CHANNELS(float)
 FIRECAFFE_DEFINE_CHANNELS(double)
+FIRECAFFE_DEFINE_CHANNELS(bfloat16)
+FIRECAFFE_DEFINE_CHANNELS(float16)
 
 }  // namespace firecaffe::ops

@@ -26,8 +26,8 @@ namespace firecaffe::ops {
         cuda::copy_rows<T, Cuda>(from, to, length, count);                                                           \
     }                                                                                                                \
     template <>                                                                                                      \
-    void embed_forward<T, Cuda>(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim,    \
-                                std::int64_t num_output, T* y, Refused* refused) {                                   \
+    void embed_forward<T, Cuda>(std::span<const Master<T>> index, const Master<T>* weight, const Master<T>* bias,    \
+                                std::int64_t input_dim, std::int64_t num_output, T* y, Refused* refused) {           \
         cuda::embed_forward<T, Cuda>(index, weight, bias, input_dim, num_output, y, refused);                        \
     }                                                                                                                \
     template <>                                                                                                      \
@@ -35,12 +35,14 @@ namespace firecaffe::ops {
         cuda::check_indices<T, Cuda>(refused, input_dim);                                                            \
     }                                                                                                                \
     template <>                                                                                                      \
-    void embed_backward<T, Cuda>(std::span<const T> index, const T* dy, std::int64_t input_dim,                      \
-                                 std::int64_t num_output, T* dweight, T* dbias) {                                    \
+    void embed_backward<T, Cuda>(std::span<const Master<T>> index, const T* dy, std::int64_t input_dim,              \
+                                 std::int64_t num_output, Master<T>* dweight, Master<T>* dbias) {                    \
         cuda::embed_backward<T, Cuda>(index, dy, input_dim, num_output, dweight, dbias);                             \
     }
 
 FIRECAFFE_DEFINE_LAYOUTS(float)
 FIRECAFFE_DEFINE_LAYOUTS(double)
+FIRECAFFE_DEFINE_LAYOUTS(bfloat16)
+FIRECAFFE_DEFINE_LAYOUTS(float16)
 
 }  // namespace firecaffe::ops

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/comm/collective/wire_type.hpp"
 
-#include <bit>
-#include <cstdint>
 #include <cstring>
 
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/core/half.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -17,56 +16,20 @@ namespace {
 
 // The loops below read and write through memcpy, which compilers vectorise, as received bytes may lie anywhere.
 
-struct Bfloat16 {
-    static std::uint16_t from(float value) {
-        const auto bits = std::bit_cast<std::uint32_t>(value);
-        const std::uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
-        const bool nan = (bits & 0x7fffffff) > 0x7f800000;
-        return static_cast<std::uint16_t>((nan ? bits | 0x400000 : rounded) >> 16);  // a quiet NaN keeps a bit set
-    }
-    static float to(std::uint16_t half) { return std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16); }
-};
-
-struct Float16 {
-    static std::uint16_t from(float value) {
-        const auto bits = std::bit_cast<std::uint32_t>(value);
-        const std::uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
-        std::uint32_t half;
-        if (size > 0x7f800000) {
-            half = 0x7e00 | (size >> 13 & 0x3ff);
-        } else if (size >= 0x47800000) {  // 65536 and more
-            half = 0x7c00;
-        } else if (size >= 0x38800000) {                                    // 2^-14 and more: normal
-            half = (size + 0xfff + (size >> 13 & 1) - (112u << 23)) >> 13;  // may carry into the exponent, to infinity
-        } else {
-            // The sum with 2^-1 has its last bit at 2^-24, as a subnormal half has, and is rounded as it should be.
-            const float sum = std::bit_cast<float>(size) + 0.5f;
-            half = std::bit_cast<std::uint32_t>(sum) - std::bit_cast<std::uint32_t>(0.5f);
-        }
-        return static_cast<std::uint16_t>(sign | half);
-    }
-    static float to(std::uint16_t half) {
-        const std::uint32_t sign = (half & 0x8000u) << 16, size = half & 0x7fffu;
-        if (size >= 0x7c00) return std::bit_cast<float>(sign | 0x7f800000 | (size & 0x3ff) << 13);
-        if (size >= 0x400) return std::bit_cast<float>(sign | ((size << 13) + (112u << 23)));
-        return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(size) * 0x1p-24f));
-    }
-};
-
 template <class Format>
 void narrow_as(float* values, std::byte* out, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-        const std::uint16_t half = Format::from(values[i]);
+        const Format half(values[i]);
         std::memcpy(out + 2 * i, &half, 2);
-        values[i] = Format::to(half);
+        values[i] = static_cast<float>(half);
     }
 }
 
 template <class Format>
 float load(const std::byte* in) {
-    std::uint16_t half;
+    Format half;
     std::memcpy(&half, in, 2);
-    return Format::to(half);
+    return static_cast<float>(half);
 }
 
 template <class Format>
@@ -146,23 +109,23 @@ void check(DType wire) {
 
 void narrow(DType wire, float* values, std::byte* out, std::size_t count) {
     check(wire);
-    if (wire == DType::bfloat16) return narrow_as<Bfloat16>(values, out, count);
+    if (wire == DType::bfloat16) return narrow_as<bfloat16>(values, out, count);
     const std::size_t done = has_f16c() ? narrow_lanes(values, out, count) : 0;
-    narrow_as<Float16>(values + done, out + 2 * done, count - done);
+    narrow_as<float16>(values + done, out + 2 * done, count - done);
 }
 
 void widen(DType wire, const std::byte* in, float* values, std::size_t count) {
     check(wire);
-    if (wire == DType::bfloat16) return widen_as<Bfloat16>(in, values, count);
+    if (wire == DType::bfloat16) return widen_as<bfloat16>(in, values, count);
     const std::size_t done = has_f16c() ? widen_lanes(in, values, count) : 0;
-    widen_as<Float16>(in + 2 * done, values + done, count - done);
+    widen_as<float16>(in + 2 * done, values + done, count - done);
 }
 
 void add_widened(DType wire, const std::byte* in, float* values, std::size_t count) {
     check(wire);
-    if (wire == DType::bfloat16) return add_as<Bfloat16>(in, values, count);
+    if (wire == DType::bfloat16) return add_as<bfloat16>(in, values, count);
     const std::size_t done = has_f16c() ? add_lanes(in, values, count) : 0;
-    add_as<Float16>(in + 2 * done, values + done, count - done);
+    add_as<float16>(in + 2 * done, values + done, count - done);
 }
 
 }  // namespace firecaffe::comm

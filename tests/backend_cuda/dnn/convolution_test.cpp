@@ -52,7 +52,7 @@ void check_all(double tolerance) {
             INFO("input " << to_string(input) << " outputs " << g.num_output << " kernel " << g.kernel_h << " stride "
                           << g.stride_h << " pad " << g.pad_h << " group " << g.group << " relu " << g.relu);
             const auto op = make_convolution<T, Cuda>(g, input);
-            reference::ReferenceConvolution<T> oracle(g, {c.input, {}});
+            reference::ReferenceConvolution<Master<T>> oracle(g, {c.input, {}});
             check_parity<T>(*op, oracle, input, convolution_weight(g, c.input).count(), g.bias ? g.num_output : 0,
                             tolerance);
         }
@@ -70,6 +70,11 @@ TEST_CASE("convolution on the tensor cores agrees with the reference in ten bits
     if (!has_gpu()) return;
     const GpuMathScope scope({.tf32 = true});
     check_all<float>(kTensorCores);
+}
+
+TEMPLATE_TEST_CASE("convolution of two-byte activations agrees with the reference", "[cuda]", bfloat16, float16) {
+    if (!has_gpu()) return;
+    check_all<TestType>(Tolerance<TestType>::kElementwise);
 }
 
 TEST_CASE("the fastest of several plans agrees with the reference", "[cuda]") {
@@ -121,6 +126,7 @@ TEST_CASE("a convolution of no samples writes zero gradients on a GPU", "[cuda]"
 TEST_CASE("a convolution's shapes and errors are known without a GPU") {
     const TensorSpec input{{2, 3, 28, 28}, {}};
     const auto op = make_convolution<float, Cuda>(geometry(64, 7, 2, 3), input);
+    CHECK(make_convolution<bfloat16, Cuda>(geometry(64, 7, 2, 3), input)->output() == op->output());
     CHECK(op->output() == TensorSpec{{2, 64, 14, 14}, Layout::channels_last()});
     CHECK_THROWS_AS((make_convolution<float, Cuda>(geometry(64, 7), {{2, 16, 28, 28}, Layout::blocked(16)})),
                     ShapeError);

@@ -28,7 +28,7 @@ void check_all(double tolerance) {
                 const bool bias = outputs != 40;
                 INFO(to_string(input) << " outputs " << outputs);
                 const auto op = make_inner_product<T, Cuda>(outputs, bias, input);
-                reference::ReferenceInnerProduct<T> oracle(outputs, bias, {shape, {}});
+                reference::ReferenceInnerProduct<Master<T>> oracle(outputs, bias, {shape, {}});
                 check_parity<T>(*op, oracle, input, outputs * shape.count_from(1), bias ? outputs : 0, tolerance);
             }
 }
@@ -77,6 +77,11 @@ TEST_CASE("inner product on the tensor cores agrees with the reference in ten bi
     if (!has_gpu()) return;
     const GpuMathScope scope({.tf32 = true});
     check_all<float>(kTensorCores);
+}
+
+TEMPLATE_TEST_CASE("inner product of two-byte activations agrees with the reference", "[cuda]", bfloat16, float16) {
+    if (!has_gpu()) return;
+    check_all<TestType>(Tolerance<TestType>::kElementwise);
 }
 
 TEST_CASE("products of matrices that lie either way, written or added to what is there", "[cuda]") {
@@ -137,12 +142,22 @@ TEST_CASE("a product says what it multiplies") {
                                  .left_transposed = true,
                                  .accumulate = true,
                                  .dtype = DType::bfloat16}) == "product 10x20 += (5x10)^T * 5x20, bfloat16");
+    CHECK(to_string(
+              ProductShape{.rows = 1, .columns = 2, .inner = 3, .dtype = DType::bfloat16, .result = DType::float32}) ==
+          "product 1x2 = 1x3 * 3x2, bfloat16 to float32");
 }
 
 TEST_CASE("products are described without a GPU, and impossible ones refused") {
     for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16})
         CHECK_NOTHROW(Product({.rows = 3, .columns = 4, .inner = 5, .dtype = dtype}, {}));
     CHECK_THROWS_AS(Product({.rows = 3, .columns = 4, .inner = 5, .dtype = DType::int32}, {}), UsageError);
+    const auto product = [](DType operands, DType result) {
+        return Product({.rows = 3, .columns = 4, .inner = 5, .dtype = operands, .result = result}, {});
+    };
+    CHECK_NOTHROW(product(DType::bfloat16, DType::float32));
+    CHECK_NOTHROW(product(DType::float16, DType::float32));
+    CHECK_THROWS_AS(product(DType::float32, DType::float64), UsageError);
+    CHECK_THROWS_AS(product(DType::bfloat16, DType::float16), UsageError);
     CHECK_THROWS_AS(Product({.rows = 3, .columns = 4, .inner = 5, .bias = true, .accumulate = true}, {}), UsageError);
     CHECK_THROWS_AS(Product({.rows = 3, .columns = 4, .inner = 5, .bias = true, .dtype = DType::float64}, {}),
                     UsageError);

@@ -71,7 +71,7 @@ TEST_CASE("weights of a group keep their own channels") {
 
 TEST_CASE("sums over rows have every row once, however the rows are cut") {
     for (const std::int64_t rows : {1, 7, 31, 32, 33, 64, 1000, 5000})
-        for (const std::int64_t columns : {1, 3, 96, 1000}) {
+        for (const std::int64_t columns : {1, 3, 96, 1000, 1003}) {
             INFO(rows << " rows, " << columns << " columns");
             std::vector<float> x(static_cast<std::size_t>(rows * columns));
             for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 13) + 1.0F;
@@ -90,7 +90,8 @@ TEST_CASE("sums over rows have every row once, however the rows are cut") {
 
 TEST_CASE("rows are cut where there are many of few columns, and the cut depends on the sizes alone") {
     CHECK(row_stretches(1'000'000, 64) > 1000);
-    CHECK(row_stretches(1'000'000, 64) * 64 <= 1 << 17);
+    CHECK(row_stretches(1'000'000, 64) * 64 / 8 <= 1 << 16);
+    CHECK(row_stretches(1'000'000, 63) * 63 <= 1 << 16);
     CHECK(row_stretches(256, 4096) == 8);
     CHECK(row_stretches(16, 1000) == 1);
     CHECK(row_stretches(0, 5) == 1);
@@ -101,4 +102,24 @@ TEST_CASE("a bias is added to each row") {
     const std::vector<float> bias{10, 20, 30};
     add_to_rows<float, Cpu>(bias.data(), 2, 3, y.data());
     CHECK(y == std::vector<float>{11, 22, 33, 14, 25, 36});
+}
+
+TEMPLATE_TEST_CASE("parameters are rounded when they are packed, and their gradients widened", "", bfloat16, float16) {
+    const Shape weight{4, 3, 2, 2};
+    const auto values = random_values<float>(weight.count(), 4);
+    std::vector<TestType> packed(4 * 4 * 8, TestType(-1.0F));
+    to_channels_last<TestType, Cpu>(values.data(), {weight, {}}, packed.data(), 8);
+    CHECK(packed[(2 * 4 + 3) * 8 + 1] == TestType(values[(2 * 3 + 1) * 4 + 3]));
+    CHECK(packed[(2 * 4 + 3) * 8 + 5] == TestType(0.0F));
+    std::vector<float> back(values.size(), -1.0F);
+    from_channels_last<TestType, Cpu>(packed.data(), 8, back.data(), {weight, {}});
+    CHECK(std::equal(back.begin(), back.end(), values.begin(),
+                     [](float a, float b) { return a == static_cast<float>(TestType(b)); }));
+
+    const std::int64_t rows = 1000, columns = 3;  // which bfloat16 could not count
+    std::vector<TestType> x(static_cast<std::size_t>(rows * columns), TestType(1.0F));
+    std::vector<double> scratch(static_cast<std::size_t>(sum_rows_scratch(rows, columns)));
+    std::vector<float> sums(3, -1.0F);
+    sum_rows<TestType, Cpu>(x.data(), rows, columns, sums.data(), scratch.data());
+    CHECK(sums == std::vector<float>(3, 1000.0F));
 }

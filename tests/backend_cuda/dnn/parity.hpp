@@ -15,8 +15,8 @@ namespace firecaffe::testing {
 /// added are far off, relative to themselves, where a sum happens to be small; so elements are not measured by
 /// themselves.
 template <class T>
-double distance(const Tensor<T, Cuda>& given, const Tensor<T, Cpu>& expected) {
-    const Tensor<T, Cpu> host = received(given);
+double distance(const Tensor<T, Cuda>& given, const Tensor<Master<T>, Cpu>& expected) {
+    const Tensor<Master<T>, Cpu> host = received(given);
     double largest = 0, worst = 0;
     for (std::size_t i = 0; i < host.storage().size(); ++i) {
         const double wanted = static_cast<double>(expected.storage()[i]);
@@ -40,41 +40,42 @@ class Guarded {
         const std::vector<T> all = memory_of(tensor_);
         Tensor<T, Cpu> host(Shape{std::ssize(all) - 1});
         std::copy(all.begin(), all.end() - 1, host.data());
-        return {sent<Cuda>(host), all.back() == T(-12345)};
+        return {sent<Cuda>(host), all.back() == T(kGarbage)};
     }
 
   private:
     Tensor<T, Cuda> tensor_;
 };
 
-/// Forward and both gradients of two ops that should agree, twice, the second time with other parameters.
+/// Forward and both gradients of two ops that should agree, twice, the second time with other parameters. Of parameters
+/// T has every one, so that packing them loses nothing.
 template <class T, class GpuOp, class CpuOp>
 void check_parity(GpuOp& op, CpuOp& oracle, const TensorSpec& input, std::int64_t weights, std::int64_t biases,
                   double tolerance) {
     REQUIRE(op.output().shape == oracle.output().shape);
-    const Tensor<T, Cpu> x = random_tensor<T>(input.shape, 1), dy = random_tensor<T>(op.output().shape, 2);
-    const Tensor<T, Cuda> gpu_x = sent<Cuda>(x, input.layout), gpu_dy = sent<Cuda>(dy, op.output().layout);
+    using R = Master<T>;
+    const Tensor<R, Cpu> x = random_in<T>(input.shape, 1), dy = random_in<T>(op.output().shape, 2);
+    const Tensor<T, Cuda> gpu_x = sent_as<Cuda, T>(x, input.layout), gpu_dy = sent_as<Cuda, T>(dy, op.output().layout);
     for (const std::uint64_t round : {0U, 1U}) {
-        const Tensor<T, Cpu> weight = random_tensor<T>({weights}, 3 + round),
-                             bias = random_tensor<T>({biases}, 5 + round);
-        const Tensor<T, Cuda> gpu_weight = sent<Cuda>(weight), gpu_bias = sent<Cuda>(bias);
+        const Tensor<R, Cpu> weight = random_in<T>({weights}, 3 + round), bias = random_in<T>({biases}, 5 + round);
+        const Tensor<R, Cuda> gpu_weight = sent<Cuda>(weight), gpu_bias = sent<Cuda>(bias);
         op.set_parameters(gpu_weight.data(), biases > 0 ? gpu_bias.data() : nullptr);
         oracle.set_parameters(weight.data(), biases > 0 ? bias.data() : nullptr);
 
         Tensor<T, Cuda> gpu_y = garbage<T, Cuda>(op.output());
-        Tensor<T, Cpu> y(dy.spec());
+        Tensor<R, Cpu> y(dy.spec());
         op.forward(gpu_x.view(), gpu_y.view());
         oracle.forward(x.view(), y.view());
         CHECK(distance(gpu_y, y) < tolerance);
 
         Tensor<T, Cuda> gpu_dx = garbage<T, Cuda>(input);
-        Tensor<T, Cpu> dx(x.spec());
+        Tensor<R, Cpu> dx(x.spec());
         op.backward_data(gpu_dy.view(), gpu_dx.view());
         oracle.backward_data(dy.view(), dx.view());
         CHECK(distance(gpu_dx, dx) < tolerance);
 
-        Guarded<T> gpu_dw(weights), gpu_db(biases);
-        Tensor<T, Cpu> dw(weight.spec()), db(bias.spec());
+        Guarded<R> gpu_dw(weights), gpu_db(biases);
+        Tensor<R, Cpu> dw(weight.spec()), db(bias.spec());
         op.backward_parameters(gpu_x.view(), gpu_dy.view(), gpu_dw.data(), gpu_db.data());
         oracle.backward_parameters(x.view(), dy.view(), dw.data(), db.data());
         const auto [found_dw, kept_behind_dw] = gpu_dw.taken();

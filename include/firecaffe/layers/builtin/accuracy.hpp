@@ -27,6 +27,8 @@ class AccuracyLayer final : public Layer<T, Device> {
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t) const override { return false; }
+    bool reads_exact(std::size_t bottom) const override { return bottom == 1; }
+    bool writes_exact(std::size_t) const override { return true; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
         ops::count_top_k<T, Device>(pass.bottoms[0], pass.bottoms[1], top_k_, -1, hits_.get());

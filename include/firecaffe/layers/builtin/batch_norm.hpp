@@ -51,11 +51,11 @@ class BatchNormLayer final : public Layer<T, Device> {
             op_->forward(pass.bottoms[0], pass.tops[0]);
     }
     void backward(const BackwardPass<T, Device>& pass) override {
-        const std::span<T* const> measured = pass.parameter_diffs;
+        const std::span<Master<T>* const> measured = pass.parameter_diffs;
         if (uses_running_) {  // which stay: they are kept whole, and nothing is added
-            ops::clear<T, Device>({measured[0], channels_});
-            ops::clear<T, Device>({measured[1], channels_});
-            ops::clear<T, Device>({measured[2], 1});
+            ops::clear<Master<T>, Device>({measured[0], channels_});
+            ops::clear<Master<T>, Device>({measured[1], channels_});
+            ops::clear<Master<T>, Device>({measured[2], 1});
         } else {
             op_->measured(measured[0], measured[1], measured[2]);
         }

@@ -35,11 +35,11 @@ class ConvolutionLayer final : public Layer<T, Device> {
     /// A plain ReLU costs nothing while the output is in registers.
     bool absorb(const Layer<T, Device>& next) override {
         const auto* relu = dynamic_cast<const ReluLayer<T, Device>*>(&next);
-        return relu_ = relu != nullptr && relu->negative_slope() == T{0};
+        return relu_ = relu != nullptr && relu->negative_slope() == 0;
     }
     bool backward_reads_tops() const override { return false; }
 
-    void parameters_changed(std::span<const T* const> parameters) override {
+    void parameters_changed(std::span<const Master<T>* const> parameters) override {
         op_->set_parameters(parameters[0], parameters.size() > 1 ? parameters[1] : nullptr);
     }
     void forward(const ForwardPass<T, Device>& pass) override { op_->forward(pass.bottoms[0], pass.tops[0]); }

@@ -51,7 +51,7 @@ class DeconvolutionLayer final : public Layer<T, Device> {
     bool accepts_any_layout() const override { return true; }
     bool backward_reads_tops() const override { return false; }
 
-    void parameters_changed(std::span<const T* const> parameters) override {
+    void parameters_changed(std::span<const Master<T>* const> parameters) override {
         op_->set_parameters(parameters[0], nullptr);
     }
     void forward(const ForwardPass<T, Device>& pass) override {

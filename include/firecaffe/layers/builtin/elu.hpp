@@ -12,7 +12,7 @@ namespace firecaffe {
 template <class T, class Device>
 class EluLayer final : public Layer<T, Device> {
   public:
-    explicit EluLayer(EluOptions options) : alpha_(static_cast<T>(options.alpha)) {
+    explicit EluLayer(EluOptions options) : alpha_(static_cast<Master<T>>(options.alpha)) {
         if (!(options.alpha >= 0)) throw ConfigError("alpha is ", options.alpha, "; give zero or more");
     }
 
@@ -30,7 +30,7 @@ class EluLayer final : public Layer<T, Device> {
     }
 
   private:
-    T alpha_;
+    Master<T> alpha_;
 };
 
 }  // namespace firecaffe

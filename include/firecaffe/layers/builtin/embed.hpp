@@ -34,17 +34,18 @@ class EmbedLayer final : public Layer<T, Device> {
         return plan;
     }
     bool differentiates_bottom(std::size_t) const override { return false; }
+    bool reads_exact(std::size_t) const override { return true; }
     bool backward_reads_tops() const override { return false; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
-        ops::embed_forward<T, Device>(pass.bottoms[0].storage(), pass.parameters[0],
+        ops::embed_forward<T, Device>(exact_view(pass.bottoms[0]).storage(), pass.parameters[0],
                                       options_.bias_term ? pass.parameters[1] : nullptr, options_.input_dim,
                                       options_.num_output, pass.tops[0].data(), refused());
     }
     void check_last_pass() override { ops::check_indices<T, Device>(refused(), options_.input_dim); }
     void backward(const BackwardPass<T, Device>& pass) override {
-        ops::embed_backward<T, Device>(pass.bottoms[0].storage(), pass.top_diffs[0].data(), options_.input_dim,
-                                       options_.num_output, pass.parameter_diffs[0],
+        ops::embed_backward<T, Device>(exact_view(pass.bottoms[0]).storage(), pass.top_diffs[0].data(),
+                                       options_.input_dim, options_.num_output, pass.parameter_diffs[0],
                                        options_.bias_term ? pass.parameter_diffs[1] : nullptr);
     }
 

@@ -23,6 +23,7 @@ class EuclideanLossLayer final : public Layer<T, Device> {
         samples_ = a[0];
         return {{TensorSpec{}}, {}};
     }
+    bool writes_exact(std::size_t) const override { return true; }
     double loss_weight(std::size_t) const override { return options_.loss_weight; }
     bool backward_reads_tops() const override { return false; }
 

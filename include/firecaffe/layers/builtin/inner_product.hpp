@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
 
 #include "firecaffe/layers/layer.hpp"
 #include "firecaffe/ops/ops.hpp"
@@ -30,7 +31,7 @@ class InnerProductLayer final : public Layer<T, Device> {
     bool accepts_any_layout() const override { return true; }
     bool backward_reads_tops() const override { return false; }
 
-    void parameters_changed(std::span<const T* const> parameters) override {
+    void parameters_changed(std::span<const Master<T>* const> parameters) override {
         op_->set_parameters(parameters[0], parameters.size() > 1 ? parameters[1] : nullptr);
     }
     void forward(const ForwardPass<T, Device>& pass) override { op_->forward(pass.bottoms[0], pass.tops[0]); }
@@ -41,30 +42,39 @@ class InnerProductLayer final : public Layer<T, Device> {
     }
 
     /// Of the weight: the gradients of the tops, and the bottoms. They are multiplied by an op like that of this layer,
-    /// but for the layout of its input, so that the bits are the same.
-    std::optional<GradientFactors<T>> factors(std::size_t i) const override {
-        const Shape& bottom = plain_bottom_.shape;
-        if (i != 0 || bottom.count() == 0) return std::nullopt;
-        std::shared_ptr<ops::InnerProduct<T, Device>> op =
-            ops::make_inner_product<T, Device>(options_.num_output, options_.bias_term, plain_bottom_);
-        GradientFactors<T> factors{.samples = static_cast<std::size_t>(bottom[0]),
-                                   .rows = static_cast<std::size_t>(options_.num_output),
-                                   .columns = static_cast<std::size_t>(bottom.count_from(1))};
-        factors.multiply = [op, x = plain_bottom_, y = op->output(), right = factors.right()](const T* both,
-                                                                                              T* gradient) {
-            op->backward_parameters({both + right, x}, {both, y}, gradient, nullptr);
-        };
-        return factors;
+    /// but for the layout of its input, so that the bits are the same. There are none where these have
+    /// another type than the parameters.
+    std::optional<GradientFactors<Master<T>>> factors(std::size_t i) const override {
+        if constexpr (kHasFactors)
+            if (const Shape& bottom = plain_bottom_.shape; i == 0 && bottom.count() > 0) {
+                std::shared_ptr<ops::InnerProduct<T, Device>> op =
+                    ops::make_inner_product<T, Device>(options_.num_output, options_.bias_term, plain_bottom_);
+                GradientFactors<T> factors{.samples = static_cast<std::size_t>(bottom[0]),
+                                           .rows = static_cast<std::size_t>(options_.num_output),
+                                           .columns = static_cast<std::size_t>(bottom.count_from(1))};
+                factors.multiply = [op, x = plain_bottom_, y = op->output(), right = factors.right()](const T* both,
+                                                                                                      T* gradient) {
+                    op->backward_parameters({both + right, x}, {both, y}, gradient, nullptr);
+                };
+                return factors;
+            }
+        return std::nullopt;
     }
-    void write_factors(const BackwardPass<T, Device>& pass, std::size_t, const FactorPlace<T>& to) override {
-        ops::copy<T, Device>(pass.top_diffs[0].storage(), {to.left, pass.top_diffs[0].storage().size()});
-        if (to_plain_ != nullptr)
-            to_plain_->run(pass.bottoms[0], {to.right, plain_bottom_});
-        else
-            ops::copy<T, Device>(pass.bottoms[0].storage(), {to.right, pass.bottoms[0].storage().size()});
+    void write_factors(const BackwardPass<T, Device>& pass, std::size_t i, const FactorPlace<Master<T>>& to) override {
+        if constexpr (kHasFactors) {
+            ops::copy<T, Device>(pass.top_diffs[0].storage(), {to.left, pass.top_diffs[0].storage().size()});
+            if (to_plain_ != nullptr)
+                to_plain_->run(pass.bottoms[0], {to.right, plain_bottom_});
+            else
+                ops::copy<T, Device>(pass.bottoms[0].storage(), {to.right, pass.bottoms[0].storage().size()});
+        } else {
+            Layer<T, Device>::write_factors(pass, i, to);
+        }
     }
 
   private:
+    static constexpr bool kHasFactors = std::is_same_v<T, Master<T>>;
+
     InnerProductOptions options_;
     TensorSpec plain_bottom_;
     std::unique_ptr<ops::InnerProduct<T, Device>> op_;

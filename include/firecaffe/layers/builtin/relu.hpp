@@ -12,12 +12,12 @@ namespace firecaffe {
 template <class T, class Device>
 class ReluLayer final : public Layer<T, Device> {
   public:
-    explicit ReluLayer(ReluOptions options) : negative_slope_(static_cast<T>(options.negative_slope)) {
+    explicit ReluLayer(ReluOptions options) : negative_slope_(static_cast<Master<T>>(options.negative_slope)) {
         if (options.negative_slope < 0)
             throw ConfigError("negative_slope is ", options.negative_slope, "; give zero or more");
     }
 
-    T negative_slope() const { return negative_slope_; }
+    Master<T> negative_slope() const { return negative_slope_; }
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override { return {{bottoms[0]}, {}}; }
     bool accepts_any_layout() const override { return true; }
@@ -33,7 +33,7 @@ class ReluLayer final : public Layer<T, Device> {
     }
 
   private:
-    T negative_slope_;
+    Master<T> negative_slope_;
 };
 
 }  // namespace firecaffe

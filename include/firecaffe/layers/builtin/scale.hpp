@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
 
 #include "firecaffe/layers/layer.hpp"
 #include "firecaffe/ops/scale.hpp"
@@ -36,6 +37,9 @@ class AffineLayer : public Layer<T, Device> {
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase phase) override {
         phase_ = phase;
+        if (bottoms.size() == 2 && !kTakesBottoms)
+            throw ConfigError("the second bottom would be the layer's values, rounded to ", dtype_of<T>,
+                              "; give the layer one bottom, so that they are parameters, or use float32");
         const ScaledAxes axes = bottoms.size() == 2 ? scaled_axes(bottoms[0].shape, axis_, bottoms[1].shape)
                                                     : scaled_axes(bottoms[0].shape, axis_, num_axes_);
         spec_ = by_channel() ? bottoms[0] : axes.bottom;
@@ -51,13 +55,13 @@ class AffineLayer : public Layer<T, Device> {
     }
     void backward(const BackwardPass<T, Device>& pass) override {
         const TensorView<const T, Device> dy = as_spec(pass.top_diffs[0]);
-        const auto wanted = [&](Source source, std::size_t parameter) {
-            return source == Source::parameter ? pass.parameter_diffs[parameter]
-                   : source == Source::bottom  ? pass.bottom_diffs[1].data()
-                                               : nullptr;
+        const auto wanted = [&](Source source, std::size_t parameter) -> Master<T>* {
+            if constexpr (kTakesBottoms)
+                if (source == Source::bottom) return pass.bottom_diffs[1].data();
+            return source == Source::parameter ? pass.parameter_diffs[parameter] : nullptr;
         };
-        T* const dfactor = wanted(factor_, 0);
-        T* const dterm = wanted(term_, pass.parameter_diffs.size() - 1);
+        Master<T>* const dfactor = wanted(factor_, 0);
+        Master<T>* const dterm = wanted(term_, pass.parameter_diffs.size() - 1);
         if (dfactor != nullptr || dterm != nullptr)
             op_->backward_parameters(as_spec(pass.bottoms[0]), dy, dfactor, dterm);
         if (pass.bottom_diffs[0].data() != nullptr) op_->backward_data(dy, factor(pass), as_spec(pass.bottom_diffs[0]));
@@ -73,6 +77,9 @@ class AffineLayer : public Layer<T, Device> {
     FillerOptions factor_filler_, term_filler_;
 
   private:
+    /// Values are exact, so a bottom of fewer bits cannot hold them.
+    static constexpr bool kTakesBottoms = std::is_same_v<T, Master<T>>;
+
     /// Values belong to channels, so that any layout will do.
     bool by_channel() const { return bottoms_ == 1 && axis_ == 1 && num_axes_ == 1; }
 
@@ -81,16 +88,18 @@ class AffineLayer : public Layer<T, Device> {
         return {view.data(), spec_};
     }
     template <class Pass>
-    const T* factor(const Pass& pass) const {
-        return factor_ == Source::parameter ? pass.parameters[0]
-               : factor_ == Source::bottom  ? pass.bottoms[1].data()
-                                            : nullptr;
+    const Master<T>* factor(const Pass& pass) const {
+        return values(factor_, pass, 0);
     }
     template <class Pass>
-    const T* term(const Pass& pass) const {
-        return term_ == Source::parameter ? pass.parameters[pass.parameters.size() - 1]
-               : term_ == Source::bottom  ? pass.bottoms[1].data()
-                                          : nullptr;
+    const Master<T>* term(const Pass& pass) const {
+        return values(term_, pass, pass.parameters.size() - 1);
+    }
+    template <class Pass>
+    static const Master<T>* values(Source source, const Pass& pass, std::size_t parameter) {
+        if constexpr (kTakesBottoms)
+            if (source == Source::bottom) return pass.bottoms[1].data();
+        return source == Source::parameter ? pass.parameters[parameter] : nullptr;
     }
 
     std::int64_t axis_, num_axes_;

@@ -26,6 +26,7 @@ class SigmoidCrossEntropyLossLayer final : public Layer<T, Device> {
         return {{TensorSpec{}}, {}};
     }
     bool differentiates_bottom(std::size_t bottom) const override { return bottom == 0; }
+    bool writes_exact(std::size_t) const override { return true; }
     double loss_weight(std::size_t) const override { return options_.loss_weight; }
     bool backward_reads_tops() const override { return false; }
 

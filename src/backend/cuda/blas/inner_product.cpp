@@ -6,6 +6,7 @@
 //   dW = dy^T x         db: dy's sums over the samples
 #include <memory>
 #include <optional>
+#include <type_traits>
 
 #include "backend/cuda/blas/product.hpp"
 #include "backend/cuda/dnn/packing.hpp"
@@ -50,20 +51,29 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
         data_.emplace(dx, math);
         ProductShape dw{.rows = outputs_, .columns = inputs_, .inner = samples_, .dtype = dtype_of<T>};
         dw.left_transposed = true;
+        dw.result = dtype_of<Master<T>>;
         parameters_.emplace(dw, math);
     }
 
     TensorSpec output() const override { return output_; }
 
-    void set_parameters(const T* weight, const T* bias) override {
+    void set_parameters(const Master<T>* weight, const Master<T>* bias) override {
         if (weight == nullptr || (has_bias_ && bias == nullptr))
             throw UsageError(kOp, ": set_parameters was given no ", weight == nullptr ? "weight" : "bias",
                              "; this op was built to have one");
-        weight_ = weight;
+        if constexpr (std::is_same_v<T, Master<T>>) {
+            weight_ = weight;
+        } else {
+            T* const narrow = room(narrow_weight_, outputs_ * inputs_);
+            const std::size_t all = count(outputs_ * inputs_);
+            ops::convert<Master<T>, T, Cuda>({weight, all}, {narrow, all});
+            weight_ = narrow;
+        }
+        has_parameters_ = true;
         if (!has_bias_ || output_.shape.count() == 0) return;
         // A copy begins where cuBLAS may read several values at once; a place among parameters may not.
         T* const copy = room(bias_, outputs_);
-        ops::copy<T, Cuda>({bias, count(outputs_)}, {copy, count(outputs_)});
+        ops::convert<Master<T>, T, Cuda>({bias, count(outputs_)}, {copy, count(outputs_)});
     }
 
     void forward(TensorView<const T, Cuda> x, TensorView<T, Cuda> y) override {
@@ -91,11 +101,12 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
         if (stages_) reorder(target, plain_of(input_), dx.data(), input_);
     }
 
-    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, T* dweight, T* dbias) override {
+    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, Master<T>* dweight,
+                             Master<T>* dbias) override {
         ops::require_spec(kOp, "x", x.spec(), input_);
         ops::require_spec(kOp, "dy", dy.spec(), output_);
         if (is_empty())
-            ops::clear<T, Cuda>({dweight, count(outputs_ * inputs_)});
+            ops::clear<Master<T>, Cuda>({dweight, count(outputs_ * inputs_)});
         else
             parameters_->run(dy.data(), bring(x.data()), nullptr, dweight);
         if (!has_bias_ || dbias == nullptr) return;
@@ -111,7 +122,7 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
     static TensorSpec plain_of(const TensorSpec& spec) { return {spec.shape, Layout::plain()}; }
     bool is_empty() const { return input_.shape.count() == 0; }
     void require_parameters() const {
-        if (weight_ == nullptr) throw UsageError(kOp, ": no parameters yet; call set_parameters first");
+        if (!has_parameters_) throw UsageError(kOp, ": no parameters yet; call set_parameters first");
     }
 
     /// x in plain layout. A copy of the last forward pass serves the gradient of the parameters too.
@@ -143,9 +154,10 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
     std::int64_t samples_, inputs_, outputs_;
     bool stages_;  ///< the products do not read x where it lies
     std::optional<Product> forward_, data_, parameters_;
-    const T* weight_ = nullptr;
+    bool has_parameters_ = false;
+    const T* weight_ = nullptr;  ///< as the products read it
     const T* last_x_ = nullptr;  ///< what staged_x_ was filled from
-    Memory<Cuda> bias_, staged_x_, staged_dx_;
+    Memory<Cuda> narrow_weight_, bias_, staged_x_, staged_dx_;
 };
 
 }  // namespace
@@ -154,15 +166,16 @@ class InnerProduct final : public ops::InnerProduct<T, Cuda> {
 
 namespace firecaffe::ops {
 
-template <>
-std::unique_ptr<InnerProduct<float, Cuda>> make_inner_product(std::int64_t num_output, bool bias,
-                                                              const TensorSpec& input) {
-    return std::make_unique<cuda::blas::InnerProduct<float>>(num_output, bias, input);
-}
-template <>
-std::unique_ptr<InnerProduct<double, Cuda>> make_inner_product(std::int64_t num_output, bool bias,
-                                                               const TensorSpec& input) {
-    return std::make_unique<cuda::blas::InnerProduct<double>>(num_output, bias, input);
-}
+#define FIRECAFFE_DEFINE_INNER_PRODUCT(T)                                                         \
+    template <>                                                                                   \
+    std::unique_ptr<InnerProduct<T, Cuda>> make_inner_product(std::int64_t num_output, bool bias, \
+                                                              const TensorSpec& input) {          \
+        return std::make_unique<cuda::blas::InnerProduct<T>>(num_output, bias, input);            \
+    }
+
+FIRECAFFE_DEFINE_INNER_PRODUCT(float)
+FIRECAFFE_DEFINE_INNER_PRODUCT(double)
+FIRECAFFE_DEFINE_INNER_PRODUCT(bfloat16)
+FIRECAFFE_DEFINE_INNER_PRODUCT(float16)
 
 }  // namespace firecaffe::ops

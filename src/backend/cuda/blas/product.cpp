@@ -61,12 +61,17 @@ std::size_t alignment_of(const void* pointer) {
 std::string to_string(const ProductShape& s) {
     return text("product ", s.rows, 'x', s.columns, s.accumulate ? " += " : " = ",
                 matrix(s.rows, s.inner, s.left_transposed), " * ", matrix(s.inner, s.columns, s.right_transposed),
-                s.bias ? " + bias" : "", ", ", s.dtype);
+                s.bias ? " + bias" : "", ", ", s.dtype, s.result_type() == s.dtype ? "" : " to ",
+                s.result_type() == s.dtype ? "" : to_string(s.result_type()));
 }
 
 Product::Product(const ProductShape& shape, const ops::GpuMath& math) : shape_(shape), math_(math) {
     if (shape.bias && (shape.accumulate || shape.dtype == DType::float64))
         throw UsageError(to_string(shape), ": cuBLAS adds a bias to new results of float, bfloat16 and float16 alone");
+    const bool narrow = shape.dtype == DType::bfloat16 || shape.dtype == DType::float16;
+    if (shape.result_type() != shape.dtype && !(narrow && shape.result == DType::float32))
+        throw UsageError(to_string(shape),
+                         ": only products of bfloat16 and float16 have results of another type, float32");
     const std::string place = to_string(shape);
     const cudaDataType_t type = data_type(shape.dtype);
     cublasLtMatmulDesc_t made = nullptr;
@@ -85,7 +90,7 @@ Product::Product(const ProductShape& shape, const ops::GpuMath& math) : shape_(s
                                   : layout(type, shape.rows, shape.inner, place);
     right_ = shape.right_transposed ? layout(type, shape.columns, shape.inner, place)
                                     : layout(type, shape.inner, shape.columns, place);
-    result_ = layout(type, shape.rows, shape.columns, place);
+    result_ = layout(data_type(shape.result_type()), shape.rows, shape.columns, place);
 }
 
 Product::Chosen Product::choose(std::size_t alignment) const {

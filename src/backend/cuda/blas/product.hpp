@@ -23,7 +23,11 @@ struct ProductShape {
     bool right_transposed = false;  ///< right lies as columns x inner
     bool bias = false;              ///< one value per column is added
     bool accumulate = false;        ///< the result is added to what is there; not with a bias
-    DType dtype = DType::float32;   ///< of all operands; bfloat16 and float16 are added up in float
+    DType dtype = DType::float32;   ///< of the operands; bfloat16 and float16 are added up in float
+    /// Of the result, if it is another: float32, of operands that are bfloat16 or float16.
+    std::optional<DType> result{};
+
+    DType result_type() const { return result.value_or(dtype); }
 };
 
 /// "256x4096 = 256x9216 * (4096x9216)^T + bias, float32".

@@ -9,6 +9,7 @@
 
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
+#include "backend/cuda/bodies/pack.hpp"
 #include "firecaffe/ops/batch_norm.hpp"
 #include "firecaffe/ops/prelu.hpp"
 #include "firecaffe/ops/scale.hpp"
@@ -28,6 +29,29 @@ struct ChannelElements {
     }
 };
 
+/// y = f(x, channel), for packs of N channels.
+template <int N, class T, class Device, class F>
+void map_channels(const Indexing& index, const T* x, T* y, const F& f) {
+    Launch<Device>::for_each(index.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+        const std::int64_t c = index.at(i * N).c;
+        if (c >= index.channels()) return put_bytes(PackedBytes<T, N>{}, y + i * N);
+        Pack<T, N> values = load<N>(x + i * N);
+        for (int k = 0; k < N; ++k) values[k] = f(values[k], c + k);
+        store(values, y + i * N);
+    });
+}
+
+/// y = f(x, channel) in Real numbers; padding becomes zero.
+template <class T, class Device, class F>
+void for_each_channel(const TensorSpec& spec, const T* x, T* y, const F& f) {
+    constexpr int N = kPack<T>;
+    const Indexing index(spec);
+    if (index.has_packs<N>() && is_aligned<N>(x) && is_aligned<N>(y))
+        map_channels<N, T, Device>(index, x, y, f);
+    else
+        map_channels<1, T, Device>(index, x, y, f);
+}
+
 template <class T, class Device>
 class KernelScale final : public ops::Scale<T, Device> {
   public:
@@ -35,42 +59,38 @@ class KernelScale final : public ops::Scale<T, Device> {
 
     TensorSpec output() const override { return spec_; }
 
-    void forward(TensorView<const T, Device> x, const T* factor, const T* term, TensorView<T, Device> y) override {
+    void forward(TensorView<const T, Device> x, const Real<T>* factor, const Real<T>* term,
+                 TensorView<T, Device> y) override {
         ops::require_spec(kOp, "x", x.spec(), spec_);
         ops::require_spec(kOp, "y", y.spec(), spec_);
-        const Indexing index(spec_);
-        const T* from = x.data();
-        T* to = y.data();
-        Launch<Device>::for_each(index.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const std::int64_t c = index.at(i).c;
-            if (c >= index.channels()) return void(to[i] = T(0));
-            const T scaled = factor == nullptr ? from[i] : from[i] * factor[c];
-            to[i] = term == nullptr ? scaled : scaled + term[c];
+        for_each_channel<T, Device>(spec_, x.data(), y.data(), [=] FIRECAFFE_KERNEL(Real<T> v, std::int64_t c) {
+            const Real<T> scaled = factor == nullptr ? v : v * factor[c];
+            return term == nullptr ? scaled : scaled + term[c];
         });
     }
 
-    void backward_data(TensorView<const T, Device> dy, const T* factor, TensorView<T, Device> dx) override {
+    void backward_data(TensorView<const T, Device> dy, const Real<T>* factor, TensorView<T, Device> dx) override {
         forward(dy, factor, nullptr, dx);
     }
 
-    void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dfactor,
-                             T* dterm) override {
+    void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, Real<T>* dfactor,
+                             Real<T>* dterm) override {
         ops::require_spec(kOp, "dy", dy.spec(), spec_);
         if (dfactor != nullptr) ops::require_spec(kOp, "x", x.spec(), spec_);
         const ChannelElements elements(spec_);
         const T *in = x.data(), *gradient = dy.data();
-        Launch<Device>::for_each_group(spec_.shape[1], [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device>& group) {
+        Launch<Device>::for_each_group(spec_.shape[1], [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device> & group) {
             if (dterm != nullptr) {
-                const double sum =
-                    group.sum(elements.count(), [=](std::int64_t k) { return gradient[elements.place(c, k)]; });
-                group.once([=] { dterm[c] = static_cast<T>(sum); });
+                const double sum = group.sum(elements.count(),
+                                             [=](std::int64_t k) { return exactly(gradient[elements.place(c, k)]); });
+                group.once([=] { dterm[c] = static_cast<Real<T>>(sum); });
             }
             if (dfactor != nullptr) {
                 const double sum = group.sum(elements.count(), [=](std::int64_t k) {
                     const std::int64_t i = elements.place(c, k);
-                    return static_cast<double>(gradient[i]) * static_cast<double>(in[i]);
+                    return exactly(gradient[i]) * exactly(in[i]);
                 });
-                group.once([=] { dfactor[c] = static_cast<T>(sum); });
+                group.once([=] { dfactor[c] = static_cast<Real<T>>(sum); });
             }
         });
     }
@@ -88,11 +108,11 @@ class KernelPrelu final : public ops::Prelu<T, Device> {
         ops::require_rank(kOp, input.shape, 2, Shape::kMaxRank);
     }
 
-    void forward(TensorView<const T, Device> x, const T* slope, TensorView<T, Device> y) override {
+    void forward(TensorView<const T, Device> x, const Real<T>* slope, TensorView<T, Device> y) override {
         backward_data(x, slope, x, y);
     }
 
-    void backward_data(TensorView<const T, Device> x, const T* slope, TensorView<const T, Device> dy,
+    void backward_data(TensorView<const T, Device> x, const Real<T>* slope, TensorView<const T, Device> dy,
                        TensorView<T, Device> dx) override {
         ops::require_spec(kOp, "x", x.spec(), spec_);
         ops::require_spec(kOp, "dy", dy.spec(), spec_);
@@ -104,11 +124,11 @@ class KernelPrelu final : public ops::Prelu<T, Device> {
         Launch<Device>::for_each(index.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
             const std::int64_t c = index.at(i).c;
             if (c >= index.channels()) return void(to[i] = T(0));
-            to[i] = (sign[i] > 0 ? T(1) : slope[shared ? 0 : c]) * from[i];
+            to[i] = rounded<T>((real(sign[i]) > 0 ? Real<T>(1) : slope[shared ? 0 : c]) * real(from[i]));
         });
     }
 
-    void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, T* dslope) override {
+    void backward_parameters(TensorView<const T, Device> x, TensorView<const T, Device> dy, Real<T>* dslope) override {
         ops::require_spec(kOp, "x", x.spec(), spec_);
         ops::require_spec(kOp, "dy", dy.spec(), spec_);
         const ChannelElements elements(spec_);
@@ -116,13 +136,13 @@ class KernelPrelu final : public ops::Prelu<T, Device> {
         const std::int64_t per_sum = shared_ ? channels * elements.count() : elements.count();
         const Divisor of_channel(elements.count());
         const T *in = x.data(), *gradient = dy.data();
-        Launch<Device>::for_each_group(sums, [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device>& group) {
+        Launch<Device>::for_each_group(sums, [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device> & group) {
             const double sum = group.sum(per_sum, [=](std::int64_t k) {
                 const Split channel = split(k, of_channel);
                 const std::int64_t i = elements.place(c + channel.quotient, channel.remainder);
-                return in[i] > 0 ? 0.0 : static_cast<double>(in[i]) * static_cast<double>(gradient[i]);
+                return real(in[i]) > 0 ? 0.0 : exactly(in[i]) * exactly(gradient[i]);
             });
-            group.once([=] { dslope[c] = static_cast<T>(sum); });
+            group.once([=] { dslope[c] = static_cast<Real<T>>(sum); });
         });
     }
 
@@ -151,12 +171,13 @@ class KernelBatchNorm final : public ops::BatchNorm<T, Device> {
         const Moments moments = of_channels();
         const double eps = eps_;
         const T* from = x.data();
-        Launch<Device>::for_each_group(spec_.shape[1], [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device>& group) {
+        Launch<Device>::for_each_group(spec_.shape[1], [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device> & group) {
             const auto count = static_cast<double>(elements.count());
-            const double mean =
-                group.sum(elements.count(), [=](std::int64_t k) { return from[elements.place(c, k)]; }) / count;
+            const double mean = group.sum(elements.count(), [=](std::int64_t k) {
+                return exactly(from[elements.place(c, k)]);
+            }) / count;
             const double variance = group.sum(elements.count(), [=](std::int64_t k) {
-                const double d = static_cast<double>(from[elements.place(c, k)]) - mean;
+                const double d = exactly(from[elements.place(c, k)]) - mean;
                 return d * d;
             }) / count;
             group.once([=] { moments.set(c, mean, variance, eps); });
@@ -164,14 +185,14 @@ class KernelBatchNorm final : public ops::BatchNorm<T, Device> {
         normalize(from, y.data());
     }
 
-    void forward_with(const ops::RunningStatistics<T>& statistics, TensorView<const T, Device> x,
+    void forward_with(const ops::RunningStatistics<Real<T>>& statistics, TensorView<const T, Device> x,
                       TensorView<T, Device> y) override {
         ops::require_spec(kOp, "x", x.spec(), spec_);
         ops::require_spec(kOp, "y", y.spec(), spec_);
         of_batch_ = false;
         const Moments moments = of_channels();
         const double eps = eps_;
-        const ops::RunningStatistics<T> sums = statistics;
+        const ops::RunningStatistics<Real<T>> sums = statistics;
         Launch<Device>::for_each(spec_.shape[1], [=] FIRECAFFE_KERNEL(std::int64_t c) {
             const double share = *sums.count == 0 ? 0.0 : 1.0 / static_cast<double>(*sums.count);
             moments.set(c, static_cast<double>(sums.mean[c]) * share, static_cast<double>(sums.variance[c]) * share,
@@ -191,46 +212,44 @@ class KernelBatchNorm final : public ops::BatchNorm<T, Device> {
         const T *out = y.data(), *gradient = dy.data();
         T* to = dx.data();
         Launch<Device>::for_each_group(
-            elements.index.stored_channels(), [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device>& group) {
+            elements.index.stored_channels(), [=] FIRECAFFE_KERNEL(std::int64_t c, Group<Device> & group) {
                 const auto count = static_cast<double>(elements.count());
                 const bool padding = c >= channels;
                 double mean = 0, product_mean = 0;
                 if (of_batch && !padding) {
-                    mean = group.sum(elements.count(), [=](std::int64_t k) { return gradient[elements.place(c, k)]; }) /
-                           count;
+                    mean = group.sum(elements.count(), [=](std::int64_t k) {
+                        return exactly(gradient[elements.place(c, k)]);
+                    }) / count;
                     product_mean = group.sum(elements.count(), [=](std::int64_t k) {
                         const std::int64_t i = elements.place(c, k);
-                        return static_cast<double>(gradient[i]) * static_cast<double>(out[i]);
+                        return exactly(gradient[i]) * exactly(out[i]);
                     }) / count;
                 }
                 const double inverse = padding ? 0.0 : moments.inverse[c];
                 group.for_each(elements.count(), [=](std::int64_t k) {
                     const std::int64_t i = elements.place(c, k);
-                    const double rest = mean + static_cast<double>(out[i]) * product_mean;
-                    to[i] = padding ? T(0) : static_cast<T>(inverse * (static_cast<double>(gradient[i]) - rest));
+                    const double rest = mean + exactly(out[i]) * product_mean;
+                    to[i] = rounded<T>(padding ? 0 : static_cast<Real<T>>(inverse * (exactly(gradient[i]) - rest)));
                 });
             });
     }
 
-    void measured(T* mean, T* variance, T* count) const override {
+    void measured(Real<T>* mean, Real<T>* variance, Real<T>* count) const override {
         const std::int64_t m = ChannelElements(spec_).count();
         const double correction = m > 1 ? static_cast<double>(m) / static_cast<double>(m - 1) : 1.0;
         const Moments moments = of_channels();
         Launch<Device>::for_each(spec_.shape[1], [=] FIRECAFFE_KERNEL(std::int64_t c) {
-            mean[c] = static_cast<T>(moments.mean[c]);
-            variance[c] = static_cast<T>(moments.variance[c] * correction);
-            if (c == 0) *count = T(1);
+            mean[c] = static_cast<Real<T>>(moments.mean[c]);
+            variance[c] = static_cast<Real<T>>(moments.variance[c] * correction);
+            if (c == 0) *count = Real<T>(1);
         });
     }
 
     /// y = (x - mean) / sqrt(variance + eps); padding becomes zero.
     void normalize(const T* x, T* y) const {
-        const Indexing index(spec_);
         const Moments moments = of_channels();
-        Launch<Device>::for_each(index.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const std::int64_t c = index.at(i).c;
-            if (c >= index.channels()) return void(y[i] = T(0));
-            y[i] = static_cast<T>((static_cast<double>(x[i]) - moments.mean[c]) * moments.inverse[c]);
+        for_each_channel<T, Device>(spec_, x, y, [=] FIRECAFFE_KERNEL(Real<T> v, std::int64_t c) {
+            return static_cast<Real<T>>((static_cast<double>(v) - moments.mean[c]) * moments.inverse[c]);
         });
     }
 

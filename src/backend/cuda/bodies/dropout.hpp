@@ -7,6 +7,7 @@
 
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
+#include "backend/cuda/bodies/pack.hpp"
 #include "firecaffe/ops/dropout.hpp"
 #include "firecaffe/ops/shapes.hpp"
 #include "firecaffe/tensor/tensor.hpp"
@@ -42,7 +43,7 @@ template <class T, class Device>
 void dropout(TensorView<const T, Device> x, TensorView<T, Device> y, const ops::DropoutKey& key, double ratio) {
     ops::require_dropout(x.spec(), y.spec(), key, ratio);
     const std::uint32_t threshold = ops::dropout_threshold(ratio);
-    const T scale = static_cast<T>(1.0 / (1.0 - ratio));
+    const Real<T> scale = static_cast<Real<T>>(1.0 / (1.0 - ratio));
     const Indexing index(x.spec());
     const T* from = x.data();
     T* to = y.data();
@@ -51,6 +52,8 @@ void dropout(TensorView<const T, Device> x, TensorView<T, Device> y, const ops::
     // Neighbouring threads take neighbouring elements: positions where these lie side by side, else channels.
     const bool plain = x.layout().is_plain();
     const Divisor inner(plain ? index.positions() : stored_quads), outer(plain ? stored_quads : index.positions());
+    // The four channels of a draw lie side by side, and begin where all of them can be moved at once.
+    const bool packed = index.has_packs<4>() && is_aligned<4>(from) && is_aligned<4>(to);
     for (std::int64_t first = 0; first < batch; first += SampleStreams::kMost) {
         const std::int64_t samples = batch - first < SampleStreams::kMost ? batch - first : SampleStreams::kMost;
         const SampleStreams streams(key, first, samples);
@@ -60,12 +63,19 @@ void dropout(TensorView<const T, Device> x, TensorView<T, Device> y, const ops::
             const std::int64_t s = plain ? by_inner.remainder : by_outer.remainder;
             const std::int64_t quad = plain ? by_outer.remainder : by_inner.remainder;
             const RandomBlock random = streams.block(by_outer.quotient, s * quads + quad);
+            if (packed && 4 * quad < channels) {
+                const std::int64_t place = index(first + by_outer.quotient, 4 * quad, s);
+                Pack<T, 4> values = load<4>(from + place);
+                for (int k = 0; k < 4; ++k)
+                    values[k] = random[static_cast<std::size_t>(k)] >= threshold ? values[k] * scale : Real<T>(0);
+                return store(values, to + place);
+            }
             for (std::int64_t k = 0; k < 4; ++k) {
                 const std::int64_t c = 4 * quad + k;
                 if (c >= stored) break;
                 const std::int64_t place = index(first + by_outer.quotient, c, s);
                 const bool kept = c < channels && random[static_cast<std::size_t>(k)] >= threshold;
-                to[place] = kept ? from[place] * scale : T(0);
+                to[place] = kept ? rounded<T>(real(from[place]) * scale) : T(0);
             }
         });
     }

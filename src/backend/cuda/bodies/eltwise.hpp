@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Body of ops/eltwise.hpp. A pass per input, in their order; the output has the layout of the first.
+// Body of ops/eltwise.hpp: inputs in their order, some in one pass; the output has the layout of the first.
 #pragma once
 
 #include <cstdint>
@@ -10,30 +10,57 @@
 
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
+#include "backend/cuda/bodies/pack.hpp"
 #include "firecaffe/ops/eltwise.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
 namespace firecaffe::cuda {
 
 /// Reads a tensor at the places of another one, which has the same shape and perhaps another layout.
-struct SameElement {
+template <class T>
+struct Operand {
+    const T* data = nullptr;
+    Real<T> coeff{};
     Indexing here, there;
-    bool same;
+    bool same = true;
 
-    SameElement(const TensorSpec& place, const TensorSpec& of) : here(place), there(of), same(place == of) {}
+    Operand() = default;
+    Operand(const T* values, Real<T> factor, const TensorSpec& place, const TensorSpec& of)
+        : data(values), coeff(factor), here(place), there(of), same(place == of) {}
 
-    /// The value in `data` of the element that lies at place i; zero for padding.
-    template <class T>
-    FIRECAFFE_HOST_DEVICE T value(const T* data, std::int64_t i) const {
-        if (same) return data[i];
-        const Element e = here.at(i);
-        return e.c < here.channels() ? data[there(e.n, e.c, e.s)] : T(0);
+    /// The N values of the elements that lie from place i * N on; zero for padding. One at a time where layouts differ.
+    template <int N>
+    FIRECAFFE_HOST_DEVICE Pack<T, N> values(std::int64_t i) const {
+        if (same) return load<N>(data + i * N);
+        Pack<T, N> pack{};
+        if constexpr (N == 1) {
+            const Element e = here.at(i);
+            if (e.c < here.channels()) pack[0] = real(data[there(e.n, e.c, e.s)]);
+        }
+        return pack;
+    }
+};
+
+/// Operands of one kernel, small enough to travel among its arguments.
+template <class T>
+struct Operands {
+    static constexpr int kMost = 4;
+
+    Operand<T> of[kMost];
+    int count = 0;
+
+    void add(const Operand<T>& operand) { of[count++] = operand; }
+    bool can_pack() const {
+        for (int k = 0; k < count; ++k)
+            if (!of[k].same || !is_aligned<kPack<T>>(of[k].data)) return false;
+        return true;
     }
 };
 
 template <class T, class Device>
 class KernelEltwise final : public ops::Eltwise<T, Device> {
     using Winner = std::uint16_t;
+    using R = Real<T>;
 
   public:
     KernelEltwise(const ops::EltwiseParameters& parameters, std::span<const TensorSpec> inputs)
@@ -41,7 +68,7 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
         require_fit(parameters);
         output_ = inputs_[0];
         for (std::size_t i = 0; i < inputs_.size(); ++i)
-            coeff_.push_back(parameters.coeff.empty() ? T(1) : static_cast<T>(parameters.coeff[i]));
+            coeff_.push_back(parameters.coeff.empty() ? R(1) : static_cast<R>(parameters.coeff[i]));
         if (operation_ == ops::EltwiseOperation::max)
             winners_ = Memory<Device>(static_cast<std::size_t>(output_.storage()) * sizeof(Winner));
     }
@@ -51,9 +78,17 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
     void forward(std::span<const TensorView<const T, Device>> x, TensorView<T, Device> y) override {
         require_count("inputs", x.size());
         ops::require_spec(kOp, "y", y.spec(), output_);
-        for (std::size_t i = 0; i < x.size(); ++i) {
-            ops::require_spec(kOp, "x", x[i].spec(), inputs_[i]);
-            join(i, x[i].data(), y.data());
+        for (std::size_t i = 0; i < x.size();) {
+            const std::size_t first = i;
+            Operands<T> operands;
+            for (; i < x.size() && operands.count < Operands<T>::kMost; ++i) {
+                ops::require_spec(kOp, "x", x[i].spec(), inputs_[i]);
+                operands.add({x[i].data(), coeff_[i], output_, inputs_[i]});
+            }
+            if (operands.can_pack() && can_pack(y.data()))
+                join<kPack<T>>(first, operands, y.data());
+            else
+                join<1>(first, operands, y.data());
         }
     }
 
@@ -64,61 +99,117 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
         for (std::size_t i = 0; i < dx.size(); ++i) {
             if (dx[i].data() == nullptr) continue;
             ops::require_spec(kOp, "dx", dx[i].spec(), inputs_[i]);
-            write_gradient(i, dy.data(), dx[i].data());
-            if (operation_ != ops::EltwiseOperation::prod) continue;
-            for (std::size_t other = 0; other < x.size(); ++other)
-                if (other != i) multiply(i, dx[i].data(), other, x[other].data());
+            if (operation_ == ops::EltwiseOperation::prod) {
+                multiply(i, x, dy.data(), dx[i].data());
+                continue;
+            }
+            const Operand<T> gradient(dy.data(), coeff_[i], inputs_[i], output_);
+            if (operation_ == ops::EltwiseOperation::max)
+                choose(i, gradient, dx[i].data());
+            else if (gradient.same && is_aligned<kPack<T>>(dy.data()) && can_pack(dx[i].data()))
+                scale<kPack<T>>(i, gradient, dx[i].data());
+            else
+                scale<1>(i, gradient, dx[i].data());
         }
     }
 
-    /// y is made of inputs 0 .. i - 1, and is made of input i, too.
-    void join(std::size_t i, const T* x, T* y) {
-        const SameElement at(output_, inputs_[i]);
-        const T coeff = coeff_[i];
-        const bool first = i == 0;
-        const auto number = static_cast<Winner>(i);
+    // Public, because nvcc takes no lambda of a kernel from a private function.
+
+    /// y is made of the inputs before `first`, and is made of these operands, too. It is rounded once for them all.
+    template <int N>
+    void join(std::size_t first, const Operands<T>& operands, T* y) {
         Winner* winners = reinterpret_cast<Winner*>(winners_.data());
+        const int before = static_cast<int>(first);
+        const std::int64_t packs = output_.storage() / N;
         switch (operation_) {
             case ops::EltwiseOperation::sum:
-                return Launch<Device>::for_each(output_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                    const T value = coeff * at.value(x, k);
-                    y[k] = first ? value : y[k] + value;
+                return Launch<Device>::for_each(packs, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+                    Pack<T, N> sum{};
+                    if (before > 0) sum = load<N>(y + i * N);
+                    for (int j = 0; j < operands.count; ++j) {
+                        const Pack<T, N> values = operands.of[j].template values<N>(i);
+                        const R coeff = operands.of[j].coeff;
+                        for (int k = 0; k < N; ++k)
+                            sum[k] = before + j == 0 ? coeff * values[k] : sum[k] + coeff * values[k];
+                    }
+                    store(sum, y + i * N);
                 });
             case ops::EltwiseOperation::prod:
-                return Launch<Device>::for_each(output_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                    const T value = at.value(x, k);
-                    y[k] = first ? value : y[k] * value;
+                return Launch<Device>::for_each(packs, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+                    Pack<T, N> product{};
+                    if (before > 0) product = load<N>(y + i * N);
+                    for (int j = 0; j < operands.count; ++j) {
+                        const Pack<T, N> values = operands.of[j].template values<N>(i);
+                        for (int k = 0; k < N; ++k) product[k] = before + j == 0 ? values[k] : product[k] * values[k];
+                    }
+                    store(product, y + i * N);
                 });
             case ops::EltwiseOperation::max:
-                return Launch<Device>::for_each(output_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                    const T value = at.value(x, k);
-                    // Of equals, the second input wins over the first, and both over those after them.
-                    const bool wins = first || (number == 1 ? !(y[k] > value) : value > y[k]);
-                    if (wins) y[k] = value, winners[k] = number;
+                return Launch<Device>::for_each(packs, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+                    Pack<T, N> best{};
+                    PackedBytes<Winner, N> winner{};
+                    if (before > 0) best = load<N>(y + i * N), winner = bytes_at<N>(winners + i * N);
+                    for (int j = 0; j < operands.count; ++j) {
+                        const Pack<T, N> values = operands.of[j].template values<N>(i);
+                        const int number = before + j;
+                        for (int k = 0; k < N; ++k) {
+                            const R value = values[k];
+                            // Of equals, the second input wins over the first, and both over those after them.
+                            const bool wins = number == 0 || (number == 1 ? !(best[k] > value) : value > best[k]);
+                            if (wins) best[k] = value, winner.elements[k] = static_cast<Winner>(number);
+                        }
+                    }
+                    store(best, y + i * N);
+                    put_bytes(winner, winners + i * N);
                 });
         }
     }
 
-    /// dx of input i, for a product without its factors.
-    void write_gradient(std::size_t i, const T* dy, T* dx) const {
-        const SameElement at(inputs_[i], output_);
-        const T coeff = coeff_[i];
-        const auto number = static_cast<Winner>(i);
-        const Winner* winners = reinterpret_cast<const Winner*>(winners_.data());
-        const bool chosen = operation_ == ops::EltwiseOperation::max;
-        Launch<Device>::for_each(inputs_[i].storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-            const T gradient = at.value(dy, k);
-            dx[k] = chosen ? (at.value(winners, k) == number ? gradient : T(0)) : coeff * gradient;
+    /// dx of input i of a sum.
+    template <int N>
+    void scale(std::size_t i, const Operand<T>& gradient, T* dx) const {
+        Launch<Device>::for_each(inputs_[i].storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t k) {
+            Pack<T, N> values = gradient.template values<N>(k);
+            for (int j = 0; j < N; ++j) values[j] = gradient.coeff * values[j];
+            store(values, dx + k * N);
         });
     }
 
-    void multiply(std::size_t i, T* dx, std::size_t other, const T* x) const {
-        const SameElement at(inputs_[i], inputs_[other]);
-        Launch<Device>::for_each(inputs_[i].storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) { dx[k] *= at.value(x, k); });
+    /// dx of input i of a maximum.
+    void choose(std::size_t i, const Operand<T>& gradient, T* dx) const {
+        const Operand<Winner> winner(reinterpret_cast<const Winner*>(winners_.data()), 1, inputs_[i], output_);
+        const auto number = static_cast<Winner>(i);
+        Launch<Device>::for_each(inputs_[i].storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
+            Pack<T, 1> value = gradient.template values<1>(k);
+            if (winner.template values<1>(k)[0] != number) value[0] = 0;
+            store(value, dx + k);
+        });
+    }
+
+    /// dx of input i of a product: dy and the other inputs, in their order.
+    void multiply(std::size_t i, std::span<const TensorView<const T, Device>> x, const T* dy, T* dx) const {
+        std::size_t other = 0;
+        for (bool first = true; first || other < x.size(); first = false) {
+            Operands<T> factors;
+            const TensorSpec& start = first ? output_ : inputs_[i];
+            factors.add({first ? dy : dx, R(1), inputs_[i], start});
+            for (; other < x.size() && factors.count < Operands<T>::kMost; ++other)
+                if (other != i) factors.add({x[other].data(), R(1), inputs_[i], inputs_[other]});
+            Launch<Device>::for_each(inputs_[i].storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
+                Pack<T, 1> product = factors.of[0].template values<1>(k);
+                for (int j = 1; j < factors.count; ++j) product[0] *= factors.of[j].template values<1>(k)[0];
+                store(product, dx + k);
+            });
+        }
     }
 
   private:
     static constexpr const char* kOp = "eltwise";
+
+    bool can_pack(const T* of_output) const {
+        constexpr int N = kPack<T>;
+        return is_aligned<N>(of_output) && output_.storage() % N == 0;
+    }
 
     void require_fit(const ops::EltwiseParameters& parameters) const {
         if (inputs_.size() < 2 || inputs_.size() > std::numeric_limits<Winner>::max())
@@ -144,7 +235,7 @@ class KernelEltwise final : public ops::Eltwise<T, Device> {
 
     ops::EltwiseOperation operation_;
     std::vector<TensorSpec> inputs_;
-    std::vector<T> coeff_;
+    std::vector<Real<T>> coeff_;
     TensorSpec output_;
     Memory<Device> winners_;  ///< of the last forward, for a maximum
 };

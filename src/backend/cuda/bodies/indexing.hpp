@@ -17,6 +17,7 @@ struct Element {
 
 class Indexing {
   public:
+    Indexing() : Indexing(TensorSpec{}) {}
     explicit Indexing(const TensorSpec& spec) {
         const Shape& shape = spec.shape;
         batch_ = shape.rank() > 0 ? shape[0] : 1;
@@ -27,6 +28,7 @@ class Indexing {
         std::int64_t block = 1;
         if (spec.layout.kind == Layout::Kind::blocked) block = spec.layout.channel_block;
         if (spec.layout.kind == Layout::Kind::channels_last) block = channels_;
+        if (spec.layout.is_plain() && positions_ == 1) block = channels_;  // the same order
         if (block < 1) block = 1;
         block_ = Divisor(block);
         blocks_ = Divisor((channels_ + block - 1) / block);
@@ -54,6 +56,13 @@ class Indexing {
     FIRECAFFE_HOST_DEVICE std::int64_t stored_channels() const { return blocks_.value() * block_.value(); }
     /// Elements in memory, with padding.
     FIRECAFFE_HOST_DEVICE std::int64_t storage() const { return storage_; }
+    /// Elements from a position to the next.
+    FIRECAFFE_HOST_DEVICE std::int64_t step() const { return block_.value(); }
+    /// Whether N places from a multiple of N on are neighbouring channels of one position, all of them padding or none.
+    template <int N>
+    bool has_packs() const {
+        return block_.value() % N == 0 && channels_ % N == 0;
+    }
     /// Divides by positions().
     FIRECAFFE_HOST_DEVICE const Divisor& position_divisor() const { return position_divisor_; }
 

@@ -10,6 +10,7 @@
 #include "backend/cuda/bodies/activation.hpp"
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
+#include "backend/cuda/bodies/pack.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -57,10 +58,10 @@ class KernelConcat final : public ops::Concat<T, Device> {
             ops::require_spec(kOp, "x", x[i].spec(), inputs_[i]);
             const Indexing in(inputs_[i]);
             const T* from = x[i].data();
-            Launch<Device>::for_each(in.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                const Element e = in.at(k);
-                if (e.c < in.channels()) to[out(e.n, first + e.c, e.s)] = from[k];
-            });
+            if (can_pack(in, out, first, from, to))
+                join<kPack<T>>(from, in, to, out, first);
+            else
+                join<1>(from, in, to, out, first);
             first += in.channels();
         }
         clear_padding<T, Device>(y);
@@ -77,17 +78,41 @@ class KernelConcat final : public ops::Concat<T, Device> {
             if (dx[i].data() != nullptr) {
                 ops::require_spec(kOp, "dx", dx[i].spec(), inputs_[i]);
                 T* to = dx[i].data();
-                Launch<Device>::for_each(in.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-                    const Element e = in.at(k);
-                    to[k] = e.c < in.channels() ? from[out(e.n, first + e.c, e.s)] : T(0);
-                });
+                if (can_pack(in, out, first, to, from))
+                    slice<kPack<T>>(to, in, from, out, first);
+                else
+                    slice<1>(to, in, from, out, first);
             }
             first += in.channels();
         }
     }
 
+    // Public, because nvcc takes no lambda of a kernel from a private function.
+
+    /// The channels of `whole` from `first` on become those of a part, N of them at once.
+    template <int N>
+    void join(const T* part, const Indexing& in, T* whole, const Indexing& out, std::int64_t first) {
+        Launch<Device>::for_each(in.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const Element e = in.at(i * N);
+            if (e.c < in.channels()) put_bytes(bytes_at<N>(part + i * N), whole + out(e.n, first + e.c, e.s));
+        });
+    }
+    template <int N>
+    void slice(T* part, const Indexing& in, const T* whole, const Indexing& out, std::int64_t first) {
+        Launch<Device>::for_each(in.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const Element e = in.at(i * N);
+            put_bytes(e.c < in.channels() ? bytes_at<N>(whole + out(e.n, first + e.c, e.s)) : PackedBytes<T, N>{},
+                      part + i * N);
+        });
+    }
+
   private:
     static constexpr const char* kOp = "concat";
+
+    static bool can_pack(const Indexing& in, const Indexing& out, std::int64_t first, const T* part, const T* whole) {
+        constexpr int N = kPack<T>;
+        return in.has_packs<N>() && out.has_packs<N>() && first % N == 0 && is_aligned<N>(part) && is_aligned<N>(whole);
+    }
 
     void require_count(const char* what, std::size_t given) const {
         if (given != inputs_.size())

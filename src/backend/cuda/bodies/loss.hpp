@@ -8,6 +8,7 @@
 
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/labels.hpp"
+#include "backend/cuda/bodies/real.hpp"
 #include "firecaffe/ops/loss.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -15,6 +16,7 @@ namespace firecaffe::cuda {
 
 template <class T, class Device>
 void softmax(TensorView<const T, Device> x, TensorView<T, Device> p) {
+    using R = Real<T>;
     ops::require_plain("softmax", "x", x.spec());
     ops::require_spec("softmax", "p", p.spec(), x.spec());
     const Predictions all(x.shape());
@@ -23,12 +25,10 @@ void softmax(TensorView<const T, Device> x, TensorView<T, Device> p) {
     T* to = p.data();
     Launch<Device>::for_each_group(all.count, [=] FIRECAFFE_KERNEL(std::int64_t i, Group<Device> & group) {
         const std::int64_t offset = all.offset(i), stride = all.stride;
-        const T largest = group.largest(all.classes, [=](std::int64_t c) { return from[offset + c * stride]; });
-        group.for_each(all.classes, [=](std::int64_t c) {
-            to[offset + c * stride] = std::exp(from[offset + c * stride] - largest);
-        });
-        const T sum = static_cast<T>(group.sum(all.classes, [=](std::int64_t c) { return to[offset + c * stride]; }));
-        group.for_each(all.classes, [=](std::int64_t c) { to[offset + c * stride] /= sum; });
+        const R largest = group.largest(all.classes, [=](std::int64_t c) { return real(from[offset + c * stride]); });
+        const auto power = [=](std::int64_t c) { return std::exp(real(from[offset + c * stride]) - largest); };
+        const R sum = static_cast<R>(group.sum(all.classes, power));
+        group.for_each(all.classes, [=](std::int64_t c) { to[offset + c * stride] = rounded<T>(power(c) / sum); });
     });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Local response normalisation in any layout, with the formulas of ops/reference/lrn.hpp and lrn_within_channel.hpp. A
-// thread computes one element; sums run over the neighbours upwards, as there.
+// thread computes one element, or a pack of neighbouring channels; sums run over the neighbours upwards, as there.
 #pragma once
 
 #include <cmath>
@@ -9,6 +9,7 @@
 
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
+#include "backend/cuda/bodies/pack.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -58,17 +59,65 @@ FIRECAFFE_HOST_DEVICE T negative_power(T s, T beta) {
     return std::pow(s, -beta);
 }
 
+/// The same for activations of T, and a quotient: where T has two bytes, a GPU's approximations are exact enough.
+template <class T>
+FIRECAFFE_HOST_DEVICE Real<T> negative_power_of(Real<T> s, Real<T> beta) {
+#ifdef __CUDA_ARCH__
+    if constexpr (sizeof(T) == 2)
+        if (beta == Real<T>(0.75)) {
+            const float root = rsqrtf(s);
+            return root * root * rsqrtf(root);
+        }
+#endif
+    return negative_power(s, beta);
+}
+template <class T>
+FIRECAFFE_HOST_DEVICE Real<T> quotient_of(Real<T> a, Real<T> b) {
+#ifdef __CUDA_ARCH__
+    if constexpr (sizeof(T) == 2) return __fdividef(a, b);
+#endif
+    return a / b;
+}
+
+/// N neighbouring channels of one position and kEdge more on each side, which are zeros where there are no channels.
+template <class T, int N>
+struct ChannelStretch {
+    static constexpr int kEdge = 4;
+
+    Real<T> values[N + 2 * kEdge];
+
+    FIRECAFFE_HOST_DEVICE ChannelStretch(const T* at, bool is_first, bool is_last) {
+        const Pack<T, kEdge> before = is_first ? Pack<T, kEdge>{} : load<kEdge>(at - kEdge);
+        const Pack<T, N> own = load<N>(at);
+        const Pack<T, kEdge> after = is_last ? Pack<T, kEdge>{} : load<kEdge>(at + N);
+        for (int k = 0; k < kEdge; ++k) values[k] = before[k], values[kEdge + N + k] = after[k];
+        for (int k = 0; k < N; ++k) values[kEdge + k] = own[k];
+    }
+    /// Channel k of the own ones, from -kEdge to N + kEdge - 1.
+    FIRECAFFE_HOST_DEVICE Real<T> operator[](int k) const { return values[k + kEdge]; }
+
+    /// The sum of squares over the Reach channels on each side of channel k, and itself, upwards.
+    template <int Reach>
+    FIRECAFFE_HOST_DEVICE Real<T> squares(int k) const {
+        Real<T> sum = 0;
+        for (int j = k - Reach; j <= k + Reach; ++j) sum += (*this)[j] * (*this)[j];
+        return sum;
+    }
+};
+
 template <class T, class Device>
 class KernelLrn final : public ops::Lrn<T, Device> {
+    using R = Real<T>;
+
   public:
     KernelLrn(const ops::LrnParameters& p, const TensorSpec& input)
         : spec_{ops::lrn_output(p, input.shape), input.layout},
           neighbours_(p, spec_),
-          k_(static_cast<T>(p.k)),
-          beta_(static_cast<T>(p.beta)) {
+          k_(static_cast<R>(p.k)),
+          beta_(static_cast<R>(p.beta)) {
         const std::int64_t count = neighbours_.within_channel ? p.local_size * p.local_size : p.local_size;
-        share_ = static_cast<T>(p.alpha) / static_cast<T>(count);
-        factor_ = T(2) * static_cast<T>(p.alpha) * static_cast<T>(p.beta) / static_cast<T>(count);
+        share_ = static_cast<R>(p.alpha) / static_cast<R>(count);
+        factor_ = R(2) * static_cast<R>(p.alpha) * static_cast<R>(p.beta) / static_cast<R>(count);
     }
 
     TensorSpec output() const override { return spec_; }
@@ -76,15 +125,19 @@ class KernelLrn final : public ops::Lrn<T, Device> {
     void forward(TensorView<const T, Device> x, TensorView<T, Device> y) override {
         ops::require_spec(kOp, "x", x.spec(), spec_);
         ops::require_spec(kOp, "y", y.spec(), spec_);
+        if constexpr (kHasPacks)
+            if (can_pack(x.data()) && can_pack(y.data()))
+                return neighbours_.reach == 1 ? forward_packs<1>(x.data(), y.data())
+                                              : forward_packs<2>(x.data(), y.data());
         const Neighbours neighbours = neighbours_;
-        const T k = k_, beta = beta_, share = share_;
+        const R k = k_, beta = beta_, share = share_;
         const T* from = x.data();
         T* to = y.data();
         Launch<Device>::for_each(spec_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
             const Element e = neighbours.index.at(i);
             if (e.c >= neighbours.index.channels()) return void(to[i] = T(0));
-            const T s = k + share * neighbours.sum<T>(e, [=](std::int64_t j) { return from[j] * from[j]; });
-            to[i] = from[i] * negative_power(s, beta);
+            const R s = k + share * neighbours.sum<R>(e, [=](std::int64_t j) { return real(from[j]) * real(from[j]); });
+            to[i] = rounded<T>(real(from[i]) * negative_power_of<T>(s, beta));
         });
     }
 
@@ -94,36 +147,95 @@ class KernelLrn final : public ops::Lrn<T, Device> {
         ops::require_spec(kOp, "y", y.spec(), spec_);
         ops::require_spec(kOp, "dy", dy.spec(), spec_);
         ops::require_spec(kOp, "dx", dx.spec(), spec_);
+        if constexpr (kHasPacks)
+            if (can_pack(x.data()) && can_pack(y.data()) && can_pack(dy.data()) && can_pack(dx.data()))
+                return neighbours_.reach == 1 ? backward_packs<1>(x.data(), y.data(), dy.data(), dx.data())
+                                              : backward_packs<2>(x.data(), y.data(), dy.data(), dx.data());
         if (scales_.data() == nullptr) {
-            scales_ = Tensor<T, Device>(spec_);
-            ratios_ = Tensor<T, Device>(spec_);
+            scales_ = Tensor<R, Device>(spec_);
+            ratios_ = Tensor<R, Device>(spec_);
         }
         const Neighbours neighbours = neighbours_;
-        const T k = k_, beta = beta_, share = share_, factor = factor_;
+        const R k = k_, beta = beta_, share = share_, factor = factor_;
         const T *in = x.data(), *out = y.data(), *gradient = dy.data();
-        T *to = dx.data(), *scales = scales_.data(), *ratios = ratios_.data();
+        T* to = dx.data();
+        R *scales = scales_.data(), *ratios = ratios_.data();
         Launch<Device>::for_each(spec_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
             const Element e = neighbours.index.at(i);
             if (e.c >= neighbours.index.channels()) return;
-            const T s = k + share * neighbours.sum<T>(e, [=](std::int64_t j) { return in[j] * in[j]; });
+            const R s = k + share * neighbours.sum<R>(e, [=](std::int64_t j) { return real(in[j]) * real(in[j]); });
             scales[i] = s;
-            ratios[i] = gradient[i] * out[i] / s;
+            ratios[i] = real(gradient[i]) * real(out[i]) / s;
         });
         Launch<Device>::for_each(spec_.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
             const Element e = neighbours.index.at(i);
             if (e.c >= neighbours.index.channels()) return void(to[i] = T(0));
-            const T sum = neighbours.sum<T>(e, [=](std::int64_t j) { return ratios[j]; });
-            to[i] = gradient[i] * negative_power(scales[i], beta) - factor * in[i] * sum;
+            const R sum = neighbours.sum<R>(e, [=](std::int64_t j) { return ratios[j]; });
+            to[i] = rounded<T>(real(gradient[i]) * negative_power(scales[i], beta) - factor * real(in[i]) * sum);
+        });
+    }
+
+    // Public, because nvcc takes no lambda of a kernel from a private function. For channels side by side: a thread has
+    // a pack of them, and each sum of its neighbours is formed again, which takes less time than to store it.
+
+    template <int Reach>
+    void forward_packs(const T* x, T* y) {
+        constexpr int N = kLanes;
+        const Indexing index = neighbours_.index;
+        const R k = k_, beta = beta_, share = share_;
+        Launch<Device>::for_each(index.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const std::int64_t c = index.at(i * N).c;
+            const ChannelStretch<T, N> in(x + i * N, c == 0, c + N == index.channels());
+            Pack<T, N> out;
+            for (int j = 0; j < N; ++j)
+                out[j] = in[j] * negative_power_of<T>(k + share * in.template squares<Reach>(j), beta);
+            store(out, y + i * N);
+        });
+    }
+
+    template <int Reach>
+    void backward_packs(const T* x, const T* y, const T* dy, T* dx) {
+        static_assert(2 * Reach <= ChannelStretch<T, 1>::kEdge);
+        constexpr int N = kLanes;
+        const Indexing index = neighbours_.index;
+        const R k = k_, beta = beta_, share = share_, factor = factor_;
+        Launch<Device>::for_each(index.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const std::int64_t c = index.at(i * N).c;
+            const bool is_first = c == 0, is_last = c + N == index.channels();
+            const ChannelStretch<T, N> in(x + i * N, is_first, is_last), out(y + i * N, is_first, is_last);
+            const ChannelStretch<T, N> gradient(dy + i * N, is_first, is_last);
+            R scales[N + 2 * Reach], ratios[N + 2 * Reach];
+            for (int j = 0; j < N + 2 * Reach; ++j) {
+                const int channel = j - Reach;
+                scales[j] = k + share * in.template squares<Reach>(channel);
+                const bool exists = (channel >= 0 || !is_first) && (channel < N || !is_last);
+                ratios[j] = exists ? quotient_of<T>(gradient[channel] * out[channel], scales[j]) : R(0);
+            }
+            Pack<T, N> slope;
+            for (int j = 0; j < N; ++j) {
+                R sum = 0;
+                for (int other = j; other <= j + 2 * Reach; ++other) sum += ratios[other];
+                slope[j] = gradient[j] * negative_power_of<T>(scales[j + Reach], beta) - factor * in[j] * sum;
+            }
+            store(slope, dx + i * N);
         });
     }
 
   private:
     static constexpr const char* kOp = "lrn";
+    static constexpr int kLanes = sizeof(T) == 2 ? 8 : 4;
+    static constexpr bool kHasPacks = sizeof(T) <= 4;
+
+    bool can_pack(const T* data) const {
+        const Neighbours& n = neighbours_;
+        return kHasPacks && !n.within_channel && (n.reach == 1 || n.reach == 2) && is_aligned<kLanes>(data) &&
+               n.index.template has_packs<kLanes>() && n.index.step() == n.index.channels();
+    }
 
     TensorSpec spec_;
     Neighbours neighbours_;
-    T k_, beta_, share_ = 0, factor_ = 0;
-    Tensor<T, Device> scales_, ratios_;  // of backward; made when it is called first
+    R k_, beta_, share_ = 0, factor_ = 0;
+    Tensor<R, Device> scales_, ratios_;  // of backward; made when it is called first
 };
 
 template <class T, class Device>

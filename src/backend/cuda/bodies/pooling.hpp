@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Max and average pooling in any layout, with the windows, winners and sums of ops/reference/pooling.hpp. A thread
-// computes one element of y, or one of dx: the gradient is gathered from the windows that hold the element, in the
-// order of y, so that nothing is added by chance.
+// computes one element of y, or one of dx, or a pack of neighbouring channels: the gradient is gathered from the
+// windows that hold the element, in the order of y, so that nothing is added by chance.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
+#include "backend/cuda/bodies/pack.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -54,10 +55,10 @@ class KernelPooling final : public ops::Pooling<T, Device> {
     void forward(TensorView<const T, Device> x, TensorView<T, Device> y) override {
         ops::require_spec(kOp, "x", x.spec(), input_);
         ops::require_spec(kOp, "y", y.spec(), output_);
-        if (method_ == ops::PoolMethod::max)
-            forward_max(x.data(), y.data());
+        if (can_pack(x.data(), y.data()))
+            run_forward<kLanes>(x.data(), y.data());
         else
-            forward_average(x.data(), y.data());
+            run_forward<1>(x.data(), y.data());
     }
 
     void backward(TensorView<const T, Device> dy, TensorView<T, Device> dx) override {
@@ -65,97 +66,144 @@ class KernelPooling final : public ops::Pooling<T, Device> {
         ops::require_spec(kOp, "dx", dx.spec(), input_);
         if (method_ == ops::PoolMethod::max && !has_winners_)
             throw UsageError(kOp, ": backward before forward; max pooling needs the winners of a forward pass");
-        if (method_ == ops::PoolMethod::max)
-            backward_max(dy.data(), dx.data());
+        if (can_pack(dx.data(), dy.data()))
+            run_backward<kLanes>(dy.data(), dx.data());
         else
-            backward_average(dy.data(), dx.data());
+            run_backward<1>(dy.data(), dx.data());
     }
 
-    // Public, because nvcc takes no lambda of a kernel from a private function.
+    // Public, because nvcc takes no lambda of a kernel from a private function. N neighbouring channels at once.
 
+    template <int N>
     void forward_max(const T* x, T* y) {
+        using R = Real<T>;
         const Indexing in(input_), out(output_);
         const PoolingAxis rows = rows_, columns = columns_;
         const Divisor width(columns.out);
         Winner* winners = winner_data();
-        Launch<Device>::for_each(out.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const Element e = out.at(i);
-            if (e.c >= out.channels()) return void(y[i] = T(0));
+        Launch<Device>::for_each(out.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const Element e = out.at(i * N);
+            if (e.c >= out.channels()) return put_bytes(PackedBytes<T, N>{}, y + i * N);
             const Split place = split(e.s, width);
             const ops::PoolingWindow over = rows.window(place.quotient), across = columns.window(place.remainder);
-            std::int64_t best_h = over.begin, best_w = across.begin;
-            T best = x[in(e.n, e.c, best_h * columns.in + best_w)];
+            const T* image = x + in(e.n, e.c, 0);
+            const auto number = [&](std::int64_t h, std::int64_t w) {
+                return static_cast<Winner>((h - rows.start(place.quotient)) * columns.kernel + w -
+                                           columns.start(place.remainder));
+            };
+            Pack<T, N> best = load<N>(image + (over.begin * columns.in + across.begin) * in.step());
+            PackedBytes<Winner, N> winner;
+            for (int k = 0; k < N; ++k) winner.elements[k] = number(over.begin, across.begin);
             for (std::int64_t h = over.begin; h < over.end; ++h)
                 for (std::int64_t w = across.begin; w < across.end; ++w) {
-                    const T value = x[in(e.n, e.c, h * columns.in + w)];
-                    if (value > best) best = value, best_h = h, best_w = w;
+                    const Pack<T, N> values = load<N>(image + (h * columns.in + w) * in.step());
+                    const Winner here = number(h, w);
+                    for (int k = 0; k < N; ++k) {
+                        const R value = values[k];
+                        if (value > best[k]) best[k] = value, winner.elements[k] = here;
+                    }
                 }
-            y[i] = best;
-            winners[i] = static_cast<Winner>((best_h - rows.start(place.quotient)) * columns.kernel + best_w -
-                                             columns.start(place.remainder));
+            store(best, y + i * N);
+            put_bytes(winner, winners + i * N);
         });
         has_winners_ = true;
     }
 
+    template <int N>
     void forward_average(const T* x, T* y) {
+        using R = Real<T>;
         const Indexing in(input_), out(output_);
         const PoolingAxis rows = rows_, columns = columns_;
         const Divisor width(columns.out);
-        Launch<Device>::for_each(out.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const Element e = out.at(i);
-            if (e.c >= out.channels()) return void(y[i] = T(0));
+        Launch<Device>::for_each(out.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const Element e = out.at(i * N);
+            if (e.c >= out.channels()) return put_bytes(PackedBytes<T, N>{}, y + i * N);
             const Split place = split(e.s, width);
             const ops::PoolingWindow over = rows.window(place.quotient), across = columns.window(place.remainder);
-            T sum = 0;
+            const T* image = x + in(e.n, e.c, 0);
+            Pack<T, N> sum{};
             for (std::int64_t h = over.begin; h < over.end; ++h)
-                for (std::int64_t w = across.begin; w < across.end; ++w) sum += x[in(e.n, e.c, h * columns.in + w)];
-            y[i] = sum / static_cast<T>(over.divisor * across.divisor);
+                for (std::int64_t w = across.begin; w < across.end; ++w) {
+                    const Pack<T, N> values = load<N>(image + (h * columns.in + w) * in.step());
+                    for (int k = 0; k < N; ++k) sum[k] += values[k];
+                }
+            const R divisor = static_cast<R>(over.divisor * across.divisor);
+            for (int k = 0; k < N; ++k) sum[k] /= divisor;
+            store(sum, y + i * N);
         });
     }
 
+    template <int N>
     void backward_max(const T* dy, T* dx) {
+        using R = Real<T>;
         const Indexing in(input_), out(output_);
         const PoolingAxis rows = rows_, columns = columns_;
         const Divisor width(columns.in);
         const Winner* winners = winner_data();
-        Launch<Device>::for_each(in.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-            const Element e = in.at(k);
-            T sum = 0;
+        Launch<Device>::for_each(in.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const Element e = in.at(i * N);
+            Pack<T, N> sum{};
             if (e.c < in.channels()) {
                 const Split place = split(e.s, width);
-                const std::int64_t h = place.quotient, w = place.remainder;
-                for (std::int64_t i = rows.first_with(h); i < rows.end_with(h); ++i)
-                    for (std::int64_t j = columns.first_with(w); j < columns.end_with(w); ++j) {
-                        const std::int64_t at = out(e.n, e.c, i * columns.out + j);
-                        const std::int64_t here = (h - rows.start(i)) * columns.kernel + w - columns.start(j);
-                        if (winners[at] == static_cast<Winner>(here)) sum += dy[at];
+                const std::int64_t h = place.quotient, w = place.remainder, image = out(e.n, e.c, 0);
+                for (std::int64_t row = rows.first_with(h); row < rows.end_with(h); ++row)
+                    for (std::int64_t column = columns.first_with(w); column < columns.end_with(w); ++column) {
+                        const std::int64_t at = image + (row * columns.out + column) * out.step();
+                        const auto here =
+                            static_cast<Winner>((h - rows.start(row)) * columns.kernel + w - columns.start(column));
+                        const PackedBytes<Winner, N> won = bytes_at<N>(winners + at);
+                        const Pack<T, N> gradient = load<N>(dy + at);
+                        for (int k = 0; k < N; ++k) sum[k] += won.elements[k] == here ? gradient[k] : R(0);
                     }
             }
-            dx[k] = sum;
+            store(sum, dx + i * N);
         });
     }
 
+    template <int N>
     void backward_average(const T* dy, T* dx) {
+        using R = Real<T>;
         const Indexing in(input_), out(output_);
         const PoolingAxis rows = rows_, columns = columns_;
         const Divisor width(columns.in);
-        Launch<Device>::for_each(in.storage(), [=] FIRECAFFE_KERNEL(std::int64_t k) {
-            const Element e = in.at(k);
-            T sum = 0;
+        Launch<Device>::for_each(in.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const Element e = in.at(i * N);
+            Pack<T, N> sum{};
             if (e.c < in.channels()) {
                 const Split place = split(e.s, width);
-                const std::int64_t h = place.quotient, w = place.remainder;
-                for (std::int64_t i = rows.first_with(h); i < rows.end_with(h); ++i)
-                    for (std::int64_t j = columns.first_with(w); j < columns.end_with(w); ++j)
-                        sum += dy[out(e.n, e.c, i * columns.out + j)] /
-                               static_cast<T>(rows.window(i).divisor * columns.window(j).divisor);
+                const std::int64_t h = place.quotient, w = place.remainder, image = out(e.n, e.c, 0);
+                for (std::int64_t row = rows.first_with(h); row < rows.end_with(h); ++row)
+                    for (std::int64_t column = columns.first_with(w); column < columns.end_with(w); ++column) {
+                        const auto divisor = static_cast<R>(rows.window(row).divisor * columns.window(column).divisor);
+                        const Pack<T, N> gradient = load<N>(dy + image + (row * columns.out + column) * out.step());
+                        for (int k = 0; k < N; ++k) sum[k] += gradient[k] / divisor;
+                    }
             }
-            dx[k] = sum;
+            store(sum, dx + i * N);
         });
     }
 
   private:
     static constexpr const char* kOp = "pooling";
+    static constexpr int kLanes = sizeof(Winner) == 1 ? kPack<T> : 1;  ///< large windows are rare
+
+    bool can_pack(const T* in, const T* out) const {
+        return Indexing(input_).has_packs<kLanes>() && is_aligned<kLanes>(in) && is_aligned<kLanes>(out);
+    }
+    template <int N>
+    void run_forward(const T* x, T* y) {
+        if (method_ == ops::PoolMethod::max)
+            forward_max<N>(x, y);
+        else
+            forward_average<N>(x, y);
+    }
+    template <int N>
+    void run_backward(const T* dy, T* dx) {
+        if (method_ == ops::PoolMethod::max)
+            backward_max<N>(dy, dx);
+        else
+            backward_average<N>(dy, dx);
+    }
 
     Winner* winner_data() const { return reinterpret_cast<Winner*>(winners_.data()); }
 

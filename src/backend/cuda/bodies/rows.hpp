@@ -11,6 +11,7 @@
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/divisor.hpp"
 #include "backend/cuda/bodies/loss_sums.hpp"
+#include "backend/cuda/bodies/real.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/ops/rows.hpp"
 
@@ -35,24 +36,25 @@ FIRECAFFE_HOST_DEVICE bool is_row(T index, std::int64_t input_dim) {
 }
 
 template <class T, class Device>
-void embed_forward(std::span<const T> index, const T* weight, const T* bias, std::int64_t input_dim,
+void embed_forward(std::span<const Real<T>> index, const Real<T>* weight, const Real<T>* bias, std::int64_t input_dim,
                    std::int64_t num_output, T* y, ops::Refused* refused) {
-    const T* rows = index.data();
+    using R = Real<T>;
+    const R* rows = index.data();
     const auto count = static_cast<std::int64_t>(index.size());
     const Divisor of_row(num_output);
     Launch<Device>::for_each(count * num_output, [=] FIRECAFFE_KERNEL(std::int64_t i) {
         const Split at = split(i, of_row);
-        const T number = rows[at.quotient];
+        const R number = rows[at.quotient];
         if (!is_row(number, input_dim)) {
-            y[i] = std::numeric_limits<T>::quiet_NaN();
+            y[i] = rounded<T>(std::numeric_limits<R>::quiet_NaN());
             return;
         }
-        const T value = weight[static_cast<std::int64_t>(number) * num_output + at.remainder];
-        y[i] = bias == nullptr ? value : value + bias[at.remainder];
+        const R value = weight[static_cast<std::int64_t>(number) * num_output + at.remainder];
+        y[i] = rounded<T>(bias == nullptr ? value : value + bias[at.remainder]);
     });
     Launch<Device>::for_each_group(1, [=] FIRECAFFE_KERNEL(std::int64_t, Group<Device> & group) {
         const ops::Refused found =
-            refused_of(rows, 0, count, group, [=](T number) { return is_row(number, input_dim); });
+            refused_of(rows, 0, count, group, [=](R number) { return is_row(number, input_dim); });
         group.once([=] { *refused = found; });
     });
 }
@@ -60,27 +62,27 @@ void embed_forward(std::span<const T> index, const T* weight, const T* bias, std
 template <class T, class Device>
 void check_indices(const ops::Refused* refused, std::int64_t input_dim) {
     const ops::Refused found = fetched<Device>(refused);
-    if (found.count > 0) ops::refuse_index(static_cast<T>(found.value), found.first, input_dim);
+    if (found.count > 0) ops::refuse_index(static_cast<Real<T>>(found.value), found.first, input_dim);
 }
 
 /// A thread has one element of dweight, and looks through all indices: in their order, without atomics.
 template <class T, class Device>
-void embed_backward(std::span<const T> index, const T* dy, std::int64_t input_dim, std::int64_t num_output, T* dweight,
-                    T* dbias) {
-    const T* rows = index.data();
+void embed_backward(std::span<const Real<T>> index, const T* dy, std::int64_t input_dim, std::int64_t num_output,
+                    Real<T>* dweight, Real<T>* dbias) {
+    const Real<T>* rows = index.data();
     const auto count = static_cast<std::int64_t>(index.size());
     const Divisor of_row(num_output);
     Launch<Device>::for_each(input_dim * num_output, [=] FIRECAFFE_KERNEL(std::int64_t k) {
         const Split at = split(k, of_row);
-        T sum = 0;
+        Real<T> sum = 0;
         for (std::int64_t i = 0; i < count; ++i)
-            if (rows[i] == static_cast<T>(at.quotient)) sum += dy[i * num_output + at.remainder];
+            if (rows[i] == static_cast<Real<T>>(at.quotient)) sum += real(dy[i * num_output + at.remainder]);
         dweight[k] = sum;
     });
     if (dbias == nullptr) return;
     Launch<Device>::for_each(num_output, [=] FIRECAFFE_KERNEL(std::int64_t k) {
-        T sum = 0;
-        for (std::int64_t i = 0; i < count; ++i) sum += dy[i * num_output + k];
+        Real<T> sum = 0;
+        for (std::int64_t i = 0; i < count; ++i) sum += real(dy[i * num_output + k]);
         dbias[k] = sum;
     });
 }

@@ -85,7 +85,7 @@ class Convolution final : public ops::Convolution<T, Cuda> {
 
     TensorSpec output() const override { return output_; }
 
-    void set_parameters(const T* weight, const T* bias) override {
+    void set_parameters(const Master<T>* weight, const Master<T>* bias) override {
         if (weight == nullptr || (geometry_.bias && bias == nullptr))
             throw UsageError(kOp, ": set_parameters was given no ", weight == nullptr ? "weight" : "bias",
                              "; the geometry asks for one");
@@ -94,7 +94,7 @@ class Convolution final : public ops::Convolution<T, Cuda> {
         to_channels_last<T, Cuda>(weight, weight_, room(packed_weight_, packed_weights()), weight_channels());
         if (!geometry_.bias && !geometry_.relu) return;
         T* const packed = room(packed_bias_, geometry_.num_output);  // zeros at first
-        if (geometry_.bias) ops::copy<T, Cuda>({bias, outputs()}, {packed, outputs()});
+        if (geometry_.bias) ops::convert<Master<T>, T, Cuda>({bias, outputs()}, {packed, outputs()});
     }
 
     void forward(TensorView<const T, Cuda> x, TensorView<T, Cuda> y) override {
@@ -120,12 +120,13 @@ class Convolution final : public ops::Convolution<T, Cuda> {
         if (stages_) from_channels_last<T, Cuda>(target, channels_, dx.data(), input_);
     }
 
-    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, T* dweight, T* dbias) override {
+    void backward_parameters(TensorView<const T, Cuda> x, TensorView<const T, Cuda> dy, Master<T>* dweight,
+                             Master<T>* dbias) override {
         ops::require_spec(kOp, "x", x.spec(), input_);
         ops::require_spec(kOp, "dy", dy.spec(), output_);
         if (is_empty()) {
-            ops::clear<T, Cuda>({dweight, static_cast<std::size_t>(weight_.shape.count())});
-            if (geometry_.bias && dbias != nullptr) ops::clear<T, Cuda>({dbias, outputs()});
+            ops::clear<Master<T>, Cuda>({dweight, static_cast<std::size_t>(weight_.shape.count())});
+            if (geometry_.bias && dbias != nullptr) ops::clear<Master<T>, Cuda>({dbias, outputs()});
             return;
         }
         require_aligned("dy", dy.data());
@@ -191,15 +192,16 @@ class Convolution final : public ops::Convolution<T, Cuda> {
 
 namespace firecaffe::ops {
 
-template <>
-std::unique_ptr<Convolution<float, Cuda>> make_convolution(const ConvolutionGeometry& geometry,
-                                                           const TensorSpec& input) {
-    return std::make_unique<cuda::dnn::Convolution<float>>(geometry, input);
-}
-template <>
-std::unique_ptr<Convolution<double, Cuda>> make_convolution(const ConvolutionGeometry& geometry,
-                                                            const TensorSpec& input) {
-    return std::make_unique<cuda::dnn::Convolution<double>>(geometry, input);
-}
+#define FIRECAFFE_DEFINE_CONVOLUTION(T)                                                         \
+    template <>                                                                                 \
+    std::unique_ptr<Convolution<T, Cuda>> make_convolution(const ConvolutionGeometry& geometry, \
+                                                           const TensorSpec& input) {           \
+        return std::make_unique<cuda::dnn::Convolution<T>>(geometry, input);                    \
+    }
+
+FIRECAFFE_DEFINE_CONVOLUTION(float)
+FIRECAFFE_DEFINE_CONVOLUTION(double)
+FIRECAFFE_DEFINE_CONVOLUTION(bfloat16)
+FIRECAFFE_DEFINE_CONVOLUTION(float16)
 
 }  // namespace firecaffe::ops

@@ -6,25 +6,27 @@
 
 #include <cstdint>
 
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/device/memory.hpp"
 #include "firecaffe/tensor/layout.hpp"
 
 namespace firecaffe::cuda::dnn {
 
 /// from: N x C x positions, plain or channels last. to: N x positions x `channels`, of which those behind C are zeros.
-template <class T, class Device>
-void to_channels_last(const T* from, const TensorSpec& spec, T* to, std::int64_t channels);
+/// Parameters and their gradients have a type of their own, Master<T>, and are rounded to T, or widened.
+template <class T, class Device, class Ours>
+void to_channels_last(const Ours* from, const TensorSpec& spec, T* to, std::int64_t channels);
 
 /// The way back: the channels behind C are dropped.
-template <class T, class Device>
-void from_channels_last(const T* from, std::int64_t channels, T* to, const TensorSpec& spec);
+template <class T, class Device, class Ours>
+void from_channels_last(const T* from, std::int64_t channels, Ours* to, const TensorSpec& spec);
 
 /// Doubles that sum_rows needs beside its operands.
 std::int64_t sum_rows_scratch(std::int64_t rows, std::int64_t columns);
 
 /// sums[j] = the sum over i of x[i * columns + j], added in double in an order that depends on the sizes alone.
 template <class T, class Device>
-void sum_rows(const T* x, std::int64_t rows, std::int64_t columns, T* sums, double* scratch);
+void sum_rows(const T* x, std::int64_t rows, std::int64_t columns, Master<T>* sums, double* scratch);
 
 /// y[i * columns + j] += bias[j].
 template <class T, class Device>

@@ -7,64 +7,106 @@
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/divisor.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
+#include "backend/cuda/bodies/pack.hpp"
 #include "backend/cuda/dnn/packing.hpp"
 
 namespace firecaffe::cuda::dnn {
 
-template <class T, class Device>
-void to_channels_last(const T* from, const TensorSpec& spec, T* to, std::int64_t channels) {
+/// N channels of a pixel at once.
+template <int N, class T, class Device, class Ours>
+void pack_channels(const Ours* from, const TensorSpec& spec, T* to, std::int64_t channels) {
     const Indexing index(spec);
     const std::int64_t known = spec.shape[1], positions = spec.shape.count_from(2);
-    const Divisor by_channels(channels), by_positions(positions);
-    Launch<Device>::for_each(spec.shape[0] * positions * channels, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+    const Divisor by_channels(channels / N), by_positions(positions);
+    Launch<Device>::for_each(spec.shape[0] * positions * channels / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
         const Split pixel = split(i, by_channels);
         const Split place = split(pixel.quotient, by_positions);
-        const std::int64_t c = pixel.remainder;
-        to[i] = c < known ? from[index(place.quotient, c, place.remainder)] : T(0);
+        PackedBytes<T, N> packed;
+        for (int k = 0; k < N; ++k) {
+            const std::int64_t c = pixel.remainder * N + k;
+            packed.elements[k] = c < known ? recast<T>(from[index(place.quotient, c, place.remainder)]) : T(0);
+        }
+        put_bytes(packed, to + i * N);
     });
 }
 
-template <class T, class Device>
-void from_channels_last(const T* from, std::int64_t channels, T* to, const TensorSpec& spec) {
+template <class T, class Device, class Ours>
+void to_channels_last(const Ours* from, const TensorSpec& spec, T* to, std::int64_t channels) {
+    constexpr int N = kPack<T>;
+    if (channels % N == 0 && is_aligned<N>(to))
+        pack_channels<N, T, Device>(from, spec, to, channels);
+    else
+        pack_channels<1, T, Device>(from, spec, to, channels);
+}
+
+template <class T, class Device, class Ours>
+void from_channels_last(const T* from, std::int64_t channels, Ours* to, const TensorSpec& spec) {
     const Indexing index(spec);
     const std::int64_t positions = spec.shape.count_from(2);
     Launch<Device>::for_each(spec.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
         const Element e = index.at(i);
-        to[i] = from[(e.n * positions + e.s) * channels + e.c];
+        to[i] = recast<Ours>(from[(e.n * positions + e.s) * channels + e.c]);
     });
+}
+
+/// Columns that a thread may add side by side.
+inline std::int64_t columns_per_thread(std::int64_t columns) {
+    return columns % 8 == 0 ? 8 : 1;
 }
 
 /// Rows are cut into so many stretches that all of a GPU is busy, and no stretch is so short that it is not worth it.
 inline std::int64_t row_stretches(std::int64_t rows, std::int64_t columns) {
-    constexpr std::int64_t kThreads = std::int64_t{1} << 17, kLeastRows = 32;
-    const std::int64_t wanted = kThreads / std::max<std::int64_t>(columns, 1);
+    constexpr std::int64_t kThreads = std::int64_t{1} << 16, kLeastRows = 32;
+    const std::int64_t wanted = kThreads / std::max<std::int64_t>(columns / columns_per_thread(columns), 1);
     return std::clamp<std::int64_t>(rows / kLeastRows, 1, std::max<std::int64_t>(wanted, 1));
 }
 
-template <class T, class Device>
-void sum_rows(const T* x, std::int64_t rows, std::int64_t columns, T* sums, double* scratch) {
-    const std::int64_t stretches = row_stretches(rows, columns), length = (rows + stretches - 1) / stretches;
-    const Divisor by_columns(columns);
-    Launch<Device>::for_each(stretches * columns, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+/// scratch[stretch * columns + j] = the sum of column j over a stretch of rows, for N neighbouring columns per thread.
+template <int N, class T, class Device>
+void sum_stretches(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t stretches, double* scratch) {
+    constexpr int kAhead = 4;  // rows that are read before they are added, so that a thread waits for memory less often
+    const std::int64_t length = (rows + stretches - 1) / stretches;
+    const Divisor by_columns(columns / N);
+    Launch<Device>::for_each(stretches * columns / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
         const Split place = split(i, by_columns);
         const std::int64_t begin = place.quotient * length;
         const std::int64_t end = begin + length < rows ? begin + length : rows;
-        double sum = 0.0;
-        for (std::int64_t row = begin; row < end; ++row) sum += static_cast<double>(x[row * columns + place.remainder]);
-        scratch[i] = sum;
+        const T* from = x + place.remainder * N;
+        double sums[N] = {};
+        std::int64_t row = begin;
+        for (; row + kAhead <= end; row += kAhead) {
+            PackedBytes<T, N> read[kAhead];
+            for (int ahead = 0; ahead < kAhead; ++ahead) read[ahead] = bytes_at<N>(from + (row + ahead) * columns);
+            for (int ahead = 0; ahead < kAhead; ++ahead)
+                for (int k = 0; k < N; ++k) sums[k] += exactly(read[ahead].elements[k]);
+        }
+        for (; row < end; ++row) {
+            const PackedBytes<T, N> read = bytes_at<N>(from + row * columns);
+            for (int k = 0; k < N; ++k) sums[k] += exactly(read.elements[k]);
+        }
+        for (int k = 0; k < N; ++k) scratch[i * N + k] = sums[k];
     });
-    Launch<Device>::for_each(columns, [=] FIRECAFFE_KERNEL(std::int64_t j) {
-        double sum = 0.0;
-        for (std::int64_t k = 0; k < stretches; ++k) sum += scratch[k * columns + j];
-        sums[j] = static_cast<T>(sum);
+}
+
+template <class T, class Device>
+void sum_rows(const T* x, std::int64_t rows, std::int64_t columns, Master<T>* sums, double* scratch) {
+    const std::int64_t stretches = row_stretches(rows, columns);
+    if (columns_per_thread(columns) == 8 && is_aligned<8>(x))
+        sum_stretches<8, T, Device>(x, rows, columns, stretches, scratch);
+    else
+        sum_stretches<1, T, Device>(x, rows, columns, stretches, scratch);
+    Launch<Device>::for_each_group(columns, [=] FIRECAFFE_KERNEL(std::int64_t j, Group<Device> & group) {
+        const double sum = group.sum(stretches, [=](std::int64_t k) { return scratch[k * columns + j]; });
+        group.once([=] { sums[j] = static_cast<Master<T>>(sum); });
     });
 }
 
 template <class T, class Device>
 void add_to_rows(const T* bias, std::int64_t rows, std::int64_t columns, T* y) {
     const Divisor by_columns(columns);
-    Launch<Device>::for_each(rows * columns,
-                             [=] FIRECAFFE_KERNEL(std::int64_t i) { y[i] += bias[split(i, by_columns).remainder]; });
+    Launch<Device>::for_each(rows * columns, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+        y[i] = rounded<T>(real(y[i]) + real(bias[split(i, by_columns).remainder]));
+    });
 }
 
 }  // namespace firecaffe::cuda::dnn
