@@ -217,7 +217,7 @@ Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRe
 
 #define FIRECAFFE_INSTANTIATE(T, Device) \
     template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<T, Device>&);
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 std::string timing_json(const Timing& t) {
     using Json = nlohmann::ordered_json;

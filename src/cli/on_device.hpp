@@ -9,6 +9,7 @@
 #include "cli/gpu_shares.hpp"
 #include "device/instances.hpp"
 #include "firecaffe/core/dtype.hpp"
+#include "firecaffe/core/half.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/device/memory.hpp"
 #include "firecaffe/train/options.hpp"
@@ -38,7 +39,7 @@ auto on_device(const ComputeOptions& compute, int local_rank, const Work& work) 
 #define FIRECAFFE_TRY(T, Device)                                                           \
     if (compute.device == kind_of<Device> && is_stored_as(compute.precision, dtype_of<T>)) \
         return work.template operator()<T, Device>();
-    FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_TRY)
+    FIRECAFFE_FOR_EACH_NET(FIRECAFFE_TRY)
 #undef FIRECAFFE_TRY
     refuse_device(compute);
 }

@@ -26,20 +26,21 @@ void BatchInput<T, Cpu>::load(const Batch& batch, Net<T, Cpu>& net) {
 
 template <class T>
 void BatchInput<T, Cuda>::load(const Batch& batch, Net<T, Cuda>& net) {
+    using M = Master<T>;
     const std::size_t pixels = batch.pixels.size(), labels = batch.labels.size();
+    const std::size_t after_pixels = (pixels * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
     if (!stream_) stream_.emplace();
     std::optional<Slot>& place = slots_[turn_++ % slots_.size()];
     if (!place) place.emplace();
     Slot& slot = *place;
-    const std::size_t bytes = (pixels + labels) * sizeof(T);
+    const std::size_t bytes = after_pixels + labels * sizeof(M);
     slot.copied.wait();
     if (slot.host.bytes() < bytes) {
         slot.host = pinned_memory(bytes);
         slot.arrived = Memory<Cuda>(bytes);
     }
-    T* const host = reinterpret_cast<T*>(slot.host.data());
-    convert<float>(batch.pixels, host);
-    convert<std::int64_t>(batch.labels, host + pixels);
+    convert<float>(batch.pixels, reinterpret_cast<T*>(slot.host.data()));
+    convert<std::int64_t>(batch.labels, reinterpret_cast<M*>(slot.host.data() + after_pixels));
     stream_->after(slot.consumed);
     {
         const StreamScope scope(*stream_);
@@ -47,13 +48,13 @@ void BatchInput<T, Cuda>::load(const Batch& batch, Net<T, Cuda>& net) {
         slot.copied.record();
     }
     queue_wait(slot.copied);
-    const T* const arrived = reinterpret_cast<const T*>(slot.arrived.data());
-    ops::copy<T, Cuda>({arrived, pixels}, {net.data().data(), pixels});
-    ops::copy<T, Cuda>({arrived + pixels, labels}, {net.labels().data(), labels});
+    ops::copy<T, Cuda>({reinterpret_cast<const T*>(slot.arrived.data()), pixels}, {net.data().data(), pixels});
+    ops::copy<M, Cuda>({reinterpret_cast<const M*>(slot.arrived.data() + after_pixels), labels},
+                       {net.labels().data(), labels});
     slot.consumed.record();
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template class BatchInput<T, Device>;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

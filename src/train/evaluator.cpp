@@ -184,6 +184,6 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template class Evaluator<T, Device>;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -104,6 +104,6 @@ double Trainer<T, Device>::State::mean_drift() const {
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template struct Trainer<T, Device>::State;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -72,6 +72,6 @@ std::vector<std::int64_t> Trainer<T, Device>::State::all_lags() const {
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template struct Trainer<T, Device>::State;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

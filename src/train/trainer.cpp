@@ -245,7 +245,7 @@ int Trainer<T, Device>::rank() const {
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template class Trainer<T, Device>;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 template <class T, class Device>
 TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnvironment<T, Device> environment) {
@@ -288,6 +288,6 @@ TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnv
 #undef FIRECAFFE_INSTANTIATE
 #define FIRECAFFE_INSTANTIATE(T, Device) \
     template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<T, Device>);
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

@@ -322,6 +322,6 @@ TrainSummary Trainer<T, Device>::State::summary(const std::optional<EvaluationRe
 }
 
 #define FIRECAFFE_INSTANTIATE(T, Device) template struct Trainer<T, Device>::State;
-FIRECAFFE_FOR_EACH_INSTANCE(FIRECAFFE_INSTANTIATE)
+FIRECAFFE_FOR_EACH_NET(FIRECAFFE_INSTANTIATE)
 
 }  // namespace firecaffe

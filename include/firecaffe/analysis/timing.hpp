@@ -62,6 +62,8 @@ Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRe
 extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<float, Cpu>&);
 extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<double, Cpu>&);
 extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<float, Cuda>&);
+extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<bfloat16, Cuda>&);
+extern template Timing time_net(const NetSpec&, const TimingOptions&, const LayerRegistry<float16, Cuda>&);
 
 /// All of it as JSON; ends in a newline.
 std::string timing_json(const Timing& timing);

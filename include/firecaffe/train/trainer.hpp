@@ -90,6 +90,8 @@ class Trainer {
 extern template class Trainer<float, Cpu>;
 extern template class Trainer<double, Cpu>;
 extern template class Trainer<float, Cuda>;
+extern template class Trainer<bfloat16, Cuda>;
+extern template class Trainer<float16, Cuda>;
 
 /// Runs `workers` Trainers as threads of this process, joined by in-process transports. `environment` is copied for
 /// each; listeners are attached to rank 0 only. Returns rank 0's summary; throws the first cause if any worker fails.
@@ -99,5 +101,7 @@ TrainSummary train_in_threads(const TrainOptions& options, int workers, TrainEnv
 extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float, Cpu>);
 extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<double, Cpu>);
 extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float, Cuda>);
+extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<bfloat16, Cuda>);
+extern template TrainSummary train_in_threads(const TrainOptions&, int, TrainEnvironment<float16, Cuda>);
 
 }  // namespace firecaffe
