@@ -2,6 +2,8 @@
 // The kernels around a convolution, run on the host.
 #include "backend/cuda/dnn/packing.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "backend/cuda/dnn/packing_bodies.hpp"
 #include "backend_cuda/host_launch.hpp"
 #include "catch.hpp"
+#include "firecaffe/ops/reference/convolution.hpp"
 #include "firecaffe/ops/reference/reorder.hpp"
 #include "support/values.hpp"
 
@@ -122,4 +125,70 @@ TEMPLATE_TEST_CASE("parameters are rounded when they are packed, and their gradi
     std::vector<float> sums(3, -1.0F);
     sum_rows<TestType, Cpu>(x.data(), rows, columns, sums.data(), scratch.data());
     CHECK(sums == std::vector<float>(3, 1000.0F));
+}
+
+TEST_CASE("pixels in blocks come back, and a convolution of blocks is that of pixels") {
+    struct Case {
+        std::int64_t kernel, stride, pad, side;
+    };
+    for (const Case& c : {Case{7, 2, 3, 23}, {11, 4, 0, 35}, {3, 2, 0, 9}, {4, 3, 1, 11}, {2, 2, 0, 8}})
+        for (const Layout layout : {Layout::plain(), Layout::channels_last()}) {
+            INFO("kernel " << c.kernel << " stride " << c.stride << " pad " << c.pad);
+            ops::ConvolutionGeometry g;
+            g.num_output = 5;
+            g.kernel_h = g.kernel_w = c.kernel;
+            g.stride_h = g.stride_w = c.stride;
+            g.pad_h = g.pad_w = c.pad;
+            const Shape input{2, 3, c.side, c.side - 1}, weight = ops::convolution_weight(g, input);
+            const auto blocked = in_blocks(g, input, DType::float32);
+            REQUIRE(blocked);
+            const auto size = [](const Shape& shape) { return static_cast<std::size_t>(shape.count()); };
+            const auto x = random_values<double>(input.count(), 1), w = random_values<double>(weight.count(), 2);
+            const std::vector<double> bias(5, 0.25);
+            std::vector<double> x_blocks(size(blocked->input), kUnwritten), x_back(x.size(), kUnwritten);
+            const Shape w_shape = ops::convolution_weight(blocked->geometry, blocked->input);
+            std::vector<double> w_blocks(size(w_shape), kUnwritten), w_back(w.size(), kUnwritten);
+            const auto given = reordered(x, input, Layout::plain(), layout);
+            to_blocks<double, Cpu>(given.data(), {input, layout}, x_blocks.data(), blocked->image);
+            to_blocks<double, Cpu>(w.data(), {weight, {}}, w_blocks.data(), blocked->weight);
+            from_blocks<double, Cpu>(w_blocks.data(), blocked->weight, w_back.data(), {weight, {}});
+            CHECK(w_back == w);
+
+            const auto run = [&](const ops::ConvolutionGeometry& geometry, const Shape& shape,
+                                 const std::vector<double>& pixels, const std::vector<double>& weights) {
+                ops::reference::ReferenceConvolution<double> op(geometry, {shape, {}});
+                op.set_parameters(weights.data(), bias.data());
+                std::vector<double> y(size(op.output().shape));
+                op.forward({pixels.data(), {shape, {}}}, {y.data(), op.output()});
+                return y;
+            };
+            const auto plain = [](const std::vector<double>& values, const Shape& shape) {
+                return reordered(values, shape, Layout::channels_last(), Layout::plain());
+            };
+            const auto expected = run(g, input, x, w);
+            const auto y =
+                run(blocked->geometry, blocked->input, plain(x_blocks, blocked->input), plain(w_blocks, w_shape));
+            REQUIRE(y.size() == expected.size());
+            double farthest = 0;
+            for (std::size_t i = 0; i < y.size(); ++i) farthest = std::max(farthest, std::abs(y[i] - expected[i]));
+            CHECK(farthest < 1e-13 * static_cast<double>(weight.count()));
+        }
+}
+
+TEST_CASE("only what gains by it is put into blocks") {
+    ops::ConvolutionGeometry g;
+    g.num_output = 8;
+    g.kernel_h = g.kernel_w = 7;
+    g.stride_h = g.stride_w = 2;
+    g.pad_h = g.pad_w = 3;
+    const auto channels = [&](DType dtype) { return in_blocks(g, {2, 3, 28, 28}, dtype)->image.channels; };
+    CHECK(channels(DType::float32) == 12);
+    CHECK(channels(DType::bfloat16) == 16);
+    CHECK_FALSE(in_blocks(g, {2, 3, 28, 28}, DType::float64));
+    CHECK_FALSE(in_blocks(g, {2, 64, 28, 28}, DType::float32));
+    CHECK_FALSE(in_blocks(g, {0, 3, 28, 28}, DType::float32));
+    g.stride_w = 1;
+    CHECK_FALSE(in_blocks(g, {2, 3, 28, 28}, DType::float32));
+    g.stride_h = 1;
+    CHECK_FALSE(in_blocks(g, {2, 3, 28, 28}, DType::float32));
 }

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <set>
 
-#include "backend/cuda/dnn/padding.hpp"
+#include "backend/cuda/dnn/blocks.hpp"
 #include "backend/cuda/dnn/plan.hpp"
 #include "backend_cuda/dnn/shipped_nets.hpp"
 #include "catch.hpp"
@@ -21,13 +21,15 @@ constexpr std::int64_t kBatch = 256;
 
 /// What training asks of one convolution: forward with a ReLU and without, and the gradients.
 std::vector<Problem> problems_of(const ShippedConvolution& layer, DType dtype, MathMode math) {
-    const Shape input = padded_input(layer.geometry, layer.input, dtype);
-    ops::ConvolutionGeometry with_relu = layer.geometry;
+    const SeenConvolution seen = seen_by_plans(false, layer.geometry, layer.input, dtype);
+    const SeenConvolution unblocked = seen_by_plans(true, layer.geometry, layer.input, dtype);
+    ops::ConvolutionGeometry with_relu = seen.geometry;
     with_relu.relu = true;
-    std::vector<Problem> all{make_problem(Pass::forward, layer.geometry, input, dtype, math, true),
-                             make_problem(Pass::forward, with_relu, input, dtype, math, true),
-                             make_problem(Pass::parameters, layer.geometry, input, dtype, math, true)};
-    if (layer.needs_data_gradient) all.push_back(make_problem(Pass::data, layer.geometry, input, dtype, math, true));
+    std::vector<Problem> all{make_problem(Pass::forward, seen.geometry, seen.input, dtype, math, true),
+                             make_problem(Pass::forward, with_relu, seen.input, dtype, math, true),
+                             make_problem(Pass::parameters, seen.geometry, seen.input, dtype, math, true)};
+    if (layer.needs_data_gradient)
+        all.push_back(make_problem(Pass::data, unblocked.geometry, unblocked.input, dtype, math, true));
     return all;
 }
 

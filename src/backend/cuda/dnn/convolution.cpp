@@ -4,9 +4,9 @@
 #include <memory>
 #include <optional>
 
+#include "backend/cuda/dnn/blocks.hpp"
 #include "backend/cuda/dnn/context.hpp"
 #include "backend/cuda/dnn/packing.hpp"
-#include "backend/cuda/dnn/padding.hpp"
 #include "backend/cuda/dnn/plan_search.hpp"
 #include "backend/cuda/workspace.hpp"
 #include "firecaffe/device/stream.hpp"
@@ -72,6 +72,7 @@ class Convolution final : public ops::Convolution<T, Cuda> {
           weight_{ops::convolution_weight(geometry, input.shape), Layout::plain()},
           math_(ops::current_gpu_math()),
           channels_(padded_channels(geometry, input.shape[1], dtype_of<T>)),
+          blocked_(in_blocks(geometry, input.shape, dtype_of<T>)),
           stages_(channels_ != input.shape[1] || !lies_channels_last(input)),
           forward_(problem(Pass::forward)),
           data_(problem(Pass::data)),
@@ -91,7 +92,11 @@ class Convolution final : public ops::Convolution<T, Cuda> {
                              "; the geometry asks for one");
         has_parameters_ = true;
         if (is_empty()) return;
-        to_channels_last<T, Cuda>(weight, weight_, room(packed_weight_, packed_weights()), weight_channels());
+        parameters_weight_ = weight;
+        if (blocked_)
+            to_blocks<T, Cuda>(weight, weight_, room(packed_weight_, blocked_weights()), blocked_->weight);
+        else
+            to_channels_last<T, Cuda>(weight, weight_, room(packed_weight_, packed_weights()), weight_channels());
         if (!geometry_.bias && !geometry_.relu) return;
         T* const packed = room(packed_bias_, geometry_.num_output);  // zeros at first
         if (geometry_.bias) ops::convert<Master<T>, T, Cuda>({bias, outputs()}, {packed, outputs()});
@@ -116,7 +121,10 @@ class Convolution final : public ops::Convolution<T, Cuda> {
         require_aligned("dy", dy.data());
         T* const target = stages_ ? room(staged_dx_, staged()) : dx.data();
         require_aligned("dx", target);
-        data_.run(math_, {target, packed_weight_.data(), dy.data(), nullptr});
+        if (blocked_)
+            to_channels_last<T, Cuda>(parameters_weight_, weight_, room(data_weight_, packed_weights()),
+                                      weight_channels());
+        data_.run(math_, {target, blocked_ ? data_weight_.data() : packed_weight_.data(), dy.data(), nullptr});
         if (stages_) from_channels_last<T, Cuda>(target, channels_, dx.data(), input_);
     }
 
@@ -130,9 +138,12 @@ class Convolution final : public ops::Convolution<T, Cuda> {
             return;
         }
         require_aligned("dy", dy.data());
-        T* const packed = room(packed_dweight_, packed_weights());
+        T* const packed = room(packed_dweight_, blocked_ ? blocked_weights() : packed_weights());
         parameters_.run(math_, {bring(x.data()), packed, dy.data(), nullptr});
-        from_channels_last<T, Cuda>(packed, weight_channels(), dweight, weight_);
+        if (blocked_)
+            from_blocks<T, Cuda>(packed, blocked_->weight, dweight, weight_);
+        else
+            from_channels_last<T, Cuda>(packed, weight_channels(), dweight, weight_);
         if (!geometry_.bias || dbias == nullptr) return;
         const std::int64_t rows = output_.shape[0] * output_.shape.count_from(2);
         const std::int64_t scratch = sum_rows_scratch(rows, geometry_.num_output);
@@ -142,8 +153,9 @@ class Convolution final : public ops::Convolution<T, Cuda> {
 
   private:
     Problem problem(Pass pass) const {
-        return make_problem(pass, geometry_, padded_input(geometry_, input_.shape, dtype_of<T>), dtype_of<T>,
-                            math_.tf32 ? MathMode::tf32 : MathMode::exact, math_.deterministic);
+        const SeenConvolution seen = seen_by_plans(pass == Pass::data, geometry_, input_.shape, dtype_of<T>);
+        return make_problem(pass, seen.geometry, seen.input, dtype_of<T>, math_.tf32 ? MathMode::tf32 : MathMode::exact,
+                            math_.deterministic);
     }
     bool is_empty() const { return input_.shape.count() == 0; }
     std::size_t outputs() const { return static_cast<std::size_t>(geometry_.num_output); }
@@ -151,6 +163,7 @@ class Convolution final : public ops::Convolution<T, Cuda> {
     std::int64_t packed_weights() const {
         return geometry_.num_output * weight_channels() * geometry_.kernel_h * geometry_.kernel_w;
     }
+    std::int64_t blocked_weights() const { return blocked_->weight.elements(geometry_.num_output); }
     std::int64_t staged() const { return input_.shape[0] * channels_ * input_.shape.count_from(2); }
     void require_parameters() const {
         if (!has_parameters_) throw UsageError(kOp, ": no parameters yet; call set_parameters first");
@@ -158,12 +171,17 @@ class Convolution final : public ops::Convolution<T, Cuda> {
 
     /// x as the plans read it. A copy of the last forward pass serves the gradient of the parameters too.
     const T* bring(const T* x) {
-        if (!stages_) {
+        if (!stages_ && !blocked_) {
             require_aligned("x", x);
             return x;
         }
-        T* const copy = room(staged_x_, staged());
-        if (last_x_ != x) to_channels_last<T, Cuda>(x, input_, copy, channels_);
+        T* const copy = room(staged_x_, blocked_ ? blocked_->image.elements(input_.shape[0]) : staged());
+        if (last_x_ != x) {
+            if (blocked_)
+                to_blocks<T, Cuda>(x, input_, copy, blocked_->image);
+            else
+                to_channels_last<T, Cuda>(x, input_, copy, channels_);
+        }
         last_x_ = x;
         return copy;
     }
@@ -178,12 +196,14 @@ class Convolution final : public ops::Convolution<T, Cuda> {
     ops::ConvolutionGeometry geometry_;
     TensorSpec input_, output_, weight_;
     ops::GpuMath math_;
-    std::int64_t channels_;  ///< of x as the plans see it
-    bool stages_;            ///< plans do not read x where it lies
+    std::int64_t channels_;                      ///< of x as the plans see it
+    std::optional<BlockedConvolution> blocked_;  ///< as the plans of both passes of the weights see it
+    bool stages_;                                ///< plans do not read x where it lies
     PassPlan forward_, data_, parameters_;
     bool has_parameters_ = false;
+    const Master<T>* parameters_weight_ = nullptr;
     const T* last_x_ = nullptr;  ///< what staged_x_ was filled from
-    Memory<Cuda> packed_weight_, packed_bias_, packed_dweight_, staged_x_, staged_dx_;
+    Memory<Cuda> packed_weight_, data_weight_, packed_bias_, packed_dweight_, staged_x_, staged_dx_;
 };
 
 }  // namespace

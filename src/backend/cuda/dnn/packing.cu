@@ -8,9 +8,11 @@ std::int64_t sum_rows_scratch(std::int64_t rows, std::int64_t columns) {
     return row_stretches(rows, columns) * columns;
 }
 
-#define FIRECAFFE_INSTANTIATE_PACKING(T, Ours)                                                 \
-    template void to_channels_last<T, Cuda>(const Ours*, const TensorSpec&, T*, std::int64_t); \
-    template void from_channels_last<T, Cuda>(const T*, std::int64_t, Ours*, const TensorSpec&);
+#define FIRECAFFE_INSTANTIATE_PACKING(T, Ours)                                                   \
+    template void to_channels_last<T, Cuda>(const Ours*, const TensorSpec&, T*, std::int64_t);   \
+    template void from_channels_last<T, Cuda>(const T*, std::int64_t, Ours*, const TensorSpec&); \
+    template void to_blocks<T, Cuda>(const Ours*, const TensorSpec&, T*, const Blocks&);         \
+    template void from_blocks<T, Cuda>(const T*, const Blocks&, Ours*, const TensorSpec&);
 
 FIRECAFFE_INSTANTIATE_PACKING(float, float)
 FIRECAFFE_INSTANTIATE_PACKING(double, double)

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "backend/cuda/dnn/blocks.hpp"
 #include "firecaffe/core/half.hpp"
 #include "firecaffe/device/memory.hpp"
 #include "firecaffe/tensor/layout.hpp"
@@ -20,6 +21,14 @@ void to_channels_last(const Ours* from, const TensorSpec& spec, T* to, std::int6
 /// The way back: the channels behind C are dropped.
 template <class T, class Device, class Ours>
 void from_channels_last(const T* from, std::int64_t channels, Ours* to, const TensorSpec& spec);
+
+/// from: N x C x H x W, plain or channels last. to: the same in blocks, channels last, zeros where there is no pixel.
+template <class T, class Device, class Ours>
+void to_blocks(const Ours* from, const TensorSpec& spec, T* to, const Blocks& blocks);
+
+/// The way back, of what `spec` has.
+template <class T, class Device, class Ours>
+void from_blocks(const T* from, const Blocks& blocks, Ours* to, const TensorSpec& spec);
 
 /// Doubles that sum_rows needs beside its operands.
 std::int64_t sum_rows_scratch(std::int64_t rows, std::int64_t columns);

@@ -49,6 +49,57 @@ void from_channels_last(const T* from, std::int64_t channels, Ours* to, const Te
     });
 }
 
+/// N channels of a block at once.
+template <int N, class T, class Device, class Ours>
+void pack_blocks(const Ours* from, const TensorSpec& spec, T* to, const Blocks& blocks) {
+    const Indexing index(spec);
+    const std::int64_t height = spec.shape[2], width = spec.shape[3], side = blocks.side;
+    const std::int64_t known = side * side * spec.shape[1];
+    const Divisor by_vectors(blocks.channels / N), by_columns(blocks.columns), by_rows(blocks.rows);
+    const Divisor by_channels(spec.shape[1]), by_side(side);
+    Launch<Device>::for_each(blocks.elements(spec.shape[0]) / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+        const Split block = split(i, by_vectors);
+        const Split column = split(block.quotient, by_columns);
+        const Split row = split(column.quotient, by_rows);
+        const std::int64_t top = row.remainder * side - blocks.pad_h, left = column.remainder * side - blocks.pad_w;
+        PackedBytes<T, N> packed;
+        for (int k = 0; k < N; ++k) {
+            const std::int64_t number = block.remainder * N + k;
+            const Split channel = split(number, by_channels);
+            const Split pixel = split(channel.quotient, by_side);
+            const std::int64_t y = top + pixel.quotient, x = left + pixel.remainder;
+            const bool there = number < known && y >= 0 && y < height && x >= 0 && x < width;
+            packed.elements[k] = there ? recast<T>(from[index(row.quotient, channel.remainder, y * width + x)]) : T(0);
+        }
+        put_bytes(packed, to + i * N);
+    });
+}
+
+template <class T, class Device, class Ours>
+void to_blocks(const Ours* from, const TensorSpec& spec, T* to, const Blocks& blocks) {
+    constexpr int N = kPack<T>;
+    if (blocks.channels % N == 0 && is_aligned<N>(to))
+        pack_blocks<N, T, Device>(from, spec, to, blocks);
+    else
+        pack_blocks<1, T, Device>(from, spec, to, blocks);
+}
+
+template <class T, class Device, class Ours>
+void from_blocks(const T* from, const Blocks& blocks, Ours* to, const TensorSpec& spec) {
+    const Indexing index(spec);
+    const std::int64_t channels = spec.shape[1], side = blocks.side;
+    const Divisor by_width(spec.shape[3]), by_side(side);
+    Launch<Device>::for_each(spec.storage(), [=] FIRECAFFE_KERNEL(std::int64_t i) {
+        const Element e = index.at(i);
+        const Split place = split(e.s, by_width);
+        const Split y = split(place.quotient + blocks.pad_h, by_side),
+                    x = split(place.remainder + blocks.pad_w, by_side);
+        const std::int64_t block = (e.n * blocks.rows + y.quotient) * blocks.columns + x.quotient;
+        const std::int64_t number = (y.remainder * side + x.remainder) * channels + e.c;
+        to[i] = recast<Ours>(from[block * blocks.channels + number]);
+    });
+}
+
 /// Columns that a thread may add side by side.
 inline std::int64_t columns_per_thread(std::int64_t columns) {
     return columns % 8 == 0 ? 8 : 1;
