@@ -360,6 +360,10 @@ void describe(Visitor& visit, ComputeOptions& options) {
                     .positive(),
                 options.tune);
     visit.field(Field("workspace_mb", "On a GPU: work space for one convolution.").nonnegative(), options.workspace_mb);
+    visit.field(Field("graph",
+                      "On a GPU: a step is recorded and queued as one CUDA graph, by a worker that has one shard and "
+                      "nobody to exchange with, and without clip_gradients."),
+                options.graph);
 }
 
 void describe(Visitor& visit, OutputOptions& options) {

@@ -7,6 +7,7 @@
 #include "firecaffe/device/copy.hpp"
 #include "firecaffe/device/cuda.hpp"
 #include "firecaffe/device/peer_memory.hpp"
+#include "firecaffe/device/graph.hpp"
 #include "firecaffe/device/stream.hpp"
 
 namespace firecaffe {
@@ -30,6 +31,11 @@ void Stream::after(const Event&) { refuse(); }
 void Stream::wait() const { refuse(); }
 void wait_for_current_stream() { refuse(); }
 void queue_wait(const Event&) { refuse(); }
+
+WorkGraph::~WorkGraph() = default;
+void WorkGraph::begin() { refuse(); }
+void WorkGraph::discard() noexcept {}
+void WorkGraph::launch() { refuse(); }
 
 Event::Event(bool) { refuse(); }
 Event::~Event() = default;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "firecaffe/data/prefetch.hpp"
+#include "firecaffe/device/graph.hpp"
 #include "firecaffe/net/net.hpp"
 #include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
@@ -82,8 +83,10 @@ struct Trainer<T, Device>::State {
     struct {
         std::int64_t iteration = 0;
         double seconds = 0, data = 0, exchange = 0;
-    } reported;                                   ///< where the last report ended
-    std::function<void(int, int)> compute_shard;  ///< kept, so that a step allocates nothing
+    } reported;                                ///< where the last report ended
+    std::function<void(int, int)> shard_work;  ///< kept, so that a step allocates nothing
+    WorkGraph graph;
+    std::optional<BatchLease> loaded;  ///< of the step that is recorded now: what comes from outside is no part of it
 
     State(const TrainOptions& o, TrainEnvironment<T, Device> e, int math_threads)
         : options(o), environment(std::move(e)), threads(math_threads), device(o) {}
@@ -103,7 +106,10 @@ struct Trainer<T, Device>::State {
     void start_loader();
     void step();
     void compute();
+    BatchLease load_shard(std::size_t thread, int item);
     void run_shard(int thread, int item);
+    void compute_shard(std::size_t thread, int item, const BatchLease& batch);
+    bool records_steps() const;
     void update(double rate);
     void take_figures(bool all);
     void require_finite_loss(std::int64_t of_iteration) const;

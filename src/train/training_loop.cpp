@@ -2,6 +2,7 @@
 // The loop of a run: steps, reports, evaluations, checkpoints.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "device/instances.hpp"
 #include "firecaffe/comm/transport.hpp"
@@ -39,32 +40,43 @@ void Trainer<T, Device>::State::start_loader() {
         PrefetchOptions{.threads = options.data.threads, .depth = options.data.prefetch + threads.size()});
 }
 
+/// Reads a shard into the net of its thread.
+template <class T, class Device>
+BatchLease Trainer<T, Device>::State::load_shard(std::size_t thread, int item) {
+    const std::uint64_t ticket =
+        static_cast<std::uint64_t>(clock - first_clock) * static_cast<std::uint64_t>(block.size()) +
+        static_cast<std::uint64_t>(item);
+    BatchLease batch = loader->acquire(ticket);
+    inputs[thread].load(*batch, *nets[thread]);
+    return batch;
+}
+
 /// One shard on one thread: read it, forward, backward. Its gradients enter the exchange as they become ready.
 template <class T, class Device>
 void Trainer<T, Device>::State::run_shard(int thread, int item) {
     try {
         const auto t = static_cast<std::size_t>(thread);
-        Net<T, Device>& net = *nets[t];
         if (net_versions[t] != version) {
-            net.parameters_changed();
+            nets[t]->parameters_changed();
             net_versions[t] = version;
         }
-        const std::uint64_t ticket =
-            static_cast<std::uint64_t>(clock - first_clock) * static_cast<std::uint64_t>(block.size()) +
-            static_cast<std::uint64_t>(item);
-        const BatchLease batch = loader->acquire(ticket);
-        inputs[t].load(*batch, net);
-        const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(clock), batch->ids};
-        auto lease = exchange->acquire(exchange->block().begin + item);
-        net.run_forward(key, &lease);
-        M* const tail = lease.gradients().tail().data();
-        net.write_loss(tail + kTailLoss);
-        ops::weighted_sum<M, Device>(asked_to_stop ? 1.0 : 0.0, {}, tail + kTailStop);
-        net.backward(key, lease.gradients(), &lease, lease.factors());
+        compute_shard(t, item, loaded ? *std::exchange(loaded, std::nullopt) : load_shard(t, item));
     } catch (...) {
         exchange->fail(std::current_exception());
         throw;
     }
+}
+
+template <class T, class Device>
+void Trainer<T, Device>::State::compute_shard(std::size_t thread, int item, const BatchLease& batch) {
+    Net<T, Device>& net = *nets[thread];
+    const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(clock), batch->ids};
+    auto lease = exchange->acquire(exchange->block().begin + item);
+    net.run_forward(key, &lease);
+    M* const tail = lease.gradients().tail().data();
+    net.write_loss(tail + kTailLoss);
+    ops::weighted_sum<M, Device>(asked_to_stop ? 1.0 : 0.0, {}, tail + kTailStop);
+    net.backward(key, lease.gradients(), &lease, lease.factors());
 }
 
 template <class T, class Device>
@@ -93,18 +105,34 @@ void Trainer<T, Device>::State::update(double rate) {
 template <class T, class Device>
 void Trainer<T, Device>::State::compute() {
     exchange->begin_step(static_cast<std::uint32_t>(clock));
-    threads.run(block.size(), compute_shard);
+    threads.run(block.size(), shard_work);
     exchange->finish_compute();
 }
 
 template <class T, class Device>
 void Trainer<T, Device>::State::step() {
-    compute();
-    update(learning_rate(options.solver, iteration));
+    const auto work = [&] {
+        compute();
+        update(learning_rate(options.solver, iteration));
+    };
+    if (records_steps()) {
+        loaded = load_shard(0, 0);
+        graph.run(work);
+    } else {
+        work();
+    }
     figures.put(iteration + 1, exchange->tail());
     ++iteration;
     ++clock;
     take_figures(all_meet() || (options.solver.display > 0 && iteration % options.solver.display == 0));
+}
+
+/// Whether a step can be recorded before it is queued. The first ones cannot, as ops still look for plans and memory.
+template <class T, class Device>
+bool Trainer<T, Device>::State::records_steps() const {
+    constexpr std::int64_t kFirstSteps = 2;
+    return std::is_same_v<Device, Cuda> && options.compute.graph && reducer->size() == 1 && block.size() == 1 &&
+           options.solver.clip_gradients < 0 && clock - first_clock >= kFirstSteps;
 }
 
 /// The loss, and whether somebody wishes to stop: of all steps, or of those that are known without waiting for a GPU.
@@ -164,7 +192,7 @@ void Trainer<T, Device>::State::train_loop() {
     const SolverOptions& solver = options.solver;
     first_iteration = reported.iteration = clock = first_clock = iteration;
     start_loader();
-    compute_shard = [this](int thread, int item) { run_shard(thread, item); };
+    shard_work = [this](int thread, int item) { run_shard(thread, item); };
     const auto every = [this](std::int64_t interval) { return interval > 0 && iteration % interval == 0; };
     while (iteration < solver.max_iter) {
         if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;

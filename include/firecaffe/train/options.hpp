@@ -54,6 +54,7 @@ struct ComputeOptions {
     bool deterministic = true;
     std::int64_t tune = 4;            ///< ways that are timed, unless deterministic
     std::int64_t workspace_mb = 256;  ///< for one op
+    bool graph = true;  ///< a step of a worker that has one shard, and nobody to exchange with, is queued as one
 };
 
 /// How ops multiply on a GPU.
