@@ -34,9 +34,8 @@ void Trainer<T, Device>::State::start_loader() {
     };
     // With a stale server a quick worker may make the steps of all.
     const std::int64_t most = (options.solver.max_iter - iteration) * (stale != nullptr ? stale->workers() : 1);
-    loader = std::make_unique<PrefetchLoader>(
-        train_set, schedule, static_cast<std::uint64_t>(most) * size,
-        PrefetchOptions{.threads = options.data.threads, .depth = options.data.prefetch + threads.size()});
+    loader = std::make_unique<PrefetchLoader>(train_set, schedule, static_cast<std::uint64_t>(most) * size,
+                                              BatchInput<T, Device>::reading(options.data, threads.size()));
 }
 
 /// One shard on one thread: read it, forward, backward. Its gradients enter the exchange as they become ready.
@@ -52,8 +51,7 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
         const std::uint64_t ticket =
             static_cast<std::uint64_t>(clock - first_clock) * static_cast<std::uint64_t>(block.size()) +
             static_cast<std::uint64_t>(item);
-        const BatchLease batch = loader->acquire(ticket);
-        inputs[t].load(*batch, net);
+        const auto batch = inputs[t].load(loader->acquire(ticket), net);
         const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(clock), batch->ids};
         auto lease = exchange->acquire(exchange->block().begin + item);
         net.run_forward(key, &lease);
@@ -186,6 +184,7 @@ void Trainer<T, Device>::State::train_loop() {
         if (every(solver.test_interval) && !last && test_set != nullptr) evaluate();
     }
     data_wait_seconds = loader == nullptr ? 0.0 : loader->waited_seconds();
+    for (auto& input : inputs) input.give_back();
     loader.reset();
 }
 
