@@ -19,6 +19,14 @@ void check_get(std::string_view set, std::size_t index, std::size_t size, const 
                          shape.count(), "; pass a span of shape().count() values");
 }
 
+void check_get(std::string_view set, std::size_t index, std::size_t size, const Shape& shape,
+               const ByteSample& sample) {
+    check_index(set, index, size);
+    if (sample.pixels.size() != static_cast<std::size_t>(shape.count()))
+        throw UsageError(set, ": memory for ", sample.pixels.size(), " bytes, but an image of shape ", shape, " has ",
+                         shape.count(), "; pass a span of byte_shape().count() bytes");
+}
+
 void check_sample_shape(std::string_view set, const Shape& shape) {
     if (shape.rank() != 3)
         throw ShapeError(set, ": the shape ", shape, " of a sample has ", shape.rank(),
@@ -34,6 +42,10 @@ void check_sample_shape(std::string_view set, const Shape& shape) {
 }
 
 }  // namespace data_detail
+
+void Dataset::get_bytes(std::uint32_t, std::size_t, ByteSample&) const {
+    throw UsageError("a data set was asked for bytes and has none; call get(), or ask has_bytes() first");
+}
 
 DatasetDecorator::DatasetDecorator(DatasetPtr set) : set_(std::move(set)) {
     if (!set_) throw UsageError("a data set was built around nothing; pass the set to wrap");

@@ -18,6 +18,7 @@ void check_index(std::string_view set, std::size_t index, std::size_t size);
 
 /// Throws UsageError unless the index exists and the caller's memory has the size of one sample.
 void check_get(std::string_view set, std::size_t index, std::size_t size, const Shape& shape, const Sample& sample);
+void check_get(std::string_view set, std::size_t index, std::size_t size, const Shape& shape, const ByteSample& sample);
 
 /// Throws ShapeError unless `shape` is C, H, W with between 1 and kMaxSampleValues values.
 void check_sample_shape(std::string_view set, const Shape& shape);

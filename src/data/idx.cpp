@@ -135,4 +135,12 @@ void IdxDataset::get(std::uint32_t, std::size_t index, Sample& sample) const {
     sample.id = index;
 }
 
+void IdxDataset::get_bytes(std::uint32_t, std::size_t index, ByteSample& sample) const {
+    data_detail::check_get("IdxDataset", index, size(), shape_, sample);
+    std::copy_n(pixels_.data() + index * sample.pixels.size(), sample.pixels.size(), sample.pixels.data());
+    sample.label = labels_[index];
+    sample.id = index;
+    sample.place = {};
+}
+
 }  // namespace firecaffe

@@ -51,7 +51,8 @@ std::string ImageFolderDataset::path(std::size_t index) const {
     return (std::filesystem::path(root_) / files_[index]).string();
 }
 
-void ImageFolderDataset::get(std::uint32_t, std::size_t index, Sample& sample) const {
+template <class SomeSample>
+void ImageFolderDataset::read(std::size_t index, SomeSample& sample) const {
     data_detail::check_get("ImageFolderDataset", index, size(), shape_, sample);
     const std::string file = path(index);
     const data_detail::ByteImage image = data_detail::read_jpeg(file, channels_);
@@ -61,6 +62,16 @@ void ImageFolderDataset::get(std::uint32_t, std::size_t index, Sample& sample) c
     data_detail::write_planes(image, shape_, reverse_, sample.pixels);
     sample.label = labels_[index];
     sample.id = index;
+}
+
+void ImageFolderDataset::get(std::uint32_t, std::size_t index, Sample& sample) const {
+    read(index, sample);
+}
+
+void ImageFolderDataset::get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const {
+    if (!has_bytes()) return Dataset::get_bytes(epoch, index, sample);
+    read(index, sample);
+    sample.place = {};
 }
 
 }  // namespace firecaffe

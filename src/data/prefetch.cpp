@@ -35,6 +35,13 @@ class StoppableDataset : public DatasetDecorator {
         if (stop_.load(std::memory_order_relaxed)) throw Stopped{};
         inner().get(epoch, index, sample);
     }
+    bool has_bytes() const override { return inner().has_bytes(); }
+    Shape byte_shape() const override { return inner().byte_shape(); }
+    PixelTransform pixel_transform() const override { return inner().pixel_transform(); }
+    void get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const override {
+        if (stop_.load(std::memory_order_relaxed)) throw Stopped{};
+        inner().get_bytes(epoch, index, sample);
+    }
 
   private:
     const std::atomic<bool>& stop_;
@@ -48,9 +55,17 @@ namespace detail {
 class PrefetchRing {
   public:
     PrefetchRing(DatasetPtr set, std::function<BatchRequest(std::uint64_t)> schedule, std::uint64_t tickets,
-                 std::size_t depth)
-        : set_(std::move(set), stop_), schedule_(std::move(schedule)), tickets_(tickets), slots_(depth) {
-        for (std::size_t i = 0; i < depth; ++i) slots_[i].ticket = i;
+                 std::size_t depth, bool bytes, bool pinned)
+        : set_(std::move(set), stop_),
+          schedule_(std::move(schedule)),
+          tickets_(tickets),
+          form_(bytes && set_.has_bytes() ? PixelForm::bytes : PixelForm::floats),
+          slots_(depth) {
+        for (std::size_t i = 0; i < depth; ++i) {
+            slots_[i].ticket = i;
+            // Here and not by the readers, who do not know which GPU the caller uses.
+            if (pinned && i < tickets) pin_batch(set_, schedule_(i).count, slots_[i].batch, form_);
+        }
     }
 
     /// The life of a reader.
@@ -149,7 +164,7 @@ class PrefetchRing {
 
     std::exception_ptr fill(std::uint64_t ticket, Batch& batch) const noexcept {
         try {
-            fill_batch(set_, schedule_(ticket), batch);
+            fill_batch(set_, schedule_(ticket), batch, form_);
             return nullptr;
         } catch (...) {
             return std::current_exception();
@@ -173,6 +188,7 @@ class PrefetchRing {
     const StoppableDataset set_;
     const std::function<BatchRequest(std::uint64_t)> schedule_;
     const std::uint64_t tickets_;
+    const PixelForm form_;
 
     mutable std::mutex mutex_;  // guards everything below, but not the batch of a slot being filled or leased
     std::condition_variable freed_, ready_, left_;
@@ -249,7 +265,8 @@ PrefetchLoader::PrefetchLoader(DatasetPtr set, std::function<BatchRequest(std::u
     if (options.threads < 1) throw ConfigError("data: threads ", options.threads, "; use at least 1");
     if (options.depth < 1) throw ConfigError("data: prefetch ", options.depth, "; keep at least 1 batch");
     const auto depth = static_cast<std::size_t>(options.depth);
-    ring_ = std::make_shared<detail::PrefetchRing>(std::move(set), std::move(schedule), tickets, depth);
+    ring_ = std::make_shared<detail::PrefetchRing>(std::move(set), std::move(schedule), tickets, depth, options.bytes,
+                                                   options.pinned);
 
     // A thread without a slot could never work.
     const std::uint64_t threads =

@@ -36,6 +36,11 @@ void RangeDataset::get(std::uint32_t epoch, std::size_t index, Sample& sample) c
     inner().get(epoch, first_ + index, sample);
 }
 
+void RangeDataset::get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const {
+    data_detail::check_index("RangeDataset", index, count_);
+    inner().get_bytes(epoch, first_ + index, sample);
+}
+
 ShardedDataset::ShardedDataset(DatasetPtr set, std::size_t part, std::size_t parts)
     : RangeDataset(set, range_of_part(set.get(), part, parts).first, range_of_part(set.get(), part, parts).count) {}
 

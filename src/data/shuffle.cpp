@@ -52,8 +52,16 @@ std::uint64_t Permutation::operator()(std::uint64_t index) const {
     return index;
 }
 
+std::size_t ShuffledDataset::inner_index(std::uint32_t epoch, std::size_t index) const {
+    return static_cast<std::size_t>(Permutation(inner().size(), seed_, epoch)(index));
+}
+
 void ShuffledDataset::get(std::uint32_t epoch, std::size_t index, Sample& sample) const {
-    inner().get(epoch, static_cast<std::size_t>(Permutation(inner().size(), seed_, epoch)(index)), sample);
+    inner().get(epoch, inner_index(epoch, index), sample);
+}
+
+void ShuffledDataset::get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const {
+    inner().get_bytes(epoch, inner_index(epoch, index), sample);
 }
 
 }  // namespace firecaffe

@@ -10,13 +10,25 @@
 
 namespace firecaffe {
 
+namespace {
+
+void read_from(const Dataset& set, std::uint32_t epoch, std::size_t index, Sample& sample) {
+    set.get(epoch, index, sample);
+}
+void read_from(const Dataset& set, std::uint32_t epoch, std::size_t index, ByteSample& sample) {
+    set.get_bytes(epoch, index, sample);
+}
+
+}  // namespace
+
 /// Whole source images; there are never more of them than threads that read at the same time.
+template <class SomeSample>
 class TransformedDataset::ScratchPool {
   public:
     explicit ScratchPool(std::size_t values) : values_(values) {}
 
     struct Image {
-        std::vector<float> pixels;
+        std::vector<typename decltype(SomeSample::pixels)::value_type> pixels;
         bool filled = false;
         std::uint32_t epoch = 0;
         std::size_t index = 0;
@@ -28,8 +40,8 @@ class TransformedDataset::ScratchPool {
         }
         void read(const Dataset& set, std::uint32_t wanted_epoch, std::size_t wanted_index) {
             filled = false;  // should the set throw
-            Sample sample{pixels, 0, 0};
-            set.get(wanted_epoch, wanted_index, sample);
+            SomeSample sample{.pixels = pixels};
+            read_from(set, wanted_epoch, wanted_index, sample);
             label = sample.label;
             id = sample.id;
             epoch = wanted_epoch;
@@ -59,7 +71,9 @@ class TransformedDataset::ScratchPool {
         if (free_.empty()) {
             // Room for every image that is out, so that giving back cannot throw.
             free_.reserve(++made_);
-            return {.pixels = std::vector<float>(values_)};
+            Image image;
+            image.pixels.resize(values_);
+            return image;
         }
         const auto found =
             std::find_if(free_.begin(), free_.end(), [&](const Image& image) { return image.holds(epoch, index); });
@@ -77,12 +91,6 @@ class TransformedDataset::ScratchPool {
     std::mutex mutex_;
     std::size_t made_ = 0;
     std::vector<Image> free_;
-};
-
-/// The corner of the crop in the padded image, and whether the crop is flipped.
-struct TransformedDataset::Placement {
-    std::int64_t top = 0, left = 0;
-    bool flip = false;
 };
 
 Shape transformed_shape(const Shape& source, const TransformOptions& options) {
@@ -140,14 +148,16 @@ TransformedDataset::TransformedDataset(DatasetPtr set, const TransformOptions& o
       seed_(seed),
       mode_(mode),
       crops_(static_cast<std::size_t>(crops_of(options, mode, source_, shape_))),
-      scratch_(std::make_unique<ScratchPool>(static_cast<std::size_t>(source_.count()))) {
+      has_bytes_(inner().has_bytes() && inner().pixel_transform().as_stored),
+      scratch_(std::make_unique<ScratchPool<Sample>>(static_cast<std::size_t>(source_.count()))),
+      byte_scratch_(std::make_unique<ScratchPool<ByteSample>>(static_cast<std::size_t>(source_.count()))) {
     data_detail::check_sample_shape("transform", shape_);
     if (!std::isfinite(options.scale)) throw ConfigError("transform: scale ", options.scale, " is not a finite number");
 }
 
 TransformedDataset::~TransformedDataset() = default;
 
-TransformedDataset::Placement TransformedDataset::place(std::uint32_t epoch, std::uint64_t id, std::size_t crop) const {
+CropPlace TransformedDataset::place(std::uint32_t epoch, std::uint64_t id, std::size_t crop) const {
     const std::int64_t spare_rows = source_[1] + 2 * pad_ - shape_[1];
     const std::int64_t spare_columns = source_[2] + 2 * pad_ - shape_[2];
     if (crops_ > 1) {
@@ -189,13 +199,13 @@ void TransformedDataset::get(std::uint32_t epoch, std::size_t index, Sample& sam
     }
 
     const std::size_t source_index = index / crops_;
-    ScratchPool::Loan loan(*scratch_, epoch, source_index);
-    ScratchPool::Image& whole = loan.image();
+    ScratchPool<Sample>::Loan loan(*scratch_, epoch, source_index);
+    auto& whole = loan.image();
     // All crops of an image are asked for one after the other, so it is decoded once.
     if (crops_ == 1 || !whole.holds(epoch, source_index)) whole.read(inner(), epoch, source_index);
     sample.label = whole.label;
     sample.id = whole.id;
-    const Placement at = place(epoch, whole.id, index % crops_);
+    const CropPlace at = place(epoch, whole.id, index % crops_);
     // Columns [begin, end) of the crop lie on the source; the others on padding.
     const std::int64_t begin = std::clamp<std::int64_t>(pad_ - at.left, 0, shape_[2]);
     const std::int64_t end = std::clamp<std::int64_t>(pad_ + source_[2] - at.left, begin, shape_[2]);
@@ -214,6 +224,27 @@ void TransformedDataset::get(std::uint32_t epoch, std::size_t index, Sample& sam
             finish_row(row, c, at.flip);
         }
     }
+}
+
+PixelTransform TransformedDataset::pixel_transform() const {
+    return {.source = source_, .shape = shape_, .pad = pad_, .mean = mean_, .scale = scale_, .as_stored = false};
+}
+
+void TransformedDataset::get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const {
+    if (!has_bytes_) return Dataset::get_bytes(epoch, index, sample);
+    data_detail::check_get("TransformedDataset", index, size(), source_, sample);
+    const std::size_t source_index = index / crops_;
+    if (crops_ == 1) {
+        inner().get_bytes(epoch, source_index, sample);
+    } else {
+        ScratchPool<ByteSample>::Loan loan(*byte_scratch_, epoch, source_index);
+        auto& whole = loan.image();
+        if (!whole.holds(epoch, source_index)) whole.read(inner(), epoch, source_index);
+        std::copy(whole.pixels.begin(), whole.pixels.end(), sample.pixels.begin());
+        sample.label = whole.label;
+        sample.id = whole.id;
+    }
+    sample.place = place(epoch, sample.id, index % crops_);
 }
 
 }  // namespace firecaffe

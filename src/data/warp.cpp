@@ -33,7 +33,25 @@ float between(float a, float b, float share) {
     return a + (b - a) * share;
 }
 
+template <class Value>
+Value* copy_plane(const ByteImage& image, const std::uint8_t* plane, Value* next) {
+    const auto channels = static_cast<std::size_t>(image.channels);
+    for (std::size_t i = 0; i < image.pixels.size(); i += channels) *next++ = plane[i];
+    return next;
+}
+
+/// The first byte of what comes out as channel `c`.
+const std::uint8_t* first_of(const ByteImage& image, std::size_t c, bool reverse) {
+    return image.pixels.data() + (reverse ? static_cast<std::size_t>(image.channels) - 1 - c : c);
+}
+
 }  // namespace
+
+void write_planes(const ByteImage& image, const Shape& shape, bool reverse, std::span<std::uint8_t> out) {
+    std::uint8_t* next = out.data();
+    for (std::size_t c = 0; c < static_cast<std::size_t>(shape[0]); ++c)
+        next = copy_plane(image, first_of(image, c, reverse), next);
+}
 
 void write_planes(const ByteImage& image, const Shape& shape, bool reverse, std::span<float> out) {
     const auto channels = static_cast<std::size_t>(image.channels);
@@ -43,9 +61,9 @@ void write_planes(const ByteImage& image, const Shape& shape, bool reverse, std:
     const std::vector<Tap> columns = same_size ? std::vector<Tap>() : taps(image.width, shape[2]);
     float* next = out.data();
     for (std::size_t c = 0; c < channels; ++c) {
-        const std::uint8_t* plane = image.pixels.data() + (reverse ? channels - 1 - c : c);
+        const std::uint8_t* plane = first_of(image, c, reverse);
         if (same_size) {
-            for (std::size_t i = 0; i < image.pixels.size(); i += channels) *next++ = plane[i];
+            next = copy_plane(image, plane, next);
             continue;
         }
         for (const Tap& row : rows) {

@@ -64,9 +64,9 @@ Evaluator<T, Device>::Evaluator(const TrainOptions& options, DatasetPtr test, in
     net_options.phase = Phase::test;
     net_options.retain = {scores_};
     net_options.layout = &layout;
-    inputs_.resize(static_cast<std::size_t>(threads));
     for (int t = 0; t < threads; ++t) {
         nets_.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, layers));
+        inputs_.emplace_back(*test_);
         nets_.back()->bind(parameters);
         const Shape scores = nets_.back()->blob(scores_).shape();
         if (scores.count() != scores[0] * scores[1])
@@ -143,15 +143,14 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
                                   return BatchRequest{static_cast<std::uint64_t>(number(item) * samples), samples};
                               },
                               static_cast<std::uint64_t>(mine),
-                              {.threads = options_.data.threads, .depth = options_.data.prefetch + threads.size()});
+                              BatchInput<T, Device>::reading(options_.data, threads.size()));
         threads.run(static_cast<int>(mine), [&](int thread, int item) {
             const auto t = static_cast<std::size_t>(thread);
             Net<T, Device>& net = *nets_[t];
             const std::int64_t i = number(static_cast<std::uint64_t>(item));
             {
-                const BatchLease lease = loader.acquire(static_cast<std::uint64_t>(item));
-                inputs_[t].load(*lease, net);
-                std::ranges::transform(lease->labels, labels_[t].begin(), [](auto v) { return static_cast<M>(v); });
+                const auto batch = inputs_[t].load(loader.acquire(static_cast<std::uint64_t>(item)), net);
+                std::ranges::transform(batch->labels, labels_[t].begin(), [](auto v) { return static_cast<M>(v); });
             }
             net.run_forward({});
             const Figures f = score(t, std::min(batch_, images - i * batch_));
@@ -162,6 +161,7 @@ EvaluationReport Evaluator<T, Device>::run(Reducer& reducer, MathThreads& thread
             figures[at + 3] = f.counted;
             reducer.note_progress();
         });
+        for (auto& input : inputs_) input.give_back();
     }
     sum_over_ranks<double>(reducer, shards_, comm::kTestFiguresBucket, figures);
     EvaluationReport report;

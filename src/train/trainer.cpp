@@ -143,8 +143,8 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     net_options.data = Shape{s.shard_batch, image[0], image[1], image[2]};
     for (std::int64_t t = 0; t < threads; ++t)
         s.nets.push_back(std::make_unique<Net<T, Device>>(options.net, net_options, s.environment.layers));
+    for (std::int64_t t = 0; t < threads; ++t) s.inputs.emplace_back(*s.train_set);
     s.nets.front()->require_loss();
-    s.inputs.resize(s.nets.size());
     s.net_versions.resize(s.nets.size());
     s.parameters = Arena<Master<T>, Device>(s.layout());
     s.nets.front()->initialize(s.parameters, seed);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "firecaffe/data/prefetch.hpp"
@@ -38,6 +39,8 @@ template <class T, class Device>
 struct Trainer<T, Device>::State {
     using Clock = std::chrono::steady_clock;
     using M = Master<T>;
+    using LoadedBatch = decltype(std::declval<BatchInput<T, Device>&>().load(std::declval<BatchLease>(),
+                                                                             std::declval<Net<T, Device>&>()));
 
     TrainOptions options;
     TrainEnvironment<T, Device> environment;
@@ -86,7 +89,7 @@ struct Trainer<T, Device>::State {
     } reported;                                ///< where the last report ended
     std::function<void(int, int)> shard_work;  ///< kept, so that a step allocates nothing
     WorkGraph graph;
-    std::optional<BatchLease> loaded;  ///< of the step that is recorded now: what comes from outside is no part of it
+    std::optional<LoadedBatch> loaded;  ///< of the step that is recorded now: what comes from outside is no part of it
 
     State(const TrainOptions& o, TrainEnvironment<T, Device> e, int math_threads)
         : options(o), environment(std::move(e)), threads(math_threads), device(o) {}
@@ -106,9 +109,9 @@ struct Trainer<T, Device>::State {
     void start_loader();
     void step();
     void compute();
-    BatchLease load_shard(std::size_t thread, int item);
+    LoadedBatch load_shard(std::size_t thread, int item);
     void run_shard(int thread, int item);
-    void compute_shard(std::size_t thread, int item, const BatchLease& batch);
+    void compute_shard(std::size_t thread, int item, const LoadedBatch& batch);
     bool records_steps() const;
     void update(double rate);
     void take_figures(bool all);

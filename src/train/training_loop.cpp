@@ -35,20 +35,17 @@ void Trainer<T, Device>::State::start_loader() {
     };
     // With a stale server a quick worker may make the steps of all.
     const std::int64_t most = (options.solver.max_iter - iteration) * (stale != nullptr ? stale->workers() : 1);
-    loader = std::make_unique<PrefetchLoader>(
-        train_set, schedule, static_cast<std::uint64_t>(most) * size,
-        PrefetchOptions{.threads = options.data.threads, .depth = options.data.prefetch + threads.size()});
+    loader = std::make_unique<PrefetchLoader>(train_set, schedule, static_cast<std::uint64_t>(most) * size,
+                                              BatchInput<T, Device>::reading(options.data, threads.size()));
 }
 
 /// Reads a shard into the net of its thread.
 template <class T, class Device>
-BatchLease Trainer<T, Device>::State::load_shard(std::size_t thread, int item) {
+typename Trainer<T, Device>::State::LoadedBatch Trainer<T, Device>::State::load_shard(std::size_t thread, int item) {
     const std::uint64_t ticket =
         static_cast<std::uint64_t>(clock - first_clock) * static_cast<std::uint64_t>(block.size()) +
         static_cast<std::uint64_t>(item);
-    BatchLease batch = loader->acquire(ticket);
-    inputs[thread].load(*batch, *nets[thread]);
-    return batch;
+    return inputs[thread].load(loader->acquire(ticket), *nets[thread]);
 }
 
 /// One shard on one thread: read it, forward, backward. Its gradients enter the exchange as they become ready.
@@ -68,7 +65,7 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
 }
 
 template <class T, class Device>
-void Trainer<T, Device>::State::compute_shard(std::size_t thread, int item, const BatchLease& batch) {
+void Trainer<T, Device>::State::compute_shard(std::size_t thread, int item, const LoadedBatch& batch) {
     Net<T, Device>& net = *nets[thread];
     const PassKey key{options.solver.random_seed, static_cast<std::uint32_t>(clock), batch->ids};
     auto lease = exchange->acquire(exchange->block().begin + item);
@@ -214,6 +211,7 @@ void Trainer<T, Device>::State::train_loop() {
         if (every(solver.test_interval) && !last && test_set != nullptr) evaluate();
     }
     data_wait_seconds = loader == nullptr ? 0.0 : loader->waited_seconds();
+    for (auto& input : inputs) input.give_back();
     loader.reset();
 }
 

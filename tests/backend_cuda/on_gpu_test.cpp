@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cases, run by a GPU.
 #include "firecaffe/ops/activation.hpp"
+#include "firecaffe/ops/augment.hpp"
 #include "firecaffe/ops/batch_norm.hpp"
 #include "firecaffe/ops/class_loss.hpp"
 #include "firecaffe/ops/element_loss.hpp"
@@ -28,6 +29,7 @@ void run_policy(const Policy& policy, std::span<const firecaffe::UpdateRange<T>>
 }
 }  // namespace
 
+#include "backend_cuda/cases/augment.hpp"
 #include "backend_cuda/cases/channels.hpp"
 #include "backend_cuda/cases/elementwise.hpp"
 #include "backend_cuda/cases/layouts.hpp"

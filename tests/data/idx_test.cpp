@@ -105,6 +105,17 @@ TEST_CASE("IdxDataset gives bytes as floats, with label and id") {
     std::vector<float> small(5);
     Sample sample{small, 0, 0};
     CHECK_THROWS_AS(channels.get(0, 0, sample), UsageError);
+
+    REQUIRE(channels.has_bytes());
+    CHECK(channels.pixel_transform().as_stored);
+    Bytes bytes(6);
+    ByteSample stored{.pixels = bytes, .place = {3, 3, true}};
+    channels.get_bytes(7, 1, stored);
+    CHECK(bytes == Bytes(data.begin() + 6, data.begin() + 12));
+    CHECK(stored.label == read(channels, 1).label);
+    CHECK(stored.id == 1);
+    CHECK(stored.place == CropPlace{});
+    CHECK_THROWS_AS(channels.get_bytes(0, 2, stored), UsageError);
 }
 
 TEST_CASE("a short or long plain file is refused with file, expected and found bytes") {

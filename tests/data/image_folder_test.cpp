@@ -91,6 +91,17 @@ TEST_CASE("pixels lie where they lay, channels in the order that is asked for") 
         CHECK(bgr.pixels[128 + i] == rgb.pixels[128 + i]);
     }
     CHECK(folder("").channel_order == DatasetOptions::ChannelOrder::bgr);
+    const ImageFolderDataset stored(options);
+    REQUIRE(stored.has_bytes());
+    Bytes bytes(384);
+    ByteSample sample{.pixels = bytes, .place = {3, 3, true}};
+    stored.get_bytes(0, 0, sample);
+    CHECK(std::vector<float>(bytes.begin(), bytes.end()) == bgr.pixels);
+    CHECK(sample.place == CropPlace{});
+    DatasetOptions warped = options;
+    warped.warp = 8;
+    CHECK_FALSE(ImageFolderDataset(warped).has_bytes());
+    CHECK_THROWS_AS(ImageFolderDataset(warped).get_bytes(0, 0, sample), UsageError);
     options.is_color = false;
     const ImageFolderDataset grey(options);
     CHECK(grey.shape() == Shape{1, 8, 16});

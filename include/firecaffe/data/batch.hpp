@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "firecaffe/data/dataset.hpp"
+#include "firecaffe/data/pixel_array.hpp"
 
 namespace firecaffe {
 
@@ -16,12 +17,18 @@ struct BatchRequest {
     std::int64_t count = 0;
 };
 
+/// A batch holds pixels, or else bytes and places, from which the set's pixel_transform() makes them.
 struct Batch {
-    std::vector<float> pixels;         ///< shape.count() values, plain N, C, H, W order
+    PixelArray<float> pixels;          ///< shape.count() values, plain N, C, H, W order
+    PixelArray<std::uint8_t> bytes;    ///< N images of the set's byte_shape(), as they are stored
+    PixelArray<CropPlace> places;      ///< N; where the crop of each lies
     std::vector<std::int64_t> labels;  ///< N
     std::vector<std::uint64_t> ids;    ///< N; batch_id() of each sample, the key of everything random in a layer
-    Shape shape;                       ///< N, C, H, W
+    Shape shape;                       ///< N, C, H, W of the pixels
 };
+
+/// What the pixels of a batch are read as.
+enum class PixelForm : std::uint8_t { floats, bytes };
 
 /// A name for one use of one sample: different for each (epoch, sample id) as long as there are fewer than 2^24 epochs
 /// and 2^40 samples. The same sample draws another dropout mask in each epoch.
@@ -31,8 +38,10 @@ constexpr std::uint64_t batch_id(std::uint32_t epoch, std::uint64_t sample_id) {
 
 /// Reads the samples of `request` into `batch`, which is resized to fit; nothing is allocated if it fits already.
 /// Throws DataError if the set is empty and the request is not, or for a label outside of [0, classes()); UsageError
-/// for a negative count or an epoch beyond 2^32 - 1; whatever the set throws. After an exception the batch's contents
-/// are unspecified.
-void fill_batch(const Dataset& set, BatchRequest request, Batch& batch);
+/// for a negative count, an epoch beyond 2^32 - 1, or bytes of a set that has none; whatever the set throws. After an
+/// exception the batch's contents are unspecified.
+void fill_batch(const Dataset& set, BatchRequest request, Batch& batch, PixelForm form = PixelForm::floats);
+/// Gives `batch`, which becomes empty, pinned memory (device/copy.hpp) for `samples` pixels of `set` in this form.
+void pin_batch(const Dataset& set, std::int64_t samples, Batch& batch, PixelForm form);
 
 }  // namespace firecaffe

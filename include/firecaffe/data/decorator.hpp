@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DatasetDecorator: a Dataset that passes everything on to another one. Derive from it and override what differs.
+// DatasetDecorator: a Dataset that passes samples on to another one. Derive from it and override what differs.
 #pragma once
 
 #include "firecaffe/data/dataset.hpp"
@@ -7,6 +7,7 @@
 namespace firecaffe {
 
 /// Decorators are built inside out: `Shuffled(Transformed(files))`. They keep `Sample::id` of the innermost set.
+/// They have no bytes unless they say so, as one that changes pixels in get() would be passed by.
 class DatasetDecorator : public Dataset {
   public:
     /// Throws UsageError if `set` is null.

@@ -38,6 +38,8 @@ class IdxDataset : public Dataset {
     Shape shape() const override { return shape_; }
     std::int64_t classes() const override { return classes_; }
     void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override;
+    bool has_bytes() const override { return true; }
+    void get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const override;
 
   private:
     std::vector<std::uint8_t> pixels_, labels_;

@@ -42,11 +42,17 @@ class ImageFolderDataset : public Dataset {
     /// no JPEG, of more than 40 million pixels, 50 scans or 256 MiB, or, without `warp`, of another size than the
     /// first.
     void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override;
+    /// False with `warp`, which makes values between bytes.
+    bool has_bytes() const override { return warp_ == 0; }
+    void get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const override;
 
     /// The file of sample `index` < size().
     std::string path(std::size_t index) const;
 
   private:
+    template <class SomeSample>
+    void read(std::size_t index, SomeSample& sample) const;
+
     std::string root_;
     std::vector<std::string> files_;  ///< count from root_
     std::vector<std::int64_t> labels_;

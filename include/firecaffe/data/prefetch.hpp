@@ -19,6 +19,8 @@ struct PrefetchOptions {
     std::int64_t depth = 4;          ///< batches in memory, those in the hands of consumers included
     double timeout_seconds = 120.0;  ///< how long acquire() waits
     double grace_seconds = 5.0;      ///< how long the destructor waits for a reader that hangs
+    bool bytes = false;   ///< batches hold bytes and places where the set has them, and floats where it has not
+    bool pinned = false;  ///< their pixels lie in pinned memory, of which the constructor makes what the slots need
 };
 
 /// The right to read one batch; its slot is refilled after the lease is gone. It may outlive the loader.
@@ -47,7 +49,8 @@ class BatchLease {
 class PrefetchLoader {
   public:
     /// `schedule` must be a pure function; it is called from several threads. Throws UsageError for a null set or
-    /// schedule, ConfigError for fewer than one thread or slot.
+    /// schedule, ConfigError for fewer than one thread or slot; where memory is pinned what that and the schedule
+    /// throw. A batch larger than that which a slot held first lies in ordinary memory.
     PrefetchLoader(DatasetPtr set, std::function<BatchRequest(std::uint64_t ticket)> schedule, std::uint64_t tickets,
                    PrefetchOptions options = {});
     /// Stops the threads after the sample they are at. A reader that hangs for longer than the grace time is left

@@ -17,6 +17,10 @@ class RangeDataset : public DatasetDecorator {
     std::size_t size() const override { return count_; }
     /// Throws UsageError unless index < size().
     void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override;
+    bool has_bytes() const override { return inner().has_bytes(); }
+    Shape byte_shape() const override { return inner().byte_shape(); }
+    PixelTransform pixel_transform() const override { return inner().pixel_transform(); }
+    void get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const override;
 
   private:
     std::size_t first_, count_;

@@ -33,8 +33,14 @@ class ShuffledDataset : public DatasetDecorator {
     ShuffledDataset(DatasetPtr set, std::uint64_t seed) : DatasetDecorator(std::move(set)), seed_(seed) {}
 
     void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override;
+    bool has_bytes() const override { return inner().has_bytes(); }
+    Shape byte_shape() const override { return inner().byte_shape(); }
+    PixelTransform pixel_transform() const override { return inner().pixel_transform(); }
+    void get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const override;
 
   private:
+    std::size_t inner_index(std::uint32_t epoch, std::size_t index) const;
+
     std::uint64_t seed_;
 };
 

@@ -20,7 +20,8 @@ inline constexpr std::int64_t kTenCrops = 10;
 /// Throws ConfigError for a crop larger than the padded image (with both sizes) and for a negative pad or crop.
 Shape transformed_shape(const Shape& source, const TransformOptions& options);
 
-/// What comes out is (x - mean[channel]) * scale; padding counts as x = 0 and is treated so too.
+/// What comes out is (x - mean[channel]) * scale; padding counts as x = 0 and is treated so too. Where the inner set
+/// has bytes, and they are its samples, so has this one: the image as it is, and where its crop lies.
 ///
 /// Train mode: the corner of the crop is uniform over all positions and the image is flipped left-right with
 /// probability 1/2 if `mirror` is set. What is drawn is a function of (seed, epoch, sample id) alone, so neither the
@@ -39,13 +40,17 @@ class TransformedDataset : public DatasetDecorator {
 
     std::size_t size() const override { return inner().size() * crops_; }
     Shape shape() const override { return shape_; }
-    /// Does not allocate once each reading thread has called it.
+    /// Does not allocate once each reading thread has called it; nor does get_bytes().
     void get(std::uint32_t epoch, std::size_t index, Sample& sample) const override;
+    bool has_bytes() const override { return has_bytes_; }
+    Shape byte_shape() const override { return source_; }
+    PixelTransform pixel_transform() const override;
+    void get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const override;
 
   private:
+    template <class SomeSample>
     class ScratchPool;
-    struct Placement;
-    Placement place(std::uint32_t epoch, std::uint64_t id, std::size_t crop) const;
+    CropPlace place(std::uint32_t epoch, std::uint64_t id, std::size_t crop) const;
     void finish_row(std::span<float> row, std::int64_t channel, bool flip) const;
 
     Shape source_, shape_;
@@ -55,8 +60,11 @@ class TransformedDataset : public DatasetDecorator {
     float scale_;
     std::uint64_t seed_;
     TransformMode mode_;
-    std::size_t crops_;                     ///< per image
-    std::unique_ptr<ScratchPool> scratch_;  ///< source images of the threads that read
+    std::size_t crops_;  ///< per image
+    bool has_bytes_;
+    // Source images of the threads that read:
+    std::unique_ptr<ScratchPool<Sample>> scratch_;
+    std::unique_ptr<ScratchPool<ByteSample>> byte_scratch_;
 };
 
 }  // namespace firecaffe
