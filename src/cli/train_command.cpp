@@ -39,7 +39,7 @@ TrainOptions read_options(const TrainArguments& a) {
     return options;
 }
 
-/// What has summed: "tree", "auto (tree up to 4096 B, ring beyond)", or "tree, in GPU memory ..." for words that begin
+/// What has summed: "tree", "auto (tree; from 4096 bytes direct)", or "tree, in GPU memory ..." for words that begin
 /// with the name.
 std::string reducer_text(const TrainSummary& s) {
     if (s.schemes.empty() || s.schemes == s.reducer) return s.reducer;
