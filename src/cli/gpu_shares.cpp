@@ -10,10 +10,14 @@
 
 namespace firecaffe::cli {
 
-void use_gpu_of(int local_rank) {
+int require_gpu() {
     const CudaDevices devices = cuda_devices();
     if (devices.count() == 0) throw DeviceError("this worker is to use a GPU: ", devices.reason);
-    use_cuda_device(local_rank % devices.count());
+    return devices.count();
+}
+
+void use_gpu_of(int local_rank) {
+    use_cuda_device(local_rank % require_gpu());
 }
 
 void let_nccl_share_gpus(const LaunchInfo& launch) {

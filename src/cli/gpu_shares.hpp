@@ -6,6 +6,9 @@
 
 namespace firecaffe::cli {
 
+/// The number of this host's GPUs. Throws DeviceError where there is none.
+int require_gpu();
+
 /// The calling thread uses the GPU of the worker with this number among those of its host: that number, modulo the GPUs
 /// there are. Throws DeviceError where there is none.
 void use_gpu_of(int local_rank);

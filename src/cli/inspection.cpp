@@ -30,7 +30,12 @@ void inspect_run(const TrainOptions& options, int workers) {
     check_solver(options.solver);
     const auto shards = static_cast<int>(logical_shards(options, workers));
     check_factors(options.reducer);
-    ReducerRegistry().make(options.reducer, comm::make_thread_transports(workers).front(), shards);
+    ReducerOptions reducer = options.reducer;
+    reducer.on_gpu = options.compute.device == DeviceKind::cuda;
+    try {
+        ReducerRegistry().make(reducer, comm::make_thread_transports(workers).front(), shards);
+    } catch (const DeviceError&) {  // of a GPU that is not here, where the config can be looked at all the same
+    }
 }
 
 /// Stands for a data set that is not opened.

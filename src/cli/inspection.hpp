@@ -19,7 +19,7 @@ struct Inspection {
 };
 
 /// Opens the data sets, plans the net for one image of each in its phase, and the reducer. Throws what a run of so many
-/// workers would throw.
+/// workers would throw, but no DeviceError: a run on GPUs may be looked at where there is none.
 Inspection inspect(const TrainOptions& options, int workers = 1);
 
 /// As inspect, but opens no data: they may lie on another machine. `image` is the shape of an image (C, H, W) of either

@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/gpu_shares.hpp"
 #include "cli/inspection.hpp"
 #include "cli/job.hpp"
 #include "cli/on_device.hpp"
@@ -38,6 +39,13 @@ TrainOptions read_options(const TrainArguments& a) {
     return options;
 }
 
+/// What has summed: "tree", "auto (tree; from 4096 bytes direct)", or "tree, in GPU memory ..." for words that begin
+/// with the name.
+std::string reducer_text(const TrainSummary& s) {
+    if (s.schemes.empty() || s.schemes == s.reducer) return s.reducer;
+    return s.schemes.starts_with(s.reducer + ",") ? s.schemes : s.reducer + " (" + s.schemes + ")";
+}
+
 std::string result_text(const TrainSummary& s) {
     std::string out;
     if (s.tested)
@@ -50,8 +58,7 @@ std::string result_text(const TrainSummary& s) {
         out += fmt::format("training:  {} iterations ({:.2f} epochs) in {} at {:.0f} images/s, final loss {:.4f}\n",
                            s.iterations, s.epochs, format_seconds(s.seconds), s.images_per_second, s.train_loss);
     out += fmt::format("workers:   {} x {} threads, reducer {}, exchange {:.2f} s of which {:.2f} s not hidden\n",
-                       s.workers, s.threads, s.schemes.empty() ? s.reducer : s.reducer + " (" + s.schemes + ")",
-                       s.communication_seconds, s.exposed_communication_seconds);
+                       s.workers, s.threads, reducer_text(s), s.communication_seconds, s.exposed_communication_seconds);
     if (s.kept_back > 0)
         out +=
             fmt::format("codec:     {:.1f} MB sent by rank 0; {:.1f} % of a gradient was kept back for the next one\n",
@@ -82,7 +89,9 @@ std::string explain_change(const std::string& then, const std::string& now) {
 }
 
 int launch_workers(const TrainArguments& a, const TrainOptions& options, const std::vector<std::string>& argv) {
-    inspect(options, a.workers);  // what is wrong for all workers is said once, here
+    // What is wrong for all workers is said once, here.
+    if (options.compute.device == DeviceKind::cuda) require_gpu();
+    inspect(options, a.workers);
     check_outputs(options.output.directory, a.json);
     if (!options.output.directory.empty()) {
         const std::string checkpoints = options.output.directory + "/checkpoints";

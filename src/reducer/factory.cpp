@@ -8,6 +8,7 @@
 #include "firecaffe/comm/collective/schemes.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/device/cuda.hpp"
 #include "firecaffe/reducer/codec.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/mpi.hpp"
@@ -136,20 +137,32 @@ bool is_scheme(const std::string& type) {
     return std::ranges::any_of(comm::schemes(), [&](const comm::Scheme& scheme) { return scheme.name == type; });
 }
 
+/// Of those that are registered at first.
+bool is_ours(const std::string& type) {
+    return is_scheme(type) || type == "local" || type == "auto" || type == "mpi" || type == "nccl" ||
+           type == kStaleServer;
+}
+
+void require_gpu() {
+    if (const CudaDevices devices = cuda_devices(); devices.count() == 0)
+        throw DeviceError("sums in the memory of GPUs: ", devices.reason);
+}
+
 /// Sums where the gradients are, if their scheme is one of ours and sends them as they are. `host` makes what sums in
 /// the host's memory.
 template <class MakeHost>
 std::unique_ptr<Reducer> make_on_gpu(ReducerOptions options, TransportPointer transport, int shards,
                                      const MakeHost& host) {
-    const bool alone = size_of_group(transport) == 1;
+    if (size_of_group(transport) == 1 && is_ours(options.type)) {
+        options.on_gpu = false;
+        host(options, nullptr, shards);  // throws what one worker cannot have
+        require_gpu();
+        return make_local_reducer_on_gpu();
+    }
     const bool plain = options.wire == comm::WireType::same && options.codec.type == CodecOptions::Type::none;
-    const bool known = is_scheme(options.type) || options.type == "auto" || (options.type == "local" && alone);
-    if (known && (plain || alone)) {
-        if (transport == nullptr) transport = comm::make_thread_transports(1).front();
-        const std::string name = options.type;
-        if (!is_scheme(name)) options.type = "pipelined_tree";
+    if (plain && (is_scheme(options.type) || options.type == "auto")) {
+        if (options.type == "auto") options.type = "pipelined_tree";
         SchemeRun run = *find_scheme(options, *transport, shards);
-        if (alone) run.plan.scheme = is_scheme(name) ? name : "local";
         return make_reducer_on_gpu(std::move(transport), std::move(run), options.gpu, comm::make_cuda_memory());
     }
     if (options.gpu == GpuSharing::ipc)
@@ -199,13 +212,9 @@ std::unique_ptr<Reducer> ReducerRegistry::make(const ReducerOptions& options, Tr
         for (const std::string& name : names()) known += (known.empty() ? "" : ", ") + name;
         throw ConfigError("/reducer/type: unknown reducer '", options.type, "'; use one of ", known);
     }
-    if (options.on_gpu) {
-        // NCCL has its own ways to the memory of GPUs. For one worker it is nothing but a name.
-        const bool nccl = options.type == "nccl", alone = size_of_group(transport) == 1;
-        ReducerOptions stated = options;
-        if (nccl && alone) stated.type = "local";
-        if (!nccl || alone) return make_on_gpu(std::move(stated), std::move(transport), shards, found->second);
-    }
+    // NCCL has its own ways to the memory of GPUs. For one worker it is nothing but a name.
+    if (options.on_gpu && (options.type != "nccl" || size_of_group(transport) == 1))
+        return make_on_gpu(options, std::move(transport), shards, found->second);
     return found->second(options, std::move(transport), shards);
 }
 

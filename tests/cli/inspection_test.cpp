@@ -45,6 +45,23 @@ TEST_CASE("what no worker could do with factors is refused by an inspection") {
     }
 }
 
+TEST_CASE("a run on GPUs is inspected as one, whether or not there is a GPU") {
+    TrainOptions options = run_of({});
+    options.compute.device = DeviceKind::cuda;
+    for (const char* const type : {"auto", "tree", "local", "nccl", kStaleServer}) {
+        options.reducer.type = type;
+        CHECK_NOTHROW(cli::inspect(options));
+    }
+    options.reducer = {.type = "ring", .wire = comm::WireType::float16, .gpu = GpuSharing::ipc};
+    CHECK_THROWS_WITH(cli::inspect(options, 2), Contains("/reducer/gpu: 'ipc' sums in the memory of GPUs"));
+    options.reducer = {.type = "nccl"};
+    try {
+        cli::inspect(options, 2);  // where there are NCCL and a GPU
+    } catch (const ConfigError& error) {
+        CHECK_THAT(error.what(), !Contains("gradients are in the memory of the host"));
+    }
+}
+
 TEST_CASE("a rate without a link is refused by an inspection") {
     const char* const key = "/reducer/link_mbit";
     cli::inspect(run_of({.link_mbit = 100}), 2);

@@ -6,6 +6,7 @@
 #include "comm/partials.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/error.hpp"
+#include "firecaffe/device/cuda.hpp"
 #include "firecaffe/reducer/factory.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "firecaffe/reducer/tree.hpp"
@@ -33,6 +34,22 @@ TEST_CASE("local: identity for one partial, the canonical tree for several") {
     CHECK(reducer->statistics().bytes_reduced == bytes);
     CHECK(reducer->statistics().bytes_sent == 0);
     CHECK(reducer->statistics().busy_seconds > 0);
+}
+
+TEST_CASE("local: one partial sum on a GPU is a sum, which nobody touches") {
+    const auto reducer = make_local_reducer_on_gpu();
+    CHECK(reducer->on_gpu());
+    CHECK(reducer->name() == "local");
+    CHECK(reducer->canonical());
+    alignas(float) std::byte place[4] = {};
+    std::byte* const pointers[] = {place, place};
+    const ReduceRequest much{.count = std::size_t{1} << 40, .partials = {pointers, 1}};
+    reducer->wait(reducer->submit(much));
+    CHECK(reducer->statistics().requests == 1);
+    CHECK(reducer->statistics().schemes.empty());
+    CHECK_THROWS_AS(reducer->submit({.count = 1, .partials = {}}), UsageError);
+    if (cuda_devices().count() == 0)
+        CHECK_THROWS_AS(reducer->submit({.count = 1, .partials = {pointers, 2}}), DeviceError);
 }
 
 TEST_CASE("local: bad calls are refused") {

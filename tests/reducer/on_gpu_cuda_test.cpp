@@ -67,6 +67,31 @@ TEST_CASE("sums on GPUs: a sum begins when its event is reached", "[cuda]") {
     for (const std::string& error : errors) CHECK(error == "");
 }
 
+TEST_CASE("sums on GPUs: one worker adds behind its event, and waits for nothing", "[cuda]") {
+    if (!has_gpu()) return;
+    constexpr std::size_t kCount = std::size_t{4} << 20, kBytes = kCount * sizeof(float);
+    const auto reducer = ReducerRegistry().make({.type = "auto", .on_gpu = true}, nullptr, 5);
+    const auto data = make_shards<float>(5, kCount);
+    const GpuSlots<float> slots(Gpu::real, *reducer, data);
+    const Memory<Cuda> source(kBytes);
+    put(Gpu::real, source.data(), data[0].data(), kBytes);
+    const Memory<Cpu> host = pinned_memory(kBytes);
+    const Stream computing, summing;
+    Event ready;
+    {
+        const StreamScope scope(computing);
+        clear_bytes(slots.of(0)[0], Cuda{}, kBytes);
+        for (int times = 0; times < 100; ++times)  // so that it is not there at once
+            copy_bytes(source.data(), Cuda{}, host.data(), Cpu{}, kBytes);
+        copy_bytes(host.data(), Cpu{}, slots.of(0)[0], Cuda{}, kBytes);
+        ready.record();
+    }
+    const StreamScope scope(summing);
+    reducer->wait(reducer->submit({.count = kCount, .partials = slots.of(0), .ready = &ready}));
+    CHECK_FALSE(ready.reached());
+    CHECK(same_bits(slots.sum(0), canonical_sum(data)));
+}
+
 TEST_CASE("sums on GPUs: a lost rank is named on a real GPU", "[cuda]") {
     if (!has_gpu()) return;
     check_lost_rank(nullptr);

@@ -24,6 +24,27 @@ TEST_CASE("sums on GPUs: every scheme has the host's bits, with memory that is l
     CHECK(mappings->freed_while_mapped() == 0);
 }
 
+TEST_CASE("sums on GPUs: the bits are those of the scheme, which are the canonical tree's only where it says so") {
+    const auto data = make_shards<float>(4, 1001);
+    for (const char* type : {"tree", "pipelined_tree", "double_tree"})
+        for (const GpuSharing sharing : {GpuSharing::automatic, GpuSharing::staged}) {
+            CAPTURE(type);
+            const auto mappings = std::make_shared<Mappings>();
+            const auto errors = run_ranks(4, 60, [&](int rank, std::shared_ptr<Transport> transport) {
+                const ReducerOptions options{.type = type, .on_gpu = true};
+                SchemeRun run = *find_scheme(options, *transport, 4);
+                const auto reducer = make_reducer_on_gpu(std::move(transport), std::move(run), sharing,
+                                                         std::make_unique<PretendedGpu>(mappings));
+                const auto expected = expected_sum(options, *reducer, data);
+                if (same_bits(expected, canonical_sum(data)) != reducer->canonical())
+                    throw InternalError(type, " is canonical, or not, other than it says");
+                check_sums(Gpu::pretended, *reducer, make_slots(data, rank, 4), expected, 2);
+                reducer->close();
+            });
+            for (const std::string& error : errors) CHECK(error == "");
+        }
+}
+
 TEST_CASE("sums on GPUs: several buckets under way; each arena is mapped once, and let go before it is freed") {
     const auto mappings = std::make_shared<Mappings>();
     Setting setting{.ranks = 4, .shards = 4, .count = 50000, .buckets = 8};
@@ -187,7 +208,8 @@ TEST_CASE("sums on GPUs: reducers of the host's memory get copies") {
 
 TEST_CASE("sums on GPUs: without a GPU the registry says why") {
     if (cuda_devices().count() > 0) return;
-    for (const char* type : {"local", "tree", "auto"}) {
+    for (const char* type : {"local", "tree", "auto", "mpi", "nccl", kStaleServer}) {
+        CAPTURE(type);
         try {
             ReducerRegistry().make({.type = type, .on_gpu = true}, nullptr, 4);
             FAIL("it was made");
@@ -195,6 +217,9 @@ TEST_CASE("sums on GPUs: without a GPU the registry says why") {
             CHECK(contains(error.what(), cuda_devices().reason));
         }
     }
+    CHECK_THROWS_WITH(
+        ReducerRegistry().make({.type = kStaleServer, .wire = comm::WireType::float16, .on_gpu = true}, nullptr, 4),
+        Catch::Matchers::Contains("leave wire 'same'"));
     const ReducerOptions narrow{
         .type = "tree", .wire = comm::WireType::bfloat16, .gpu = GpuSharing::ipc, .on_gpu = true};
     CHECK_THROWS_WITH(ReducerRegistry().make(narrow, comm::make_thread_transports(2)[0], 2),

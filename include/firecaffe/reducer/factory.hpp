@@ -40,7 +40,8 @@ class ReducerRegistry {
     std::vector<std::string> names() const;
 
     /// With options.on_gpu: schemes sum in the memory of GPUs, "auto" through pipelined_tree, as options.gpu says; the
-    /// others, and all with options.wire or options.codec, sum copies in the host's. Throws DeviceError without a GPU.
+    /// others, and all with options.wire or options.codec, sum copies in the host's. For one worker all of these names
+    /// give make_local_reducer_on_gpu(). Throws DeviceError without a GPU.
     ///
     /// The reducer that options.type names. A null transport stands for a single worker. Throws ConfigError for an
     /// unknown name, for "local" with several workers, for more servers than workers, and for two_level where the

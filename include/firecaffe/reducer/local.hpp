@@ -17,4 +17,10 @@ namespace firecaffe {
 /// `on_progress` is called by note_progress(), on its thread; it may not throw.
 std::unique_ptr<Reducer> make_local_reducer(std::function<void()> on_progress = {});
 
+/// The same for partial sums in the memory of the GPU that the calling thread uses. It never waits for the GPU:
+/// submit() queues the additions on the current stream of the thread that calls it, behind ReduceRequest::ready, and
+/// one partial needs none. wait() returns at once, so the sum is there for what is queued on that stream after
+/// submit(), and for the host when that stream has been waited for. submit() also throws DeviceError.
+std::unique_ptr<Reducer> make_local_reducer_on_gpu(std::function<void()> on_progress = {});
+
 }  // namespace firecaffe

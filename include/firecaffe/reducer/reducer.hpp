@@ -35,12 +35,12 @@ struct MatrixPlace {
 
 /// One bucket to be summed. The memory stays the caller's and may not be touched until wait() returns.
 struct ReduceRequest {
-    std::uint32_t bucket = 0;  ///< for messages and the check of order
-    std::uint32_t step = 0;    ///< for messages
+    std::uint32_t bucket = 0;      ///< for messages and the check of order
+    std::uint32_t step = 0;        ///< for messages
     DType dtype = DType::float32;  ///< float32 or float64
     /// The sum is wanted as exactly as floating point has it. False: gradients, which a reducer may round on the way.
     bool exact = true;
-    std::size_t count = 0;         ///< elements of each partial
+    std::size_t count = 0;                   ///< elements of each partial
     std::span<std::byte* const> partials{};  ///< this rank's partial sums, left to right; the pointers are copied
     /// Not null: the partials are complete when this point in a GPU's work is reached, and not before. It must stay
     /// until wait() returns, and is not recorded again meanwhile.
@@ -85,7 +85,8 @@ class Reducer {
 
     /// Starts the sum; returns at once. Throws PeerLostError if an earlier request already failed.
     virtual Ticket submit(const ReduceRequest& request) = 0;
-    /// Blocks until the request of this ticket is done. Throws PeerLostError naming rank, host, bucket and step.
+    /// Blocks until the request of this ticket is done (on a GPU, by one worker: make_local_reducer_on_gpu). Throws
+    /// PeerLostError naming rank, host, bucket and step.
     virtual void wait(Ticket ticket) = 0;
     /// wait(submit(request)) in one, which may save a change of thread.
     virtual void sum(const ReduceRequest& request) { wait(submit(request)); }

@@ -16,7 +16,9 @@
 // Shards get their memory in ascending order, whatever the order of the calls: then few arenas are enough, and the
 // shards that wait are always behind those that compute. So one thread must acquire in ascending order.
 // On a GPU all calls come from one thread, with one current stream: what a lease is told to be ready has been queued
-// there, and so are additions. The reducer is one of GPUs (Reducer::on_gpu).
+// there, and so are additions, and what is made of sums comes after them there. So the order of that stream is enough
+// for a reducer of one worker, which waits for nothing (make_local_reducer_on_gpu). The reducer is one of GPUs
+// (Reducer::on_gpu).
 //
 // The values are SUMS over shards. mean_factor() turns them into means; it is the one place where that is decided.
 #pragma once

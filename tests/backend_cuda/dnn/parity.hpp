@@ -48,10 +48,10 @@ class Guarded {
 };
 
 /// Forward and both gradients of two ops that should agree, twice, the second time with other parameters. Of parameters
-/// T has every one, so that packing them loses nothing.
+/// T has every one, so that packing them loses nothing. `roundings`: to T, of an output before it is stored.
 template <class T, class GpuOp, class CpuOp>
 void check_parity(GpuOp& op, CpuOp& oracle, const TensorSpec& input, std::int64_t weights, std::int64_t biases,
-                  double tolerance) {
+                  double tolerance, int roundings = 1) {
     REQUIRE(op.output().shape == oracle.output().shape);
     using R = Master<T>;
     const Tensor<R, Cpu> x = random_in<T>(input.shape, 1), dy = random_in<T>(op.output().shape, 2);
@@ -66,7 +66,7 @@ void check_parity(GpuOp& op, CpuOp& oracle, const TensorSpec& input, std::int64_
         Tensor<R, Cpu> y(dy.spec());
         op.forward(gpu_x.view(), gpu_y.view());
         oracle.forward(x.view(), y.view());
-        CHECK(distance(gpu_y, y) < tolerance);
+        CHECK(distance(gpu_y, y) < roundings * tolerance);
 
         Tensor<T, Cuda> gpu_dx = garbage<T, Cuda>(input);
         Tensor<R, Cpu> dx(x.spec());
