@@ -1,9 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-// Which element types and devices trainers and nets are compiled for, in a build with CUDA. The build copies this file,
-// or host_only.hpp, to device/instances.hpp.
-#pragma once
-
-#define FIRECAFFE_FOR_EACH_INSTANCE(instantiate) \
-    instantiate(float, Cpu) instantiate(double, Cpu) instantiate(float, Cuda)
-#define FIRECAFFE_FOR_EACH_NET(instantiate) \
-    FIRECAFFE_FOR_EACH_INSTANCE(instantiate) instantiate(bfloat16, Cuda) instantiate(float16, Cuda)
