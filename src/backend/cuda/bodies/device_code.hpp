@@ -15,6 +15,11 @@
 #define FIRECAFFE_HOST_DEVICE inline
 #define FIRECAFFE_KERNEL
 #endif
+#ifdef __CUDA_ARCH__
+#define FIRECAFFE_UNROLL _Pragma("unroll")  // a loop whose arrays must become registers
+#else
+#define FIRECAFFE_UNROLL
+#endif
 
 namespace firecaffe::cuda {
 
