@@ -25,6 +25,26 @@ class Group<Cpu> {
         return own[0];
     }
 
+    template <int Columns, int N, class Add, class Put>
+    void column_sums(const Add& add, const Put& put) {
+        constexpr int kWarp = 32;
+        std::array<std::array<double, N>, kGroupSize> own{};
+        for (int m = 0; m < kGroupSize; ++m) add(m % Columns, m / Columns, own[static_cast<std::size_t>(m)].data());
+        const auto at = [&](int warp, int m, int k) -> double& {
+            return own[static_cast<std::size_t>(warp * kWarp + m)][static_cast<std::size_t>(k)];
+        };
+        for (int warp = 0; warp < kGroupSize / kWarp; ++warp)
+            for (int half = kWarp / 2; half >= Columns; half /= 2)
+                for (int m = 0; m < half; ++m)
+                    for (int k = 0; k < N; ++k) at(warp, m, k) += at(warp, m + half, k);
+        for (int column = Columns; column-- > 0;)
+            for (int k = 0; k < N; ++k) {
+                double sum = at(0, column, k);
+                for (int warp = 1; warp < kGroupSize / kWarp; ++warp) sum += at(warp, column, k);
+                put(column, k, sum);
+            }
+    }
+
     template <class F>
     auto largest(std::int64_t count, const F& f) {
         auto result = f(0);

@@ -48,3 +48,16 @@ TEST_CASE("places and elements belong together in every layout, as in the refere
             CHECK(wrong == 0);
         }
 }
+
+TEST_CASE("places beyond 32 bits are found, and those just below") {
+    for (const Shape& shape : {Shape{70000, 24, 41, 31}, Shape{2100, 24, 41, 31}, Shape{3, 1 << 24, 9, 9}})
+        for (const Layout& layout : {Layout::plain(), Layout::blocked(8), Layout::channels_last()}) {
+            const cuda::Indexing index(TensorSpec{shape, layout});
+            std::int64_t wrong = 0;
+            for (std::int64_t place = index.storage() - 1; place >= 0; place -= index.storage() / 1000 + 7) {
+                const cuda::Element e = index.at(place);
+                wrong += index(e.n, e.c, e.s) != place || e.n >= shape[0] || e.c >= shape[1];
+            }
+            CHECK(wrong == 0);
+        }
+}

@@ -24,6 +24,8 @@ __global__ void __launch_bounds__(kGroupSize) for_each_kernel(std::int64_t count
         body(i);
 }
 
+inline constexpr int kSharedDoubles = 2 * kGroupSize;  // of a block
+
 /// A block of threads. Partial results meet in shared memory, pairwise, always in the same order.
 template <>
 class Group<Cuda> {
@@ -47,6 +49,31 @@ class Group<Cuda> {
         // Through double, in which every float is itself.
         return static_cast<decltype(own)>(
             meet(static_cast<double>(own), [](double a, double b) { return a < b ? b : a; }));
+    }
+
+    /// In each warp first, and then over the warps.
+    template <int Columns, int N, class Add, class Put>
+    __device__ void column_sums(const Add& add, const Put& put) {
+        constexpr int kWarp = 32, kOfWarps = Columns * N;
+        static_assert(kWarp % Columns == 0 && (kGroupSize / kWarp) * kOfWarps <= kSharedDoubles);
+        double own[N] = {};
+        add(static_cast<int>(threadIdx.x) % Columns, static_cast<int>(threadIdx.x) / Columns, own);
+#pragma unroll
+        for (int k = 0; k < N; ++k)
+#pragma unroll
+            for (int half = kWarp / 2; half >= Columns; half /= 2)
+                own[k] += __shfl_down_sync(0xFFFFFFFFU, own[k], static_cast<unsigned>(half));
+        const int warp = static_cast<int>(threadIdx.x) / kWarp, member = static_cast<int>(threadIdx.x) % kWarp;
+        if (member < Columns)
+#pragma unroll
+            for (int k = 0; k < N; ++k) shared_[warp * kOfWarps + member * N + k] = own[k];
+        __syncthreads();
+        for (int k = static_cast<int>(threadIdx.x); k < kOfWarps; k += kGroupSize) {
+            double sum = shared_[k];
+            for (int other = 1; other < kGroupSize / kWarp; ++other) sum += shared_[other * kOfWarps + k];
+            put(k / N, k % N, sum);
+        }
+        __syncthreads();  // before the next one writes
     }
 
     template <class F>
@@ -80,7 +107,7 @@ class Group<Cuda> {
 
 template <class Body>
 __global__ void __launch_bounds__(kGroupSize) for_each_group_kernel(std::int64_t count, Body body) {
-    __shared__ double shared[kGroupSize];
+    __shared__ double shared[kSharedDoubles];
     Group<Cuda> group(shared);
     for (std::int64_t i = blockIdx.x; i < count; i += gridDim.x) body(i, group);
 }

@@ -15,6 +15,11 @@
 #define FIRECAFFE_HOST_DEVICE inline
 #define FIRECAFFE_KERNEL
 #endif
+#ifdef __CUDA_ARCH__
+#define FIRECAFFE_UNROLL _Pragma("unroll")  // a loop whose arrays must become registers
+#else
+#define FIRECAFFE_UNROLL
+#endif
 
 namespace firecaffe::cuda {
 
@@ -27,6 +32,9 @@ struct Launch;
 
 /// Threads that work on one thing together, such as a row of a matrix. All of them must make the same calls:
 ///  * sum(count, f): f(0) + ... + f(count - 1) in double, in an order that count alone decides
+///  * column_sums<Columns, N>(add, put): member m of kGroupSize adds, by add(column, row, sums), what it will to N sums
+///    of column m % Columns, from row m / Columns on; put(column, k, sum) once for each column and k < N, by any member.
+///    Columns is a power of two up to 32, and Columns * N is 64 at most
 ///  * largest(count, f): the largest f(k), for count > 0
 ///  * for_each(count, f): f(k) for each k; what it wrote is seen by the group after it
 ///  * once(f): f() by one member

@@ -26,6 +26,12 @@ class Divisor {
         const auto high = static_cast<std::uint32_t>((std::uint64_t{small} * multiplier_) >> 32);
         return (high + small) >> shift_;
     }
+    /// The same for n and d below 2^31, without a look at how large they are.
+    FIRECAFFE_HOST_DEVICE std::int32_t small_quotient(std::int32_t n) const {
+        const auto small = static_cast<std::uint32_t>(n);
+        const auto high = static_cast<std::uint32_t>((std::uint64_t{small} * multiplier_) >> 32);
+        return static_cast<std::int32_t>((high + small) >> shift_);
+    }
     FIRECAFFE_HOST_DEVICE std::int64_t value() const { return d_; }
 
   private:
@@ -41,6 +47,15 @@ struct Split {
 FIRECAFFE_HOST_DEVICE Split split(std::int64_t n, const Divisor& by) {
     const std::int64_t quotient = by.quotient(n);
     return {quotient, n - quotient * by.value()};
+}
+
+/// The same for numbers below 2^31, where a GPU would need two registers and several instructions for each of 64 bits.
+struct SmallSplit {
+    std::int32_t quotient, remainder;
+};
+FIRECAFFE_HOST_DEVICE SmallSplit small_split(std::int32_t n, const Divisor& by) {
+    const std::int32_t quotient = by.small_quotient(n);
+    return {quotient, n - quotient * static_cast<std::int32_t>(by.value())};
 }
 
 }  // namespace firecaffe::cuda

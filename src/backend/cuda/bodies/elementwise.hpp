@@ -16,25 +16,45 @@ namespace firecaffe::cuda {
 
 using ops::reference::require_equal_length;
 
-/// y[i] = f(x[i]), for packs of N elements.
+/// y[i] = f(x[i]), for packs of N elements. A thread takes two packs, and reads both before it writes one.
 template <int N, class Device, class From, class To, class F>
 void map_packs(const From* x, To* y, std::int64_t packs, const F& f) {
-    Launch<Device>::for_each(packs, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-        const Pack<From, N> in = load<N>(x + i * N);
-        Pack<To, N> out;
-        for (int k = 0; k < N; ++k) out[k] = f(in[k]);
-        store(out, y + i * N);
+    const std::int64_t threads = (packs + 1) / 2;
+    Launch<Device>::for_each(threads, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+        const std::int64_t at[2] = {i * N, (i + threads) * N};
+        const int count = i + threads < packs ? 2 : 1;
+        Pack<From, N> in[2];
+        FIRECAFFE_UNROLL
+        for (int j = 0; j < 2; ++j)
+            if (j < count) in[j] = load<N>(x + at[j]);
+        FIRECAFFE_UNROLL
+        for (int j = 0; j < 2; ++j) {
+            if (j == count) break;
+            Pack<To, N> out;
+            for (int k = 0; k < N; ++k) out[k] = f(in[j][k]);
+            store(out, y + at[j]);
+        }
     });
 }
 
-/// y[i] = f(a[i], b[i]), for packs of N elements.
+/// y[i] = f(a[i], b[i]), for packs of N elements, likewise.
 template <int N, class Device, class T, class F>
 void map_packs(const T* a, const T* b, T* y, std::int64_t packs, const F& f) {
-    Launch<Device>::for_each(packs, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-        const Pack<T, N> first = load<N>(a + i * N), second = load<N>(b + i * N);
-        Pack<T, N> out;
-        for (int k = 0; k < N; ++k) out[k] = f(first[k], second[k]);
-        store(out, y + i * N);
+    const std::int64_t threads = (packs + 1) / 2;
+    Launch<Device>::for_each(threads, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+        const std::int64_t at[2] = {i * N, (i + threads) * N};
+        const int count = i + threads < packs ? 2 : 1;
+        Pack<T, N> first[2], second[2];
+        FIRECAFFE_UNROLL
+        for (int j = 0; j < 2; ++j)
+            if (j < count) first[j] = load<N>(a + at[j]), second[j] = load<N>(b + at[j]);
+        FIRECAFFE_UNROLL
+        for (int j = 0; j < 2; ++j) {
+            if (j == count) break;
+            Pack<T, N> out;
+            for (int k = 0; k < N; ++k) out[k] = f(first[j][k], second[j][k]);
+            store(out, y + at[j]);
+        }
     });
 }
 

@@ -34,15 +34,32 @@ class Indexing {
         blocks_ = Divisor((channels_ + block - 1) / block);
         position_divisor_ = Divisor(positions_);
         storage_ = spec.storage();
+        // The next plane after the last, too, so that a channel which does not exist may be asked for.
+        is_small_ = (batch_ + 1) * (positions_ + 1) * (stored_channels() + block) < std::int64_t{1} << 31;
     }
 
     FIRECAFFE_HOST_DEVICE std::int64_t operator()(std::int64_t n, std::int64_t c, std::int64_t s) const {
+        if (is_small_) {
+            const auto sample = static_cast<std::int32_t>(n), position = static_cast<std::int32_t>(s);
+            const SmallSplit channel = small_split(static_cast<std::int32_t>(c), block_);
+            const auto blocks = static_cast<std::int32_t>(blocks_.value());
+            const auto block = static_cast<std::int32_t>(block_.value());
+            const auto positions = static_cast<std::int32_t>(positions_);
+            return ((sample * blocks + channel.quotient) * positions + position) * block + channel.remainder;
+        }
         const Split channel = split(c, block_);
         return ((n * blocks_.value() + channel.quotient) * positions_ + s) * block_.value() + channel.remainder;
     }
 
     /// The element at a place in memory. In the padding of the last block, c is channels() or more.
     FIRECAFFE_HOST_DEVICE Element at(std::int64_t place) const {
+        if (is_small_) {
+            const SmallSplit inner = small_split(static_cast<std::int32_t>(place), block_);
+            const SmallSplit position = small_split(inner.quotient, position_divisor_);
+            const SmallSplit block = small_split(position.quotient, blocks_);
+            return {block.quotient, block.remainder * static_cast<std::int32_t>(block_.value()) + inner.remainder,
+                    position.remainder};
+        }
         const Split inner = split(place, block_);
         const Split position = split(inner.quotient, position_divisor_);
         const Split block = split(position.quotient, blocks_);
@@ -69,6 +86,7 @@ class Indexing {
   private:
     std::int64_t batch_, channels_, positions_, storage_;
     Divisor block_, blocks_, position_divisor_;
+    bool is_small_ = false;  ///< whether 32 bits hold all places
 };
 
 }  // namespace firecaffe::cuda

@@ -2,6 +2,7 @@
 // Ops that only move elements: Reorder and Concat, between any layouts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -39,6 +40,29 @@ class KernelReorder final : public ops::Reorder<T, Device> {
     TensorSpec from_, to_;
 };
 
+/// The inputs of a concat whose channels all lie side by side: of each position, each has some of the packs.
+template <class T>
+struct JoinedParts {
+    static constexpr std::size_t kMost = 8;  // which travel among the kernel's arguments
+    struct Part {
+        T* data;
+        std::int32_t first, packs;
+    };
+    Part parts[kMost];
+    std::size_t count;
+
+    /// The part that has a pack.
+    FIRECAFFE_HOST_DEVICE Part of(std::int32_t pack) const {
+        Part found = parts[0];
+        FIRECAFFE_UNROLL
+        for (std::size_t k = 1; k < kMost; ++k) {
+            if (k == count) break;
+            if (pack >= parts[k].first) found = parts[k];
+        }
+        return found;
+    }
+};
+
 /// The output has the first input's layout; the others may have any.
 template <class T, class Device>
 class KernelConcat final : public ops::Concat<T, Device> {
@@ -51,11 +75,12 @@ class KernelConcat final : public ops::Concat<T, Device> {
     void forward(std::span<const TensorView<const T, Device>> x, TensorView<T, Device> y) override {
         require_count("inputs", x.size());
         ops::require_spec(kOp, "y", y.spec(), output_);
+        for (std::size_t i = 0; i < x.size(); ++i) ops::require_spec(kOp, "x", x[i].spec(), inputs_[i]);
+        if (can_pack_all(x, y.data())) return join_all(joined_parts<const T>(x), y.data());
         const Indexing out(output_);
         T* to = y.data();
         std::int64_t first = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
-            ops::require_spec(kOp, "x", x[i].spec(), inputs_[i]);
             const Indexing in(inputs_[i]);
             const T* from = x[i].data();
             if (can_pack(in, out, first, from, to))
@@ -70,13 +95,15 @@ class KernelConcat final : public ops::Concat<T, Device> {
     void backward(TensorView<const T, Device> dy, std::span<const TensorView<T, Device>> dx) override {
         require_count("gradients", dx.size());
         ops::require_spec(kOp, "dy", dy.spec(), output_);
+        for (std::size_t i = 0; i < dx.size(); ++i)
+            if (dx[i].data() != nullptr) ops::require_spec(kOp, "dx", dx[i].spec(), inputs_[i]);
+        if (can_pack_all(dx, dy.data())) return slice_all(joined_parts<T>(dx), dy.data());
         const Indexing out(output_);
         const T* from = dy.data();
         std::int64_t first = 0;
         for (std::size_t i = 0; i < dx.size(); ++i) {
             const Indexing in(inputs_[i]);
             if (dx[i].data() != nullptr) {
-                ops::require_spec(kOp, "dx", dx[i].spec(), inputs_[i]);
                 T* to = dx[i].data();
                 if (can_pack(in, out, first, to, from))
                     slice<kPack<T>>(to, in, from, out, first);
@@ -106,8 +133,60 @@ class KernelConcat final : public ops::Concat<T, Device> {
         });
     }
 
+    /// The same for all parts at once, in one launch.
+    void join_all(const JoinedParts<const T>& parts, T* whole) {
+        constexpr int N = kPack<T>;
+        const Divisor by_packs(output_.shape[1] / N);
+        Launch<Device>::for_each(output_.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const SmallSplit place = small_split(static_cast<std::int32_t>(i), by_packs);
+            const auto part = parts.of(place.remainder);
+            const std::int32_t from = place.quotient * part.packs + place.remainder - part.first;
+            put_bytes(bytes_at<N>(part.data + from * N), whole + i * N);
+        });
+    }
+    /// A part whose pointer is null is left out.
+    void slice_all(const JoinedParts<T>& parts, const T* whole) {
+        constexpr int N = kPack<T>;
+        const Divisor by_packs(output_.shape[1] / N);
+        Launch<Device>::for_each(output_.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const SmallSplit place = small_split(static_cast<std::int32_t>(i), by_packs);
+            const auto part = parts.of(place.remainder);
+            if (part.data == nullptr) return;
+            const std::int32_t to = place.quotient * part.packs + place.remainder - part.first;
+            put_bytes(bytes_at<N>(whole + i * N), part.data + to * N);
+        });
+    }
+
   private:
     static constexpr const char* kOp = "concat";
+
+    template <class Views>
+    bool can_pack_all(const Views& parts, const T* whole) const {
+        constexpr int N = kPack<T>;
+        const auto side_by_side = [](const Indexing& index) {
+            return index.template has_packs<N>() && index.step() == index.channels();
+        };
+        bool can = side_by_side(Indexing(output_)) && output_.storage() < std::int64_t{1} << 31 &&
+                   is_aligned<N>(whole) && parts.size() <= JoinedParts<T>::kMost;
+        for (std::size_t i = 0; can && i < parts.size(); ++i)
+            can = side_by_side(Indexing(inputs_[i])) && is_aligned<N>(parts[i].data());
+        return can;
+    }
+
+    /// P is T, or const T.
+    template <class P, class Views>
+    JoinedParts<P> joined_parts(const Views& views) const {
+        constexpr int N = kPack<T>;
+        JoinedParts<P> joined{};
+        std::int64_t first = 0;
+        for (const auto& view : views) {
+            const std::int64_t channels = inputs_[joined.count].shape[1];
+            joined.parts[joined.count++] = {view.data(), static_cast<std::int32_t>(first / N),
+                                            static_cast<std::int32_t>(channels / N)};
+            first += channels;
+        }
+        return joined;
+    }
 
     static bool can_pack(const Indexing& in, const Indexing& out, std::int64_t first, const T* part, const T* whole) {
         constexpr int N = kPack<T>;

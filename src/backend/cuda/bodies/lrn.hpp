@@ -181,11 +181,11 @@ class KernelLrn final : public ops::Lrn<T, Device> {
     template <int Reach>
     void forward_packs(const T* x, T* y) {
         constexpr int N = kLanes;
-        const Indexing index = neighbours_.index;
+        const Divisor packs(neighbours_.index.channels() / N);
         const R k = k_, beta = beta_, share = share_;
-        Launch<Device>::for_each(index.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const std::int64_t c = index.at(i * N).c;
-            const ChannelStretch<T, N> in(x + i * N, c == 0, c + N == index.channels());
+        Launch<Device>::for_each(spec_.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const std::int64_t pack = split(i, packs).remainder;
+            const ChannelStretch<T, N> in(x + i * N, pack == 0, pack + 1 == packs.value());
             Pack<T, N> out;
             for (int j = 0; j < N; ++j)
                 out[j] = in[j] * negative_power_of<T>(k + share * in.template squares<Reach>(j), beta);
@@ -197,11 +197,11 @@ class KernelLrn final : public ops::Lrn<T, Device> {
     void backward_packs(const T* x, const T* y, const T* dy, T* dx) {
         static_assert(2 * Reach <= ChannelStretch<T, 1>::kEdge);
         constexpr int N = kLanes;
-        const Indexing index = neighbours_.index;
+        const Divisor packs(neighbours_.index.channels() / N);
         const R k = k_, beta = beta_, share = share_, factor = factor_;
-        Launch<Device>::for_each(index.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const std::int64_t c = index.at(i * N).c;
-            const bool is_first = c == 0, is_last = c + N == index.channels();
+        Launch<Device>::for_each(spec_.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
+            const std::int64_t pack = split(i, packs).remainder;
+            const bool is_first = pack == 0, is_last = pack + 1 == packs.value();
             const ChannelStretch<T, N> in(x + i * N, is_first, is_last), out(y + i * N, is_first, is_last);
             const ChannelStretch<T, N> gradient(dy + i * N, is_first, is_last);
             R scales[N + 2 * Reach], ratios[N + 2 * Reach];

@@ -47,12 +47,16 @@ FIRECAFFE_HOST_DEVICE void put_bytes(const PackedBytes<T, N>& bytes, T* to) {
     *reinterpret_cast<PackedBytes<T, N>*>(to) = bytes;
 }
 
-template <int N, class T>
-FIRECAFFE_HOST_DEVICE Pack<T, N> load(const T* from) {
-    const PackedBytes<T, N> bytes = bytes_at<N>(from);
+template <class T, int N>
+FIRECAFFE_HOST_DEVICE Pack<T, N> numbers(const PackedBytes<T, N>& bytes) {
     Pack<T, N> pack;
     for (int k = 0; k < N; ++k) pack[k] = real(bytes.elements[k]);
     return pack;
+}
+
+template <int N, class T>
+FIRECAFFE_HOST_DEVICE Pack<T, N> load(const T* from) {
+    return numbers(bytes_at<N>(from));
 }
 
 template <class T, int N>

@@ -11,6 +11,7 @@
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
 #include "backend/cuda/bodies/pack.hpp"
+#include "backend/cuda/bodies/pooling_windows.hpp"
 #include "firecaffe/ops/ops.hpp"
 #include "firecaffe/ops/shapes.hpp"
 
@@ -36,7 +37,17 @@ struct PoolingAxis {
     }
 };
 
-/// `Winner` numbers the places of a window, row by row; a byte is enough for most kernels.
+/// A number for each place of a window, row by row, or place_code of it where that is said.
+template <class Winner>
+struct WinnerNames {
+    bool coded;
+
+    FIRECAFFE_HOST_DEVICE Winner operator()(std::int64_t place) const {
+        return coded ? static_cast<Winner>(place_code(place)) : static_cast<Winner>(place);
+    }
+};
+
+/// `Winner` holds the name of a place; a byte is enough for most kernels.
 template <class T, class Device, class Winner>
 class KernelPooling final : public ops::Pooling<T, Device> {
   public:
@@ -48,6 +59,7 @@ class KernelPooling final : public ops::Pooling<T, Device> {
           columns_{input.shape[3], output_.shape[3], g.kernel_w, g.stride_w, g.pad_w} {
         if (g.method == ops::PoolMethod::max)
             winners_ = Memory<Device>(static_cast<std::size_t>(output_.storage()) * sizeof(Winner));
+        names_.coded = sizeof(Winner) == 1 && g.kernel_h * g.kernel_w <= kCodedPlaces;
     }
 
     TensorSpec output() const override { return output_; }
@@ -80,6 +92,7 @@ class KernelPooling final : public ops::Pooling<T, Device> {
         const Indexing in(input_), out(output_);
         const PoolingAxis rows = rows_, columns = columns_;
         const Divisor width(columns.out);
+        const WinnerNames<Winner> names = names_;
         Winner* winners = winner_data();
         Launch<Device>::for_each(out.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
             const Element e = out.at(i * N);
@@ -87,17 +100,16 @@ class KernelPooling final : public ops::Pooling<T, Device> {
             const Split place = split(e.s, width);
             const ops::PoolingWindow over = rows.window(place.quotient), across = columns.window(place.remainder);
             const T* image = x + in(e.n, e.c, 0);
-            const auto number = [&](std::int64_t h, std::int64_t w) {
-                return static_cast<Winner>((h - rows.start(place.quotient)) * columns.kernel + w -
-                                           columns.start(place.remainder));
+            const auto name = [&](std::int64_t h, std::int64_t w) {
+                return names((h - rows.start(place.quotient)) * columns.kernel + w - columns.start(place.remainder));
             };
             Pack<T, N> best = load<N>(image + (over.begin * columns.in + across.begin) * in.step());
             PackedBytes<Winner, N> winner;
-            for (int k = 0; k < N; ++k) winner.elements[k] = number(over.begin, across.begin);
+            for (int k = 0; k < N; ++k) winner.elements[k] = name(over.begin, across.begin);
             for (std::int64_t h = over.begin; h < over.end; ++h)
                 for (std::int64_t w = across.begin; w < across.end; ++w) {
                     const Pack<T, N> values = load<N>(image + (h * columns.in + w) * in.step());
-                    const Winner here = number(h, w);
+                    const Winner here = name(h, w);
                     for (int k = 0; k < N; ++k) {
                         const R value = values[k];
                         if (value > best[k]) best[k] = value, winner.elements[k] = here;
@@ -106,7 +118,6 @@ class KernelPooling final : public ops::Pooling<T, Device> {
             store(best, y + i * N);
             put_bytes(winner, winners + i * N);
         });
-        has_winners_ = true;
     }
 
     template <int N>
@@ -139,6 +150,7 @@ class KernelPooling final : public ops::Pooling<T, Device> {
         const Indexing in(input_), out(output_);
         const PoolingAxis rows = rows_, columns = columns_;
         const Divisor width(columns.in);
+        const WinnerNames<Winner> names = names_;
         const Winner* winners = winner_data();
         Launch<Device>::for_each(in.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
             const Element e = in.at(i * N);
@@ -149,8 +161,7 @@ class KernelPooling final : public ops::Pooling<T, Device> {
                 for (std::int64_t row = rows.first_with(h); row < rows.end_with(h); ++row)
                     for (std::int64_t column = columns.first_with(w); column < columns.end_with(w); ++column) {
                         const std::int64_t at = image + (row * columns.out + column) * out.step();
-                        const auto here =
-                            static_cast<Winner>((h - rows.start(row)) * columns.kernel + w - columns.start(column));
+                        const Winner here = names((h - rows.start(row)) * columns.kernel + w - columns.start(column));
                         const PackedBytes<Winner, N> won = bytes_at<N>(winners + at);
                         const Pack<T, N> gradient = load<N>(dy + at);
                         for (int k = 0; k < N; ++k) sum[k] += won.elements[k] == here ? gradient[k] : R(0);
@@ -192,17 +203,51 @@ class KernelPooling final : public ops::Pooling<T, Device> {
     }
     template <int N>
     void run_forward(const T* x, T* y) {
-        if (method_ == ops::PoolMethod::max)
-            forward_max<N>(x, y);
-        else
-            forward_average<N>(x, y);
+        if (method_ == ops::PoolMethod::average) return forward_average<N>(x, y);
+        has_winners_ = true;
+        if constexpr (kMayHaveWindows<N>) {
+            const PooledPlanes planes = pooled_planes<N>();
+            if (has_windows(3, 2)) return forward_max_windows<3, 2, 2, N, Device>(planes, x, y, winner_data());
+            if (has_windows(3, 1)) return forward_max_windows<3, 1, 2, N, Device>(planes, x, y, winner_data());
+            if (has_windows(2, 2)) return forward_max_windows<2, 2, 2, N, Device>(planes, x, y, winner_data());
+        }
+        forward_max<N>(x, y);
     }
     template <int N>
     void run_backward(const T* dy, T* dx) {
-        if (method_ == ops::PoolMethod::max)
-            backward_max<N>(dy, dx);
-        else
-            backward_average<N>(dy, dx);
+        if (method_ == ops::PoolMethod::average) return backward_average<N>(dy, dx);
+        if constexpr (kMayHaveWindows<N>) {
+            const PooledPlanes planes = pooled_planes<N>();
+            if (has_windows(3, 2)) return backward_max_windows<3, 2, 2, N, Device>(planes, dy, winner_data(), dx);
+            if (has_windows(3, 1)) return backward_max_windows<3, 1, 2, N, Device>(planes, dy, winner_data(), dx);
+            if (has_windows(2, 2)) return backward_max_windows<2, 2, 2, N, Device>(planes, dy, winner_data(), dx);
+        }
+        backward_max<N>(dy, dx);
+    }
+
+    template <int N>
+    static constexpr bool kMayHaveWindows = sizeof(Winner) == 1 && N >= 4;
+
+    /// Whether all windows are kernel x kernel, a stride apart, and pooling_windows.hpp may take them.
+    bool has_windows(std::int64_t kernel, std::int64_t stride) const {
+        constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 1;
+        const Indexing in(input_);
+        return rows_.kernel == kernel && columns_.kernel == kernel && rows_.stride == stride &&
+               columns_.stride == stride && in.channels() == in.stored_channels() && in.storage() <= kMost &&
+               output_.storage() <= kMost;
+    }
+    template <int N>
+    PooledPlanes pooled_planes() const {
+        const Indexing in(input_);
+        const auto small = [](std::int64_t n) { return static_cast<std::int32_t>(n); };
+        return {small(in.batch() * in.stored_channels() / in.step()),
+                small(in.step() / N),
+                small(rows_.in),
+                small(columns_.in),
+                small(rows_.out),
+                small(columns_.out),
+                small(rows_.pad),
+                small(columns_.pad)};
     }
 
     Winner* winner_data() const { return reinterpret_cast<Winner*>(winners_.data()); }
@@ -211,6 +256,7 @@ class KernelPooling final : public ops::Pooling<T, Device> {
     TensorSpec input_, output_;
     PoolingAxis rows_, columns_;
     Memory<Device> winners_;
+    WinnerNames<Winner> names_{};
     bool has_winners_ = false;
 };
 

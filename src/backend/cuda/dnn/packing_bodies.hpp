@@ -104,51 +104,91 @@ void from_blocks(const T* from, const Blocks& blocks, Ours* to, const TensorSpec
 inline std::int64_t columns_per_thread(std::int64_t columns) {
     return columns % 8 == 0 ? 8 : 1;
 }
+/// Threads of a group that take neighbouring columns; the others take further rows.
+inline std::int64_t threads_per_row(std::int64_t columns) {
+    if (columns % 8 != 0) return 32;
+    return columns % 64 == 0 ? 8 : columns % 32 == 0 ? 4 : columns % 16 == 0 ? 2 : 1;
+}
+/// Groups that all columns of a row take.
+inline std::int64_t groups_per_row(std::int64_t columns) {
+    const std::int64_t of_group = threads_per_row(columns) * columns_per_thread(columns);
+    return (columns + of_group - 1) / of_group;
+}
 
 /// Rows are cut into so many stretches that all of a GPU is busy, and no stretch is so short that it is not worth it.
 inline std::int64_t row_stretches(std::int64_t rows, std::int64_t columns) {
-    constexpr std::int64_t kThreads = std::int64_t{1} << 16, kLeastRows = 32;
-    const std::int64_t wanted = kThreads / std::max<std::int64_t>(columns / columns_per_thread(columns), 1);
-    return std::clamp<std::int64_t>(rows / kLeastRows, 1, std::max<std::int64_t>(wanted, 1));
+    constexpr std::int64_t kGroups = 1056, kLeastRows = 8;  // the latter of each thread
+    const std::int64_t wanted = kGroups / std::max<std::int64_t>(groups_per_row(columns), 1);
+    const std::int64_t at_once = kGroupSize / threads_per_row(columns);
+    return std::clamp<std::int64_t>(rows / (at_once * kLeastRows), 1, std::max<std::int64_t>(wanted, 1));
 }
 
-/// scratch[stretch * columns + j] = the sum of column j over a stretch of rows, for N neighbouring columns per thread.
-template <int N, class T, class Device>
+/// scratch[stretch * columns + j] = the sum of column j over a stretch of rows. A group has a stretch of Threads * N
+/// neighbouring columns, and a thread N of them in every so manieth row.
+template <int Threads, int N, class T, class Device>
 void sum_stretches(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t stretches, double* scratch) {
     constexpr int kAhead = 4;  // rows that are read before they are added, so that a thread waits for memory less often
+    constexpr std::int64_t kAtOnce = kGroupSize / Threads;
     const std::int64_t length = (rows + stretches - 1) / stretches;
-    const Divisor by_columns(columns / N);
-    Launch<Device>::for_each(stretches * columns / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-        const Split place = split(i, by_columns);
+    const std::int64_t groups = (columns + Threads * N - 1) / (Threads * N);
+    const Divisor by_groups(groups);
+    Launch<Device>::for_each_group(stretches * groups, [=] FIRECAFFE_KERNEL(std::int64_t i, Group<Device> & group) {
+        const Split place = split(i, by_groups);
         const std::int64_t begin = place.quotient * length;
         const std::int64_t end = begin + length < rows ? begin + length : rows;
-        const T* from = x + place.remainder * N;
-        double sums[N] = {};
-        std::int64_t row = begin;
-        for (; row + kAhead <= end; row += kAhead) {
-            PackedBytes<T, N> read[kAhead];
-            for (int ahead = 0; ahead < kAhead; ++ahead) read[ahead] = bytes_at<N>(from + (row + ahead) * columns);
-            for (int ahead = 0; ahead < kAhead; ++ahead)
-                for (int k = 0; k < N; ++k) sums[k] += exactly(read[ahead].elements[k]);
-        }
-        for (; row < end; ++row) {
-            const PackedBytes<T, N> read = bytes_at<N>(from + row * columns);
-            for (int k = 0; k < N; ++k) sums[k] += exactly(read.elements[k]);
-        }
-        for (int k = 0; k < N; ++k) scratch[i * N + k] = sums[k];
+        const std::int64_t first = place.remainder * Threads * N;
+        group.template column_sums<Threads, N>(
+            [=](int column, int above, double* sums) {
+                if (first + column * N >= columns) return;
+                const T* from = x + first + column * N;
+                std::int64_t row = begin + above;
+                for (; row + (kAhead - 1) * kAtOnce < end; row += kAhead * kAtOnce) {
+                    PackedBytes<T, N> read[kAhead];
+                    FIRECAFFE_UNROLL
+                    for (int ahead = 0; ahead < kAhead; ++ahead)
+                        read[ahead] = bytes_at<N>(from + (row + ahead * kAtOnce) * columns);
+                    FIRECAFFE_UNROLL
+                    for (int ahead = 0; ahead < kAhead; ++ahead)
+                        for (int k = 0; k < N; ++k) sums[k] += exactly(read[ahead].elements[k]);
+                }
+                for (; row < end; row += kAtOnce) {
+                    const PackedBytes<T, N> read = bytes_at<N>(from + row * columns);
+                    for (int k = 0; k < N; ++k) sums[k] += exactly(read.elements[k]);
+                }
+            },
+            [=](int column, int k, double sum) {
+                const std::int64_t j = first + column * N + k;
+                if (j < columns) scratch[place.quotient * columns + j] = sum;
+            });
     });
 }
 
 template <class T, class Device>
 void sum_rows(const T* x, std::int64_t rows, std::int64_t columns, Master<T>* sums, double* scratch) {
-    const std::int64_t stretches = row_stretches(rows, columns);
-    if (columns_per_thread(columns) == 8 && is_aligned<8>(x))
-        sum_stretches<8, T, Device>(x, rows, columns, stretches, scratch);
+    const std::int64_t stretches = row_stretches(rows, columns), threads = threads_per_row(columns);
+    if (threads == 32 || !is_aligned<8>(x))
+        sum_stretches<32, 1, T, Device>(x, rows, columns, stretches, scratch);
+    else if (threads == 8)
+        sum_stretches<8, 8, T, Device>(x, rows, columns, stretches, scratch);
+    else if (threads == 4)
+        sum_stretches<4, 8, T, Device>(x, rows, columns, stretches, scratch);
+    else if (threads == 2)
+        sum_stretches<2, 8, T, Device>(x, rows, columns, stretches, scratch);
     else
-        sum_stretches<1, T, Device>(x, rows, columns, stretches, scratch);
-    Launch<Device>::for_each_group(columns, [=] FIRECAFFE_KERNEL(std::int64_t j, Group<Device> & group) {
-        const double sum = group.sum(stretches, [=](std::int64_t k) { return scratch[k * columns + j]; });
-        group.once([=] { sums[j] = static_cast<Master<T>>(sum); });
+        sum_stretches<1, 8, T, Device>(x, rows, columns, stretches, scratch);
+    constexpr int kSide = 4;  // columns that a group finishes side by side
+    const std::int64_t groups = (columns + kSide - 1) / kSide;
+    Launch<Device>::for_each_group(groups, [=] FIRECAFFE_KERNEL(std::int64_t i, Group<Device> & group) {
+        group.template column_sums<kSide, 1>(
+            [=](int column, int above, double* sum) {
+                const std::int64_t j = i * kSide + column;
+                if (j >= columns) return;
+                for (std::int64_t k = above; k < stretches; k += kGroupSize / kSide) *sum += scratch[k * columns + j];
+            },
+            [=](int column, int, double sum) {
+                const std::int64_t j = i * kSide + column;
+                if (j < columns) sums[j] = static_cast<Master<T>>(sum);
+            });
     });
 }
 
