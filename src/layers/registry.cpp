@@ -13,6 +13,7 @@
 #include "firecaffe/layers/builtin/embed.hpp"
 #include "firecaffe/layers/builtin/euclidean_loss.hpp"
 #include "firecaffe/layers/builtin/hinge_loss.hpp"
+#include "firecaffe/layers/builtin/in_master.hpp"
 #include "firecaffe/layers/builtin/infogain_loss.hpp"
 #include "firecaffe/layers/builtin/inner_product.hpp"
 #include "firecaffe/layers/builtin/lrn.hpp"
@@ -29,7 +30,6 @@
 #include "firecaffe/layers/builtin/softmax_with_loss.hpp"
 #include "firecaffe/layers/builtin/split.hpp"
 #include "firecaffe/layers/builtin/tanh.hpp"
-#include "firecaffe/layers/in_master.hpp"
 
 namespace firecaffe {
 

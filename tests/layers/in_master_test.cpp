@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers that compute in float where activations have two bytes, beside the same layers for float.
-#include "firecaffe/layers/in_master.hpp"
+#include "firecaffe/layers/builtin/in_master.hpp"
 
 #include <memory>
 #include <vector>

@@ -3,6 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "backend/cuda/dnn/device_description.hpp"
+#include "backend/cuda/dnn/padding.hpp"
+#include "backend/cuda/dnn/plan.hpp"
 #include "backend_cuda/dnn/parity.hpp"
 #include "catch.hpp"
 #include "firecaffe/core/error.hpp"
@@ -121,6 +124,19 @@ TEST_CASE("a convolution of no samples writes zero gradients on a GPU", "[cuda]"
     op->backward_parameters(x.view(), y.view(), weight.data(), bias.data());
     CHECK(memory_of(weight) == std::vector<float>(4 * 16 * 9));
     CHECK(memory_of(bias) == std::vector<float>(4));
+}
+
+TEST_CASE("every case here has its plans for an H200, in every type") {
+    const cuda::dnn::Target target(cuda::dnn::device_description("h200"));
+    for (const ConvolutionCase& c : cases())
+        for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16})
+            for (const auto pass : {cuda::dnn::Pass::forward, cuda::dnn::Pass::data, cuda::dnn::Pass::parameters}) {
+                const auto problem =
+                    cuda::dnn::make_problem(pass, c.geometry, cuda::dnn::padded_input(c.geometry, c.input, dtype),
+                                            dtype, cuda::dnn::MathMode::exact, true);
+                INFO(to_string(problem));
+                CHECK(cuda::dnn::make_plans(problem, target, GpuMath{}.workspace_budget, 1).size() == 1);
+            }
 }
 
 TEST_CASE("a convolution's shapes and errors are known without a GPU") {
