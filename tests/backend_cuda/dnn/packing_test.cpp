@@ -11,9 +11,18 @@
 #include "backend/cuda/dnn/packing_bodies.hpp"
 #include "backend_cuda/host_launch.hpp"
 #include "catch.hpp"
+#include "firecaffe/device/copy.hpp"
+#include "firecaffe/device/stream.hpp"
 #include "firecaffe/ops/reference/convolution.hpp"
 #include "firecaffe/ops/reference/reorder.hpp"
+#include "support/gpu.hpp"
 #include "support/values.hpp"
+
+// In the library; they cannot be compiled here.
+namespace firecaffe::cuda::dnn {
+extern template void sum_rows<float, Cuda>(const float*, std::int64_t, std::int64_t, float*, double*);
+extern template void sum_rows<bfloat16, Cuda>(const bfloat16*, std::int64_t, std::int64_t, float*, double*);
+}  // namespace firecaffe::cuda::dnn
 
 using namespace firecaffe;
 using namespace firecaffe::cuda::dnn;
@@ -88,6 +97,30 @@ TEST_CASE("sums over rows have every row once, however the rows are cut") {
             CHECK(scratch.back() == 77.0);
             CHECK(std::equal(sums.begin(), sums.end(), expected.begin(),
                              [](float a, double b) { return a == static_cast<float>(b); }));
+        }
+}
+
+TEMPLATE_TEST_CASE("a GPU's sums over rows are those of the host, bit for bit", "[cuda]", float, bfloat16) {
+    if (!has_gpu()) return;
+    using T = TestType;
+    for (const std::int64_t rows : {1, 33, 1000, 70003})
+        for (const std::int64_t columns : {3, 24, 48, 64, 96, 1003}) {
+            INFO(rows << " rows, " << columns << " columns");
+            Tensor<T, Cpu> x(Shape{rows, columns});
+            const auto values = random_values<float>(rows * columns, 5);
+            for (std::size_t i = 0; i < values.size(); ++i) x.storage()[i] = T(values[i]);
+            const Shape width{columns}, scratch_size{sum_rows_scratch(rows, columns)};
+            Tensor<float, Cpu> expected(width), found(width);
+            Tensor<double, Cpu> scratch(scratch_size);
+            sum_rows<T, Cpu>(x.data(), rows, columns, expected.data(), scratch.data());
+            Tensor<T, Cuda> there(x.spec());
+            Tensor<float, Cuda> sums(width);
+            Tensor<double, Cuda> scratch_there(scratch_size);
+            copy_bytes(x.data(), Cpu{}, there.data(), Cuda{}, x.storage().size_bytes());
+            sum_rows<T, Cuda>(there.data(), rows, columns, sums.data(), scratch_there.data());
+            copy_bytes(sums.data(), Cuda{}, found.data(), Cpu{}, found.storage().size_bytes());
+            wait_for_current_stream();
+            CHECK(std::equal(found.storage().begin(), found.storage().end(), expected.storage().begin()));
         }
 }
 

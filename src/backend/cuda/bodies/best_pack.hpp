@@ -21,10 +21,19 @@ FIRECAFFE_HOST_DEVICE constexpr std::uint32_t place_code(std::int64_t place) {
     return place < 8 ? 1U << place : 0U;
 }
 
-/// Whether place `place` has won for element k of four, whose codes are in a word.
-FIRECAFFE_HOST_DEVICE bool has_won(std::uint32_t codes, int k, std::int64_t place) {
+/// sum += gradient, if place `place` has won for element k of four, whose codes are in a word.
+FIRECAFFE_HOST_DEVICE void add_won(float& sum, float gradient, std::uint32_t codes, int k, std::int64_t place) {
     const std::uint32_t code = place_code(place);
-    return code != 0 ? (codes & code << (8 * k)) != 0 : (codes & 0xFFU << (8 * k)) == 0;
+    const std::uint32_t bits = codes & (code != 0 ? code : 0xFFU) << (8 * k);
+#ifdef __CUDA_ARCH__
+    // An addition that is skipped or not; from an `if`, the compiler makes a choice between numbers and then adds.
+    if (code != 0)
+        asm("{.reg .pred p; setp.ne.u32 p, %1, 0; @p add.rn.f32 %0, %0, %2;}" : "+f"(sum) : "r"(bits), "f"(gradient));
+    else
+        asm("{.reg .pred p; setp.eq.u32 p, %1, 0; @p add.rn.f32 %0, %0, %2;}" : "+f"(sum) : "r"(bits), "f"(gradient));
+#else
+    if ((bits != 0) == (code != 0)) sum += gradient;
+#endif
 }
 
 /// Of two elements side by side in a word: all bits where a's is greater than b's, none where it is not.
@@ -54,15 +63,44 @@ FIRECAFFE_HOST_DEVICE std::uint32_t lower_bytes(std::uint32_t first, std::uint32
 #endif
 }
 
-/// N elements of T that nothing is less than: they win against nothing.
+/// Reads and writes what lies at an address as a Block, in words: taking it apart and together again costs
+/// instructions.
+template <class Block, class T>
+FIRECAFFE_HOST_DEVICE Block block_at(const T* from) {
+#ifdef __CUDA_ARCH__
+    return *reinterpret_cast<const Block*>(from);
+#else
+    Block block;
+    std::memcpy(&block, from, sizeof block);
+    return block;
+#endif
+}
+template <class Block, class T>
+FIRECAFFE_HOST_DEVICE void put_block(const Block& block, T* to) {
+#ifdef __CUDA_ARCH__
+    *reinterpret_cast<Block*>(to) = block;
+#else
+    std::memcpy(to, &block, sizeof block);
+#endif
+}
+
+/// The codes of N elements, four in a word.
+template <int N>
+using Codes = PackedBytes<std::uint32_t, N / 4>;
+
+/// N elements of T as they are compared: two of two bytes in a word, the first in its lower half.
 template <class T, int N>
-FIRECAFFE_HOST_DEVICE PackedBytes<T, N> no_candidates() {
-    PackedBytes<T, N> none;
-    for (int k = 0; k < N; ++k) {
+using Candidates = PackedBytes<std::conditional_t<sizeof(T) == 2, std::uint32_t, T>, sizeof(T) == 2 ? N / 2 : N>;
+
+/// NaNs, which win against nothing.
+template <class T, int N>
+FIRECAFFE_HOST_DEVICE Candidates<T, N> no_candidates() {
+    Candidates<T, N> none;
+    for (auto& element : none.elements) {
         if constexpr (sizeof(T) == 2)
-            none.elements[k] = T::of_bits(0xFFFF);  // a NaN
+            element = 0xFFFFFFFFU;
         else
-            none.elements[k] = std::numeric_limits<T>::quiet_NaN();
+            element = std::numeric_limits<T>::quiet_NaN();
     }
     return none;
 }
@@ -71,57 +109,53 @@ FIRECAFFE_HOST_DEVICE PackedBytes<T, N> no_candidates() {
 template <class T, int N>
 class BestPack {
   public:
-    FIRECAFFE_HOST_DEVICE void start(const PackedBytes<T, N>& values, std::int64_t place) {
+    FIRECAFFE_HOST_DEVICE void start(const Candidates<T, N>& values, std::int64_t place) {
         values_ = values;
         for (int k = 0; k < N; ++k) codes_[k] = place_code(place);
     }
-    FIRECAFFE_HOST_DEVICE void offer(const PackedBytes<T, N>& values, std::int64_t place) {
+    FIRECAFFE_HOST_DEVICE void offer(const Candidates<T, N>& values, std::int64_t place) {
         for (int k = 0; k < N; ++k)
             if (values.elements[k] > values_.elements[k])
                 values_.elements[k] = values.elements[k], codes_[k] = place_code(place);
     }
     FIRECAFFE_HOST_DEVICE void store(T* values, std::uint8_t* codes) const {
-        PackedBytes<std::uint8_t, N> bytes;
-        for (int k = 0; k < N; ++k) bytes.elements[k] = static_cast<std::uint8_t>(codes_[k]);
-        put_bytes(values_, values);
-        put_bytes(bytes, codes);
+        Codes<N> words{};
+        for (int k = 0; k < N; ++k) words.elements[k / 4] |= codes_[k] << (8 * (k % 4));
+        put_block(values_, values);
+        put_block(words, codes);
     }
 
   private:
-    PackedBytes<T, N> values_{};
+    Candidates<T, N> values_{};
     std::uint32_t codes_[N] = {};
 };
 
 template <class T, int N>
 requires(sizeof(T) == 2) class BestPack<T, N> {
   public:
-    FIRECAFFE_HOST_DEVICE void start(const PackedBytes<T, N>& values, std::int64_t place) {
-        std::memcpy(values_, &values, sizeof values_);
+    FIRECAFFE_HOST_DEVICE void start(const Candidates<T, N>& values, std::int64_t place) {
+        values_ = values;
         for (int k = 0; k < N / 2; ++k) codes_[k] = place_code(place) * 0x10001U;
     }
-    FIRECAFFE_HOST_DEVICE void offer(const PackedBytes<T, N>& values, std::int64_t place) {
-        std::uint32_t words[N / 2];
-        std::memcpy(words, &values, sizeof words);
+    FIRECAFFE_HOST_DEVICE void offer(const Candidates<T, N>& values, std::int64_t place) {
         const std::uint32_t code = place_code(place) * 0x10001U;
         for (int k = 0; k < N / 2; ++k) {
-            const std::uint32_t greater = greater_lanes<T>(words[k], values_[k]);
-            values_[k] = (words[k] & greater) | (values_[k] & ~greater);
+            const std::uint32_t mine = values_.elements[k], other = values.elements[k];
+            const std::uint32_t greater = greater_lanes<T>(other, mine);
+            values_.elements[k] = (other & greater) | (mine & ~greater);
             codes_[k] = (code & greater) | (codes_[k] & ~greater);
         }
     }
     FIRECAFFE_HOST_DEVICE void store(T* values, std::uint8_t* codes) const {
-        PackedBytes<T, N> elements;
-        std::memcpy(&elements, values_, sizeof elements);
-        std::uint32_t words[N / 4];
-        for (int k = 0; k < N / 4; ++k) words[k] = lower_bytes(codes_[2 * k], codes_[2 * k + 1]);
-        PackedBytes<std::uint8_t, N> bytes;
-        std::memcpy(&bytes, words, sizeof bytes);
-        put_bytes(elements, values);
-        put_bytes(bytes, codes);
+        Codes<N> words;
+        for (int k = 0; k < N / 4; ++k) words.elements[k] = lower_bytes(codes_[2 * k], codes_[2 * k + 1]);
+        put_block(values_, values);
+        put_block(words, codes);
     }
 
   private:
-    std::uint32_t values_[N / 2] = {}, codes_[N / 2] = {};
+    Candidates<T, N> values_{};
+    std::uint32_t codes_[N / 2] = {};
 };
 
 }  // namespace firecaffe::cuda

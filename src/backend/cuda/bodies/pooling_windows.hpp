@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #include "backend/cuda/bodies/best_pack.hpp"
 #include "backend/cuda/bodies/device_code.hpp"
@@ -36,12 +35,12 @@ void forward_max_windows(const PooledPlanes& g, const T* x, T* y, std::uint8_t* 
         const auto at = [&](std::int32_t h, std::int32_t w) {
             return x + (((plane * g.in_height + h) * g.in_width + w) * g.packs + pack.remainder) * N;
         };
-        PackedBytes<T, N> values[kRows * Kernel];
+        Candidates<T, N> values[kRows * Kernel];
         FIRECAFFE_UNROLL
         for (int k = 0; k < kRows * Kernel; ++k) {
             const std::int32_t h = top + k / Kernel, w = left + k % Kernel;
             const bool inside = h >= 0 && h < g.in_height && w >= 0 && w < g.in_width;
-            values[k] = inside ? bytes_at<N>(at(h, w)) : no_candidates<T, N>();
+            values[k] = inside ? block_at<Candidates<T, N>>(at(h, w)) : no_candidates<T, N>();
         }
         FIRECAFFE_UNROLL
         for (int o = 0; o < Strip; ++o) {
@@ -52,7 +51,7 @@ void forward_max_windows(const PooledPlanes& g, const T* x, T* y, std::uint8_t* 
                 best.start(values[o * Stride * Kernel], 0);
             } else {  // the first place inside the image
                 const std::int32_t h = above < 0 ? 0 : above, w = left < 0 ? 0 : left;
-                best.start(bytes_at<N>(at(h, w)), (h - above) * Kernel + w - left);
+                best.start(block_at<Candidates<T, N>>(at(h, w)), (h - above) * Kernel + w - left);
             }
             FIRECAFFE_UNROLL
             for (int place = 1; place < Kernel * Kernel; ++place)
@@ -66,11 +65,10 @@ void forward_max_windows(const PooledPlanes& g, const T* x, T* y, std::uint8_t* 
 
 /// Adds the gradients of a window to those sums for which `place` has won.
 template <class T, int N>
-FIRECAFFE_HOST_DEVICE void add_won(Pack<T, N>& sums, const Pack<T, N>& gradients, const std::uint32_t* codes,
+FIRECAFFE_HOST_DEVICE void add_won(Pack<T, N>& sums, const Pack<T, N>& gradients, const Codes<N>& codes,
                                    std::int64_t place) {
     FIRECAFFE_UNROLL
-    for (int k = 0; k < N; ++k)
-        if (has_won(codes[k / 4], k % 4, place)) sums[k] += gradients[k];
+    for (int k = 0; k < N; ++k) add_won(sums[k], gradients[k], codes.elements[k / 4], k % 4, place);
 }
 
 /// A thread computes the gradients of Tile x Tile positions, which begin where a window does, for N channels; each is
@@ -95,16 +93,15 @@ void backward_max_windows(const PooledPlanes& g, const T* dy, const std::uint8_t
         FIRECAFFE_UNROLL
         for (int a = 0; a < kWindows; ++a) {
             PackedBytes<T, N> gradients[kWindows] = {};
-            std::uint32_t codes[kWindows][N / 4] = {};
+            Codes<N> codes[kWindows] = {};
             FIRECAFFE_UNROLL
             for (int b = 0; b < kWindows; ++b) {
                 const std::int32_t row = top + a, column = left + b;
                 if (row < 0 || row >= g.out_height || column < 0 || column >= g.out_width) continue;
                 const std::int32_t from =
                     (((plane * g.out_height + row) * g.out_width + column) * g.packs + pack.remainder) * N;
-                const PackedBytes<std::uint8_t, N> bytes = bytes_at<N>(winners + from);
                 gradients[b] = bytes_at<N>(dy + from);
-                std::memcpy(codes[b], &bytes, sizeof bytes);
+                codes[b] = block_at<Codes<N>>(winners + from);
             }
             FIRECAFFE_UNROLL
             for (int b = 0; b < kWindows; ++b) {
