@@ -14,12 +14,9 @@ PROGRAMS = {"device": "tests/device/test_device", "tensor": "tests/tensor/test_t
             "kernels": "tests/backend_cuda/test_backend_cuda_gpu",
             "dnn": "tests/backend_cuda/dnn/test_backend_cuda_dnn", "reducer": "tests/reducer/test_reducer",
             "ipc": "tests/reducer/test_reducer_processes", "nccl": "tests/nccl/test_nccl",
+            "train": "tests/train/test_train",
             "program": "src/cli/firecaffe"}
 NETS = ("nin_imagenet", "googlenet", "alexnet", "vgg19", "resnet50")  # the most telling first
-
-# What issue and plan ask for and the project cannot do yet; each becomes a stage once it can.
-NOT_THERE_YET = ("training on a GPU: losses beside the CPU's, and images/s beside PyTorch's, in turns",
-                 "storage in bfloat16 and half")
 
 
 @dataclasses.dataclass
@@ -147,6 +144,32 @@ def judge_nccl(finished):
     return Outcome(PASS, f"no wrong element in {len(runs)} runs with {', '.join(map(str, workers))} workers", runs)
 
 
+def judge_training(finished):
+    """One object per comparison, with `right`."""
+    lines = objects_in(finished.text)
+    faults = [line["what"] for line in lines if not line["right"]]
+    if faults or finished.fault() or not lines:
+        return Outcome(FAIL, "; ".join(f"not so: {what}" for what in faults)[:400] or finished.fault() or
+                       "it says nothing", lines or None)
+    return Outcome(PASS, f"{len(lines)} comparisons: losses of the CPU, digests of the GPU", lines)
+
+
+def judge_race(finished):
+    """Measurements of ours and of PyTorch's, and at last their medians. What was measured before something failed is
+    kept."""
+    lines = objects_in(finished.text)
+    medians = next((line["medians"] for line in lines if "medians" in line), {})
+    ratio = next((line["ratio"] for line in lines if "ratio" in line), None)
+    errors = [line["error"][:150] for line in lines if "error" in line]
+    words = [f"{mode} {speed:.0f}" for mode, speed in medians.items()]
+    reason = "images/s at batch 256, bfloat16: " + ", ".join(words) if words else ""
+    reason += f"; ratio {ratio}" if ratio else ""
+    if finished.fault() or errors or not medians:
+        return Outcome(FAIL, "; ".join(filter(None, [reason, *errors, finished.fault()])) or "it says nothing",
+                       lines or None)
+    return Outcome(PASS, reason, lines)
+
+
 def look_at_environment(setting):
     programs = [setting.build / program for program in PROGRAMS.values()]
     libraries = ["--libraries", setting.libraries] if setting.libraries else []
@@ -165,8 +188,24 @@ def sanitizer(tool):
 def nccl_sums(setting):
     if not setting.path("nccl"):
         raise CannotRun(SKIP, "NVIDIA's NCCL is not there")
-    script = pathlib.Path(__file__).parent / "nccl_sums.py"
-    return setting.ours("program", under=[sys.executable, "-B", script])
+    return setting.ours("program", under=script("nccl_sums.py"))
+
+
+def script(name, *arguments):
+    """A script beside this one that runs our program, whose command comes last."""
+    return [sys.executable, "-B", pathlib.Path(__file__).parent / name, *arguments]
+
+
+def training(setting):
+    return script("train_parity.py", *setting.ours("program"))
+
+
+def race(net):
+    def command(setting):
+        python = setting.path("torch_python")
+        peer = ["--torch", python] if python else []
+        return script("train_speed.py", "--net", net, *peer, "--", *setting.ours("program"))
+    return Stage(f"speed-{net}", 300, command, judge_race)
 
 
 def tests(name, limit, stage=None):
@@ -182,7 +221,8 @@ STAGES = (Stage("environment", 90, look_at_environment, judge_environment, needs
           tests("device", 60), tests("tensor", 30), tests("kernels", 120), tests("dnn", 180),
           tests("reducer", 120), tests("ipc", 240, "ipc"),
           tests("nccl", 120), Stage("nccl", 300, nccl_sums, judge_nccl),
+          tests("train", 120), Stage("training", 240, training, judge_training),
           Stage("memcheck", 180, sanitizer("memcheck"), judge_sanitizer),
           Stage("racecheck", 180, sanitizer("racecheck"), judge_sanitizer),
           Stage("limits", 60, lambda setting: setting.torch("torch_limits.py"), judge_limits),
-          *(speed(net) for net in NETS))
+          *(race(net) for net in NETS), *(speed(net) for net in NETS))

@@ -78,7 +78,6 @@ class Absent(Case):
         self.assertFalse((self.directory / "ran").exists(), "a program was started")
         self.assertLess({"gpus", "no_gpu", "versions", "machine", "commit"}, set(report["environment"]))
         self.assertNotIn("paths", report["environment"])
-        self.assertEqual(report["not_there_yet"], list(stages.NOT_THERE_YET))
         for name in (s.name for s in stages.STAGES):
             self.assertEqual(sum(line.split()[1:2] == [name] for line in ended.out.splitlines()), 1, ended.out)
         self.assertIn("No GPU here", ended.out)
@@ -194,6 +193,32 @@ class Nccl(Case):
         self.expect(self.said(three % (figures % (0, "cpu"))), "FAIL", "3 workers summed the memory of the cpu")
         self.expect(self.said(three % "sleep 1000", limit=2), "FAIL", "not done within its 2 s")
         harness.wait_until(lambda: not harness.marked_processes(), harness.PATIENCE, "the end of what was started")
+
+
+class Training(Case):
+    """Stages that train; our program is a script that leaves what `firecaffe train` does."""
+
+    def said(self, stage_name, digest="d", speed=100):
+        step = json.dumps({"event": "step", "loss": 2.5, "images_per_second": speed, "data_wait_share": 0})
+        body = ('while (($#)); do case $1 in --output) out=$2 ;; --json) json=$2 ;; esac; shift; done; mkdir -p "$out"; '
+                f"for i in 1 2 3; do echo '{step}'; done > \"$out/log.jsonl\"; "
+                f'echo "{{\\"parameters_digest\\": \\"{digest}\\", \\"train_loss\\": 2.5}}" > "$json"')
+        self.pretend(self.build / stages.PROGRAMS["program"], body)
+        return self.outcome(stage_name, 60)
+
+    def test_digests_and_losses_are_compared(self):
+        self.expect(self.said("training"), "PASS", "comparisons: losses of the CPU")
+        self.expect(self.said("training", digest="$BASHPID"), "FAIL", "not so: a second run has the same parameters")
+        self.pretend(self.build / stages.PROGRAMS["program"], "echo 'error: no memory' >&2; exit 71")
+        self.expect(self.outcome("training", 60), "FAIL", "")
+
+    def test_speed_is_told_with_and_without_a_peer(self):
+        outcome = self.said("speed-googlenet")  # the peer is a script that says nothing
+        self.expect(outcome, "FAIL", "bfloat16: firecaffe 100; torch graph")
+        self.found["paths"]["torch_python"] = ""
+        self.expect(self.said("speed-googlenet"), "PASS", "images/s at batch 256, bfloat16: firecaffe 100")
+        self.pretend(self.build / stages.PROGRAMS["program"], "echo 'error: no memory' >&2; exit 71")
+        self.expect(self.outcome("speed-googlenet", 60), "FAIL", "no memory")
 
 
 class Whole(Case):
