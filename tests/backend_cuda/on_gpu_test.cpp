@@ -11,6 +11,7 @@
 #include "firecaffe/ops/prelu.hpp"
 #include "firecaffe/ops/rows.hpp"
 #include "firecaffe/ops/scale.hpp"
+#include "firecaffe/ops/weighted_sum.hpp"
 #include "optim/make_optimizer.hpp"
 #include "optim/update_parameters.hpp"
 #include "support/gpu.hpp"
@@ -35,4 +36,5 @@ void run_policy(const Policy& policy, std::span<const firecaffe::UpdateRange<T>>
 #include "backend_cuda/cases/layouts.hpp"
 #include "backend_cuda/cases/losses.hpp"
 #include "backend_cuda/cases/update.hpp"
+#include "backend_cuda/cases/weighted_sum.hpp"
 #include "backend_cuda/cases/windows.hpp"

@@ -15,6 +15,7 @@
 #include "backend/cuda/bodies/pooling.hpp"
 #include "backend/cuda/bodies/rows.hpp"
 #include "backend/cuda/bodies/update.hpp"
+#include "backend/cuda/bodies/weighted_sum.hpp"
 
 namespace bodies = firecaffe::cuda;
 using Device = firecaffe::Cpu;
@@ -36,4 +37,5 @@ void run_policy(const Policy& policy, std::span<const firecaffe::UpdateRange<T>>
 #include "backend_cuda/cases/layouts.hpp"
 #include "backend_cuda/cases/losses.hpp"
 #include "backend_cuda/cases/update.hpp"
+#include "backend_cuda/cases/weighted_sum.hpp"
 #include "backend_cuda/cases/windows.hpp"

@@ -13,6 +13,7 @@
 #include "firecaffe/device/add.hpp"
 #include "firecaffe/device/copy.hpp"
 #include "firecaffe/device/cuda.hpp"
+#include "firecaffe/device/graph.hpp"
 #include "firecaffe/device/stream.hpp"
 #include "support/gpu.hpp"
 
@@ -51,8 +52,8 @@ TEST_CASE("whoever asks for a GPU where there is none is told why") {
     std::byte host{};
     for (const std::string& said :
          {refusal([] { Stream stream; }), refusal([] { Event event; }), refusal([] { Memory<Cuda> memory(16); }),
-          refusal([] { use_cuda_device(0); }), refusal([] { wait_for_current_stream(); }),
-          refusal([&] { copy_bytes(&host, Cpu{}, &host, Cuda{}, 1); }),
+          refusal([] { use_cuda_device(0); }),
+          refusal([] { wait_for_current_stream(); }), refusal([&] { copy_bytes(&host, Cpu{}, &host, Cuda{}, 1); }),
           refusal([&] { copy_bytes(&host, Cuda{}, &host, Cpu{}, 1); }),
           refusal([&] { copy_bytes(&host, Cuda{}, &host, Cuda{}, 1); }),
           refusal([] { const CudaDeviceScope scope(0); }), refusal([&] { clear_bytes(&host, Cuda{}, 1); }),
@@ -219,4 +220,37 @@ TEST_CASE("a GPU that is not there is refused", "[cuda]") {
         CHECK(current_cuda_device() == cuda_devices().count() - 1);
     }
     CHECK(current_cuda_device() == before);
+}
+
+TEST_CASE("recorded work runs when it is queued, with the arguments of the last time", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    const Stream stream;
+    const StreamScope scope(stream);
+    const Memory<Cpu> host = pinned_memory(64);
+    Memory<Cuda> from(64), to(64);
+    std::memset(host.data(), 7, 64);
+    copy_bytes(host.data(), Cpu{}, from.data(), Cuda{}, 64);
+    WorkGraph graph;
+    for (const std::size_t bytes : {16, 48}) {
+        graph.run([&] { copy_bytes(from.data(), Cuda{}, to.data(), Cuda{}, bytes); });
+        std::memset(host.data(), 0, 64);
+        copy_bytes(to.data(), Cuda{}, host.data(), Cpu{}, 64);
+        wait_for_current_stream();
+        CHECK(std::count(host.data(), host.data() + 64, std::byte{7}) == static_cast<std::ptrdiff_t>(bytes));
+    }
+    // Other work than before, and an exception in the middle: then nothing is queued.
+    graph.run([&] { clear_bytes(to.data(), Cuda{}, 64); });
+    CHECK_THROWS_AS(graph.run([&] {
+        copy_bytes(from.data(), Cuda{}, to.data(), Cuda{}, 64);
+        throw UsageError("given up");
+    }),
+                    UsageError);
+    copy_bytes(to.data(), Cuda{}, host.data(), Cpu{}, 64);
+    wait_for_current_stream();
+    CHECK(std::count(host.data(), host.data() + 64, std::byte{0}) == 64);
+}
+
+TEST_CASE("work cannot be recorded on the default stream", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    CHECK_THROWS_AS(WorkGraph().run([] {}), UsageError);
 }

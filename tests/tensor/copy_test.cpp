@@ -6,6 +6,7 @@
 
 #include "catch.hpp"
 #include "firecaffe/device/stream.hpp"
+#include "firecaffe/tensor/host_view.hpp"
 #include "support/gpu.hpp"
 #include "support/values.hpp"
 
@@ -43,4 +44,27 @@ TEST_CASE("tensors travel to a GPU and back", "[cuda]") {
     queue_copy(second, to);
     stream.wait();
     CHECK(std::equal(from.storage().begin(), from.storage().end(), to.data()));
+}
+
+TEST_CASE("a view of the host's values is the values") {
+    std::vector<float> values{1, 2, 3};
+    const HostView<float, Cpu> view(values);
+    CHECK(view.values().data() == values.data());
+    view.values()[1] = 5;
+    view.write_back();
+    CHECK(values[1] == 5);
+    CHECK(HostView<const float, Cpu>(values).values().size() == 3);
+}
+
+TEST_CASE("a view of a GPU's values is a copy, which can be written back", "[cuda]") {
+    if (!testing::has_gpu()) return;
+    Tensor<float, Cuda> values(Shape{3});
+    {
+        const HostView<float, Cuda> view(values.storage());
+        CHECK(view.values()[1] == 0);
+        view.values()[1] = 5;
+        CHECK(HostView<const float, Cuda>(values.storage()).values()[1] == 0);
+        view.write_back();
+    }
+    CHECK(HostView<const float, Cuda>(values.storage()).values()[1] == 5);
 }
