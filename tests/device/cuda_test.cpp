@@ -52,8 +52,8 @@ TEST_CASE("whoever asks for a GPU where there is none is told why") {
     std::byte host{};
     for (const std::string& said :
          {refusal([] { Stream stream; }), refusal([] { Event event; }), refusal([] { Memory<Cuda> memory(16); }),
-          refusal([] { use_cuda_device(0); }),
-          refusal([] { wait_for_current_stream(); }), refusal([&] { copy_bytes(&host, Cpu{}, &host, Cuda{}, 1); }),
+          refusal([] { use_cuda_device(0); }), refusal([] { wait_for_current_stream(); }),
+          refusal([&] { copy_bytes(&host, Cpu{}, &host, Cuda{}, 1); }),
           refusal([&] { copy_bytes(&host, Cuda{}, &host, Cpu{}, 1); }),
           refusal([&] { copy_bytes(&host, Cuda{}, &host, Cuda{}, 1); }),
           refusal([] { const CudaDeviceScope scope(0); }), refusal([&] { clear_bytes(&host, Cuda{}, 1); }),
