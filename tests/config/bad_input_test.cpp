@@ -279,7 +279,7 @@ constexpr Case kCases[] = {
     {R"("type": "tree")", R"("type": "")",
      "27:23: /reducer/type: an empty string; it must name something"},
     {R"("device": "cpu")", R"("device": "gpu")",
-     R"(28:25: /compute/device: 'gpu' is not offered; write "cpu")"},
+     "28:25: /compute/device: unknown value 'gpu'; write cpu or cuda"},
     {R"("keep": 3)", R"("keep": -3)",
      "29:42: /output/keep: -3 is too small; it must be at least 0"},
     {R"("keep": 3)", R"("checkpoints": 3)",
