@@ -231,7 +231,8 @@ TEST_CASE("recorded work runs when it is queued, with the arguments of the last 
     std::memset(host.data(), 7, 64);
     copy_bytes(host.data(), Cpu{}, from.data(), Cuda{}, 64);
     WorkGraph graph;
-    for (const std::size_t bytes : {16, 48}) {
+    constexpr std::size_t kBytes[] = {16, 48};
+    for (const std::size_t bytes : kBytes) {
         graph.run([&] { copy_bytes(from.data(), Cuda{}, to.data(), Cuda{}, bytes); });
         std::memset(host.data(), 0, 64);
         copy_bytes(to.data(), Cuda{}, host.data(), Cpu{}, 64);

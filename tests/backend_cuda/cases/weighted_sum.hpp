@@ -14,7 +14,8 @@ TEMPLATE_TEST_CASE("a weighted sum has the bits of the CPU's", "[cuda]", float, 
     const auto values = random_tensor<T>({32}, 1);
     const auto sent_values = sent<Device>(values);
     auto there = garbage<T, Device>({Shape{1}, {}});
-    for (const std::size_t count : {0, 1, 3, 32}) {
+    constexpr std::size_t kCounts[] = {0, 1, 3, 32};
+    for (const std::size_t count : kCounts) {
         std::vector<ops::WeightedTerm<T>> on_host, on_device;
         for (std::size_t i = 0; i < count; ++i) {
             on_host.push_back({values.data() + i, 0.3 * static_cast<double>(i + 1)});
