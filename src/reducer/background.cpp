@@ -115,6 +115,9 @@ class BackgroundReducer::Worker {
         if (request.dtype != DType::float32 && request.dtype != DType::float64) {
             throw UsageError("bucket ", request.bucket, ": cannot sum ", request.dtype, "; use float32 or float64");
         }
+        if (request.ready != nullptr && !work_->on_gpu())
+            throw UsageError("bucket ", request.bucket, ": reducer '", work_->name(), "' sums the host's memory and ",
+                             "waits for no GPU; submit what is complete, or make it with ReducerOptions::on_gpu");
         if (request.gathered_shards != 0) {
             check_gathering(request);
         } else if (request.partials.size() != static_cast<std::size_t>(work_->partials())) {
@@ -185,7 +188,6 @@ class BackgroundReducer::Worker {
 
     std::exception_ptr reduce(const ReduceRequest& request, std::uint64_t sequence) noexcept {
         try {
-            if (request.ready != nullptr && !work_->on_gpu()) await(*request.ready);
             work_->reduce(request, sequence);
             return nullptr;
         } catch (const std::exception& error) {
@@ -196,18 +198,6 @@ class BackgroundReducer::Worker {
             return std::current_exception();
         }
     }
-
-    /// Looks now and then, so that a GPU that never gets there can be given up.
-    void await(const Event& ready) {
-        for (int looks = 0; !ready.reached(); ++looks) {
-            if (looks > kEagerLooks) std::this_thread::sleep_for(kLook);
-            const std::scoped_lock lock(mutex_);
-            if (error_) std::rethrow_exception(error_);
-        }
-    }
-
-    static constexpr int kEagerLooks = 2000;
-    static constexpr std::chrono::microseconds kLook{20};
 
     std::unique_ptr<BlockingReducer> work_;
     mutable std::mutex mutex_;

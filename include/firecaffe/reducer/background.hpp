@@ -31,8 +31,8 @@
 
 namespace firecaffe {
 
-/// How one bucket is summed. All functions but allocate, allocate_on_gpu, note_progress, abort, bytes_sent, kept_back and schemes are
-/// called by one thread at a time; those may come from any thread, during reduce() too.
+/// How one bucket is summed. All functions but allocate, allocate_on_gpu, note_progress, abort, bytes_sent, kept_back
+/// and schemes are called by one thread at a time; those may come from any thread, during reduce() too.
 class BlockingReducer {
   public:
     virtual ~BlockingReducer() = default;
@@ -43,8 +43,8 @@ class BlockingReducer {
     virtual bool exact() const { return true; }
     /// False: submit() refuses requests with gathered_shards, and reduce() sees none.
     virtual bool gathers() const { return false; }
-    /// As Reducer::on_gpu. True: reduce() itself sees to it that it reads nothing before request.ready is reached; false:
-    /// it is reached when reduce() is called.
+    /// As Reducer::on_gpu. True: reduce() sees to it that nothing is read before request.ready is reached; false:
+    /// submit() refuses requests with `ready`.
     virtual bool on_gpu() const { return false; }
     /// Partial sums that this rank brings per bucket; a request with another number is refused by submit().
     virtual int partials() const { return 1; }

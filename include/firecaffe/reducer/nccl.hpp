@@ -45,10 +45,11 @@ bool nccl_sums_gpus(const std::string& library = nccl_library());
 /// what the transport sent; NCCL does not tell.
 ///
 /// All ranks call it alike. It only loads the library; the communicator is made by the first request. close() closes
-/// the transport. Throws ConfigError if the library cannot be loaded or is too old, if it sums other memory than that in
-/// which options.on_gpu says that gradients are, where there is no GPU, and for an options.algorithm that differs from the NCCL_ALGO of the process; UsageError for
-/// a null transport, shards < 1, or stall_seconds or deadline_seconds that are no positive number. wait() also throws
-/// DeviceError, for what the GPU answers; then the other ranks hear of it.
+/// the transport. Throws ConfigError if the library cannot be loaded or is too old, if it sums other memory than that
+/// in which options.on_gpu says that gradients are, where there is no GPU, and for an options.algorithm that differs
+/// from the NCCL_ALGO of the process; UsageError for a null transport, shards < 1, or stall_seconds or deadline_seconds
+/// that are no positive number. wait() also throws DeviceError, for what the GPU answers; then the other ranks hear of
+/// it.
 std::unique_ptr<Reducer> make_nccl_reducer(std::shared_ptr<comm::Transport> transport, int shards,
                                            const ReducerOptions& options = {},
                                            const std::string& library = nccl_library());

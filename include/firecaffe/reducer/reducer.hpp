@@ -42,8 +42,8 @@ struct ReduceRequest {
     bool exact = true;
     std::size_t count = 0;                   ///< elements of each partial
     std::span<std::byte* const> partials{};  ///< this rank's partial sums, left to right; the pointers are copied
-    /// Not null: the partials are complete when this point in a GPU's work is reached, and not before. It must stay
-    /// until wait() returns, and is not recorded again meanwhile.
+    /// Of reducers with on_gpu(). Not null: the partials are complete when this point in a GPU's work is reached, and not
+    /// before. It must stay until wait() returns, and is not recorded again meanwhile.
     const Event* ready = nullptr;
     /// Matrices that the bucket holds, ascending, for reducers that make use of it; what lies beside them is anything.
     /// Equal on all ranks. They stay the caller's as the memory does.
