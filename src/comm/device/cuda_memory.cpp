@@ -38,16 +38,16 @@ class CudaMemory final : public DeviceMemory {
     }
 
     Memory<Cuda> make(std::size_t bytes) override {
-        const OnDevice scope(*this);
+        const CudaDeviceScope scope(device_);
         return Memory<Cuda>((bytes + kShownBytes - 1) / kShownBytes * kShownBytes);
     }
     void renew(const Memory<Cuda>& memory) override {
-        const OnDevice scope(*this);
+        const CudaDeviceScope scope(device_);
         clear_bytes(memory.data(), Cuda{}, memory.bytes());
         wait_for_current_stream();
     }
     MemoryHandle show(const Memory<Cuda>& memory) override {
-        const OnDevice scope(*this);
+        const CudaDeviceScope scope(device_);
         return show_memory(memory.data());
     }
     Buffer open(const MemoryHandle& handle) override {
@@ -94,14 +94,6 @@ class CudaMemory final : public DeviceMemory {
     }
 
   private:
-    struct OnDevice {
-        explicit OnDevice(const CudaMemory& memory) : before(move_to(memory.device_)) {}
-        OnDevice(const OnDevice&) = delete;
-        OnDevice& operator=(const OnDevice&) = delete;
-        ~OnDevice() { go_back(before); }
-        const int before;
-    };
-
     static int find_device() {
         if (const CudaDevices devices = cuda_devices(); devices.count() == 0)
             throw DeviceError("sums in the memory of GPUs: ", devices.reason);
