@@ -4,12 +4,10 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "analysis/made_up_data.hpp"
 #include "analysis/peak.hpp"
 #include "firecaffe/ops/ops.hpp"
-#include "firecaffe/tensor/host_view.hpp"
 
 namespace firecaffe::analysis {
 
@@ -20,15 +18,8 @@ Peak measure_gpu_peak() {
     const TensorSpec spec{Shape{kSide, kSide}, {}};
     Tensor<T, Cuda> x(spec), y(spec);
     Tensor<Master<T>, Cuda> weight(spec);
-    std::vector<float> numbers(kSide * kSide);
-    make_up_data({}, numbers);
-    const auto fill = [&]<class Element>(std::span<Element> values) {
-        const HostView<Element, Cuda> host(values);
-        std::ranges::transform(numbers, host.values().begin(), [](float v) { return static_cast<Element>(v); });
-        host.write_back();
-    };
-    fill(x.storage());
-    fill(weight.storage());
+    make_up_data_on<T, Cuda>({}, x.storage());
+    make_up_data_on<Master<T>, Cuda>({}, weight.storage());
     const auto op = ops::make_inner_product<T, Cuda>(kSide, false, spec);
     op->set_parameters(weight.data(), nullptr);
     Event before(true), after(true);

@@ -19,7 +19,7 @@ class Moments;
 template <>
 class Moments<Cpu> {
   public:
-    explicit Moments(std::size_t) {}
+    explicit Moments(std::size_t most) { moments_.reserve(most); }
     void clear() { moments_.clear(); }
     void add() { moments_.push_back(std::chrono::steady_clock::now()); }
     std::size_t count() const { return moments_.size(); }

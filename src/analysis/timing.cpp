@@ -17,7 +17,6 @@
 #include "device/instances.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/net/graph.hpp"
-#include "firecaffe/tensor/host_view.hpp"
 
 namespace firecaffe {
 
@@ -40,11 +39,7 @@ class Subject {
           gradients_(net_.layout()),
           samples_(static_cast<std::size_t>(options.data[0])) {
         std::iota(samples_.begin(), samples_.end(), std::uint64_t{0});
-        const HostView<T, Device> data(net_.data().storage());
-        std::vector<float> made_up(data.values().size());
-        analysis::make_up_data(analysis::index_count(spec), made_up);
-        std::ranges::transform(made_up, data.values().begin(), [](float v) { return static_cast<T>(v); });
-        data.write_back();
+        analysis::make_up_data_on<T, Device>(analysis::index_count(spec), net_.data().storage());
         laps_.forward.resize(layers_.size());
         laps_.backward.resize(layers_.size());
     }
