@@ -9,6 +9,7 @@
 #include "firecaffe/model_io/safetensors.hpp"
 #include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/tensor/arena.hpp"
+#include "firecaffe/tensor/host_view.hpp"
 
 namespace firecaffe {
 
@@ -23,6 +24,31 @@ struct SavedArray {
 /// One array per parameter, named as the parameter. `parameters` are on the host, as all values here.
 template <class T>
 std::vector<SavedArray> model_arrays(const ArenaLayout& layout, std::span<T> parameters);
+
+/// The state of an optimizer on the host, for which the constructor waits.
+template <class T, class Device>
+class HostHistories {
+  public:
+    explicit HostHistories(Optimizer<T, Device>& optimizer) {
+        for (const OptimizerState<T>& state : optimizer.state()) {
+            names_.push_back(state.name);
+            views_.emplace_back(state.values);
+        }
+    }
+    std::vector<OptimizerState<T>> states() const {
+        std::vector<OptimizerState<T>> states;
+        for (std::size_t i = 0; i < views_.size(); ++i) states.push_back({names_[i], views_[i].values()});
+        return states;
+    }
+    /// To be called after changes.
+    void write_back() const {
+        for (const auto& view : views_) view.write_back();
+    }
+
+  private:
+    std::vector<std::string> names_;
+    std::vector<HostView<T, Device>> views_;
+};
 
 /// One array per parameter and state, named "<parameter>.<state>".
 template <class T>

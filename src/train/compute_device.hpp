@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DeviceWork: what a thread needs around it while it trains on a device. On a GPU: a stream, and how to multiply.
+// ComputeDevice: what a thread needs around it while it trains on a device. On a GPU: a stream, and how to multiply.
 #pragma once
 
 #include "firecaffe/device/stream.hpp"
@@ -10,25 +10,25 @@
 namespace firecaffe {
 
 template <class Device>
-class DeviceWork;
+class ComputeDevice;
 
 template <>
-class DeviceWork<Cpu> {
+class ComputeDevice<Cpu> {
   public:
     struct Scope {
         ~Scope() {}  // so that it is no unused variable
     };
 
-    explicit DeviceWork(const TrainOptions&) {}
+    explicit ComputeDevice(const TrainOptions&) {}
     Scope enter() const { return {}; }
 };
 
 template <>
-class DeviceWork<Cuda> {
+class ComputeDevice<Cuda> {
   public:
     class Scope {
       public:
-        explicit Scope(const DeviceWork& work) : stream_(work.stream_), math_(work.math_) {}
+        explicit Scope(const ComputeDevice& device) : stream_(device.stream_), math_(device.math_) {}
 
       private:
         StreamScope stream_;
@@ -36,7 +36,7 @@ class DeviceWork<Cuda> {
     };
 
     /// Throws ConfigError for options that a GPU cannot take, and DeviceError where there is none.
-    explicit DeviceWork(const TrainOptions& options) : math_(gpu_math(check(options).compute)) {}
+    explicit ComputeDevice(const TrainOptions& options) : math_(gpu_math(check(options).compute)) {}
     Scope enter() const { return Scope(*this); }
 
   private:

@@ -18,7 +18,7 @@
 #include "firecaffe/tensor/host_view.hpp"
 #include "firecaffe/train/trainer.hpp"
 #include "train/batch_input.hpp"
-#include "train/device_work.hpp"
+#include "train/compute_device.hpp"
 #include "train/evaluator.hpp"
 #include "train/math_threads.hpp"
 #include "train/step_figures.hpp"
@@ -50,7 +50,7 @@ struct Trainer<T, Device>::State {
     std::shared_ptr<Reducer> reducer;
     DatasetPtr train_set, test_set;
     MathThreads threads;
-    DeviceWork<Device> device;                          ///< first, as what follows lies there
+    ComputeDevice<Device> device;                       ///< first, as what follows lies there
     std::vector<std::unique_ptr<Net<T, Device>>> nets;  ///< one per math thread
     std::vector<BatchInput<T, Device>> inputs;          ///< of each
     std::vector<std::uint64_t> net_versions;            ///< version of the parameters that a net has packed
@@ -135,28 +135,6 @@ struct Trainer<T, Device>::State {
     void stale_stretch();
     std::int64_t next_multiple(std::int64_t interval) const;
     std::vector<std::int64_t> all_lags() const;
-    /// The optimizer's state on the host.
-    class HostHistories {
-      public:
-        explicit HostHistories(Optimizer<M, Device>& optimizer) {
-            for (const OptimizerState<M>& state : optimizer.state()) {
-                names_.push_back(state.name);
-                views_.emplace_back(state.values);
-            }
-        }
-        std::vector<OptimizerState<M>> states() const {
-            std::vector<OptimizerState<M>> states;
-            for (std::size_t i = 0; i < views_.size(); ++i) states.push_back({names_[i], views_[i].values()});
-            return states;
-        }
-        void write_back() const {
-            for (const auto& view : views_) view.write_back();
-        }
-
-      private:
-        std::vector<std::string> names_;
-        std::vector<HostView<M, Device>> views_;
-    };
     void save();
     std::string checkpoint_root() const { return options.output.directory + "/checkpoints"; }
     void claim_output();

@@ -225,7 +225,7 @@ void Trainer<T, Device>::State::save() {
     CheckpointReport done{iteration, root + "/" + checkpoint_name(iteration), 0.0};
     if (rank() == 0) {
         const auto start = Clock::now();
-        const HostHistories histories(*optimizer);
+        const HostHistories<M, Device> histories(*optimizer);
         CheckpointState state;
         state.iteration = iteration;
         state.config = environment.config;
@@ -261,7 +261,7 @@ void Trainer<T, Device>::State::resume() {
         const Checkpoint checkpoint = load_checkpoint(*found);
         const HostView<M, Device> values(parameters.values());
         restore_arrays(model_arrays(layout(), values.values()), checkpoint.model, *found + "/model.safetensors");
-        const HostHistories histories(*optimizer);
+        const HostHistories<M, Device> histories(*optimizer);
         restore_arrays(solver_arrays(layout(), histories.states()), checkpoint.solver, *found + "/solver.safetensors",
                        "another net or another solver.type");
         values.write_back();
