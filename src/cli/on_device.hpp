@@ -9,7 +9,6 @@
 #include "cli/gpu_shares.hpp"
 #include "device/instances.hpp"
 #include "firecaffe/core/dtype.hpp"
-#include "firecaffe/core/half.hpp"
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/device/memory.hpp"
 #include "firecaffe/train/options.hpp"

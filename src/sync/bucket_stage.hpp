@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// BucketStage: memory for gradients on a device, and when a bucket of them is complete. On the Cpu that is at once; on a
-// GPU it is a point in its work, because what the exchange is told to be ready has only been queued.
+// BucketStage: memory for gradients on a device, and when a bucket of them is complete. On the Cpu that is at once; on
+// a GPU it is a point in its work, because what the exchange is told to be ready has only been queued.
 #pragma once
 
 #include <cstddef>

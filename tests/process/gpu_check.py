@@ -210,7 +210,7 @@ class Training(Case):
         self.expect(self.said("training"), "PASS", "comparisons: losses of the CPU")
         self.expect(self.said("training", digest="$BASHPID"), "FAIL", "not so: a second run has the same parameters")
         self.pretend(self.build / stages.PROGRAMS["program"], "echo 'error: no memory' >&2; exit 71")
-        self.expect(self.outcome("training", 60), "FAIL", "")
+        self.expect(self.outcome("training", 60), "FAIL", "no memory")
 
     def test_speed_is_told_with_and_without_a_peer(self):
         outcome = self.said("speed-googlenet")  # the peer is a script that says nothing
