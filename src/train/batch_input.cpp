@@ -18,7 +18,7 @@ void convert(std::span<const From> from, To* to) {
 }
 
 /// Where the next part begins, so that no access to it is split.
-constexpr std::size_t aligned(std::size_t bytes) {
+[[maybe_unused]] constexpr std::size_t aligned(std::size_t bytes) {
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 

@@ -215,7 +215,8 @@ TEST_CASE("errors of overrides name the override") {
     std::string deep = "a";
     for (int i = 0; i < 200; ++i) deep += ".a";
     CHECK(override_error(deep + "=1").find("deeper than 64 levels") != std::string::npos);
-    CHECK(override_error(std::string(1000, 'x') + "=1\n2").find('\n') == std::string::npos);
+    const std::string long_name(1000, 'x');
+    CHECK(override_error(long_name + "=1\n2").find('\n') == std::string::npos);
 }
 
 TEST_CASE("files: the net's own file, relative paths, what is not there") {

@@ -3,14 +3,16 @@
 # Builds examples/embed as a stranger would, and runs it. Usage: consumer_test.sh WAY SOURCE BUILD COMPILER, where WAY is
 #   install       cmake --install, moved elsewhere, then find_package(firecaffe)
 #   pkgconfig     the same installed tree, by pkg-config and without CMake
-#   subdirectory  add_subdirectory on the source tree
+#   subdirectory  add_subdirectory on the source tree, with clang++ if it is there: it compiles all of the library, as a
+#                 build without CUDA, warnings being errors
 set -euo pipefail
 way=$1 source=$2 build=$3 compiler=$4
+if [[ $way == subdirectory ]]; then compiler=$(command -v clang++ || echo "$compiler"); fi
 work=$build/consumer/$way
 rm -rf "$work"
 mkdir -p "$work"
-# A stranger's project has its own flags; -O1 because the example also runs.
-settings=(-G Ninja -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS=-O1 -DCMAKE_BUILD_TYPE=None)
+# A stranger's project has its own flags.
+settings=(-G Ninja -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS=-O0 -DCMAKE_BUILD_TYPE=None)
 
 # What is installed must not depend on where it was installed first.
 install_moved() {
@@ -38,7 +40,8 @@ case $way in
     "$compiler" -std=c++20 -O1 "${flags[@]}" "$source"/examples/embed/*.cpp "${libraries[@]}" -o "$work/build/embed"
     ;;
   subdirectory)
-    cmake -S "$source/examples/embed" -B "$work/build" "${settings[@]}" -DFIRECAFFE_SOURCE_DIR="$source"
+    cmake -S "$source/examples/embed" -B "$work/build" "${settings[@]}" -DFIRECAFFE_SOURCE_DIR="$source" -DFIRECAFFE_WERROR=ON \
+      -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
     ;;
   *) echo "unknown way '$way'" && exit 2 ;;
 esac

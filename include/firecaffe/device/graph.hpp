@@ -37,8 +37,9 @@ class WorkGraph {
     void discard() noexcept;
     void launch();
 
-    void* ready_ = nullptr;   ///< a cudaGraphExec_t
-    void* stream_ = nullptr;  ///< on which it is recorded now
+    // A build without CUDA uses neither.
+    [[maybe_unused]] void* ready_ = nullptr;   ///< a cudaGraphExec_t
+    [[maybe_unused]] void* stream_ = nullptr;  ///< on which it is recorded now
 };
 
 }  // namespace firecaffe

@@ -48,6 +48,7 @@ struct LayerSummary {
     bool backward_reads_bottoms = false, backward_reads_tops = false;
 };
 
+/// In the library for float and double on Cpu; float, bfloat16 and float16 on Cuda.
 template <class T, class Device>
 class Net {
   public:
@@ -115,11 +116,5 @@ class Net {
 /// Name of the blob of class scores that the net's last loss on them (SoftmaxWithLoss, InfogainLoss, HingeLoss) reads,
 /// or that a later Softmax writes, in this phase; empty if there is none. LayerFacts::scores_classes says what counts.
 std::string score_blob(const NetSpec& spec, Phase phase);
-
-extern template class Net<float, Cpu>;
-extern template class Net<double, Cpu>;
-extern template class Net<float, Cuda>;
-extern template class Net<bfloat16, Cuda>;
-extern template class Net<float16, Cuda>;
 
 }  // namespace firecaffe

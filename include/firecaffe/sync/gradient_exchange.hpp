@@ -44,6 +44,7 @@ struct ExchangeOptions {
     std::size_t tail = 0;  ///< scalars behind the gradients
 };
 
+/// In the library for float and double on Cpu, and for float on Cuda.
 template <class T, class Device>
 class GradientExchange {
   public:
@@ -120,9 +121,5 @@ std::vector<int> contributing_ranks(int ranks, int shards);
 /// in each place. The values are on the host, also for a reducer of a GPU's memory. Blocks. T is float or double.
 template <class T>
 void sum_over_ranks(Reducer& reducer, int shards, std::uint32_t bucket, std::span<T> values);
-
-extern template class GradientExchange<float, Cpu>;
-extern template class GradientExchange<double, Cpu>;
-extern template class GradientExchange<float, Cuda>;
 
 }  // namespace firecaffe

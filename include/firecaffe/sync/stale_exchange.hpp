@@ -50,6 +50,7 @@ struct StaleProgress {
     bool stopped = false;      ///< a worker wished so
 };
 
+/// In the library for float and double on Cpu, and for float on Cuda.
 template <class T, class Device>
 class StaleExchange {
   public:
@@ -92,9 +93,5 @@ class StaleExchange {
     struct State;
     std::unique_ptr<State> state_;
 };
-
-extern template class StaleExchange<float, Cpu>;
-extern template class StaleExchange<double, Cpu>;
-extern template class StaleExchange<float, Cuda>;
 
 }  // namespace firecaffe

@@ -53,6 +53,7 @@ struct TrainEnvironment {
 /// without it of one per math thread. Throws ConfigError if the global batch cannot be cut into so many equal ones.
 std::int64_t logical_shards(const TrainOptions& options, int workers);
 
+/// In the library for float and double on Cpu; float, bfloat16 and float16 on Cuda.
 template <class T, class Device>
 class Trainer {
   public:
@@ -86,12 +87,6 @@ class Trainer {
     static std::unique_ptr<State> make_state(const TrainOptions& options, TrainEnvironment<T, Device> environment);
     std::unique_ptr<State> state_;
 };
-
-extern template class Trainer<float, Cpu>;
-extern template class Trainer<double, Cpu>;
-extern template class Trainer<float, Cuda>;
-extern template class Trainer<bfloat16, Cuda>;
-extern template class Trainer<float16, Cuda>;
 
 /// Runs `workers` Trainers as threads of this process, joined by in-process transports. `environment` is copied for
 /// each; listeners are attached to rank 0 only. Returns rank 0's summary; throws the first cause if any worker fails.
