@@ -45,7 +45,7 @@ struct ExchangeOptions {
     std::size_t tail = 0;  ///< scalars behind the gradients
     /// If not empty, this is called with what submits the buckets that are ready, and has to call it: for one who
     /// records work and must queue it before another rank is told that it is (WorkParts::outside).
-    std::function<void(const std::function<void()>& submit)> around_submit;
+    std::function<void(const std::function<void()>& submit)> around_submit{};
 };
 
 template <class T, class Device>
