@@ -122,8 +122,8 @@ void Trainer<T, Device>::State::step() {
     take_figures(all_meet() || (options.solver.display > 0 && iteration % options.solver.display == 0));
 }
 
-/// Whether a step is recorded before it is queued: in a part per shard, since a batch comes from outside, and in one more
-/// per submission to other workers. The first ones cannot be, as ops still look for plans and memory.
+/// Whether a step is recorded before it is queued: in a part per shard, since a batch comes from outside, and in one
+/// more per submission to other workers. The first ones cannot be, as ops still look for plans and memory.
 template <class T, class Device>
 bool Trainer<T, Device>::State::records_steps() const {
     constexpr std::int64_t kFirstSteps = 2;

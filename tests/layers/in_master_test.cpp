@@ -106,8 +106,8 @@ TEMPLATE_TEST_CASE("a loss of any two tensors compares activations, or activatio
         const TensorView<T, Cpu> tops[] = {{reinterpret_cast<T*>(&loss), {}}};
         const TensorView<const T, Cpu> top_data[] = {{reinterpret_cast<const T*>(&loss), {}}};
         const TensorView<const T, Cpu> top_diffs[] = {{reinterpret_cast<const T*>(&diff), {}}};
-        const TensorView<T, Cpu> bottom_diffs[] = {
-            {dx.data(), spec}, {labels ? reinterpret_cast<T*>(exact_dt.data()) : dt.data(), spec}};
+        const TensorView<T, Cpu> bottom_diffs[] = {{dx.data(), spec},
+                                                   {labels ? reinterpret_cast<T*>(exact_dt.data()) : dt.data(), spec}};
         layer.forward({in, tops, {}, {}, 0, Phase::train});
         layer.backward({in, top_data, top_diffs, bottom_diffs, {}, {}, {}, 0});
         CHECK(loss == expected);

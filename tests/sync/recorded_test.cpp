@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A step that is recorded in parts: what a bucket is made of has been queued when another rank is told that it is ready,
-// and the backward pass goes on behind it.
+// A step that is recorded in parts: what a bucket is made of has been queued when another rank is told that it is
+// ready, and the backward pass goes on behind it.
 #include <string>
 
 #include "catch.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // WorkGraph: what is queued on a GPU's stream, recorded first and then queued as one (a CUDA graph), so that short
-// kernels do not wait for the host to queue each by itself. WorkParts: the same for work in the middle of which the host
-// has something to do that cannot be recorded.
+// kernels do not wait for the host to queue each by itself. WorkParts: the same for work in the middle of which the
+// host has something to do that cannot be recorded.
 #pragma once
 
 #include <cstddef>
@@ -47,8 +47,9 @@ class WorkGraph {
     void* stream_ = nullptr;  ///< on which it is recorded now
 };
 
-/// Work that is recorded in parts, a Graph for each, which tests may replace by one of theirs. It should come in the same
-/// parts each time, so that each finds the graph that it had. For one thread; outside() is for any while none is in run().
+/// Work that is recorded in parts, a Graph for each, which tests may replace by one of theirs. It should come in the
+/// same parts each time, so that each finds the graph that it had. For one thread; outside() is for any while none is
+/// in run().
 template <class Graph = WorkGraph>
 class WorkParts {
   public:
