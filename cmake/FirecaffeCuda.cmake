@@ -8,12 +8,13 @@ if(NOT FIRECAFFE_CUDA)
   return()
 endif()
 
-find_program(CMAKE_CUDA_COMPILER NAMES nvcc HINTS $ENV{CUDACXX} ${CUDAToolkit_ROOT}/bin $ENV{CUDA_HOME}/bin
-             PATHS /usr/local/cuda/bin DOC "nvcc")
+find_program(CMAKE_CUDA_COMPILER NAMES $ENV{CUDACXX} nvcc PATHS /usr/local/cuda/bin DOC "nvcc"
+             HINTS ${CUDAToolkit_ROOT} $ENV{CUDA_HOME} PATH_SUFFIXES bin)
 if("${FIRECAFFE_CUDA}" STREQUAL AUTO)
   find_package(CudaLibraries 9.0 QUIET)
   if(NOT CMAKE_CUDA_COMPILER OR NOT CudaLibraries_FOUND)
-    message(STATUS "CUDA: left out, because there is no nvcc, or no cuBLAS and cuDNN 9 for it")
+    message(STATUS "CUDA: left out, because there is no nvcc, or no cuBLAS and cuDNN 9 for it; "
+                   "-DFIRECAFFE_CUDA=ON says which, and where it was looked for")
     set(FIRECAFFE_CUDA OFF)
     return()
   endif()
@@ -33,6 +34,15 @@ enable_language(CUDA)
 find_package(CudaLibraries 9.0 REQUIRED)
 message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, cuDNN ${CudaLibraries_VERSION}, "
                "architectures ${CMAKE_CUDA_ARCHITECTURES}")
+
+# NCCL is looked for by name when a program runs. Where only CMake would look, as in a wheel, our programs find it as
+# long as they lie in the build tree.
+if(CudaLibraries_nccl_LIBRARY)
+  cmake_path(GET CudaLibraries_nccl_LIBRARY PARENT_PATH firecaffe_nccl_folder)
+  if(NOT firecaffe_nccl_folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+    list(APPEND CMAKE_BUILD_RPATH ${firecaffe_nccl_folder})
+  endif()
+endif()
 
 # How our .cu files are compiled. CMake 3.25 knows no flag of nvcc for C++20, so it is written out here.
 function(firecaffe_cuda_settings target)

@@ -49,6 +49,8 @@ def main():
         tell("steps that are not recorded have the same parameters",
              run("--device", "cuda", "--set", "compute.graph=false")[0] == digest)
         alone = run("--device", "cuda", batch=64, shards=8)[0]
+        tell("eight shards that are not recorded have the same parameters",
+             run("--device", "cuda", "--set", "compute.graph=false", batch=64, shards=8)[0] == alone)
         for workers in (2, 4, 8):
             for reducer in ("tree", "pipelined_tree", "star"):
                 several = run("--device", "cuda", "--workers", workers, "--set", f"reducer.type={reducer}",

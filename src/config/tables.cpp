@@ -361,8 +361,8 @@ void describe(Visitor& visit, ComputeOptions& options) {
                 options.tune);
     visit.field(Field("workspace_mb", "On a GPU: work space for one convolution.").nonnegative(), options.workspace_mb);
     visit.field(Field("graph",
-                      "On a GPU: a step is recorded and queued as one CUDA graph, by a worker that has one shard and "
-                      "nobody to exchange with, and without clip_gradients."),
+                      "On a GPU: what a step queues is recorded first, and then queued as a CUDA graph for each shard "
+                      "and for each bucket that travels."),
                 options.graph);
 }
 

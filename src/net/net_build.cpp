@@ -172,6 +172,7 @@ class NodeBuilder {
             for (std::size_t i = 0; i < node.bottoms.size(); ++i) {
                 const NetValue& bottom = value(node.bottoms[i]);
                 if (bottom.exact == node.layer->reads_exact(i)) continue;
+                if (bottom.exact && node.layer->read_exactly(i)) continue;
                 if (bottom.exact)
                     throw ConfigError(node.place(), ": bottom '", bottom.blob, "' holds labels, indices or a loss, ",
                                       "which ", dtype_of<T>, " would round; this layer reads activations. Take them ",

@@ -170,13 +170,14 @@ void GradientExchange<T, Device>::State::clear_gaps(const Bucket& bucket, T* gra
 
 template <class T, class Device>
 void GradientExchange<T, Device>::State::submit_ready(bool everything) {
-    for (; next_submit < buckets.size(); ++next_submit) {
-        if (pending[next_submit].roots_ready < static_cast<int>(roots.size())) {
-            FIRECAFFE_INVARIANT(!everything);
-            return;
-        }
-        submit(next_submit);
-    }
+    std::size_t end = next_submit;
+    while (end < buckets.size() && pending[end].roots_ready == static_cast<int>(roots.size())) ++end;
+    FIRECAFFE_INVARIANT(!everything || end == buckets.size());
+    if (end == next_submit) return;
+    const auto submit_them = [this, end] {
+        for (; next_submit < end; ++next_submit) submit(next_submit);
+    };
+    options.around_submit ? options.around_submit(submit_them) : submit_them();
 }
 
 template <class T, class Device>

@@ -43,7 +43,7 @@ void Trainer<T, Device>::State::own_update(double rate) {
 template <class T, class Device>
 void Trainer<T, Device>::State::own_step() {
     if (!block.empty()) {
-        compute();
+        recorded([&] { compute(); });
         own_update(learning_rate(options.solver, iteration));
     }
     ++iteration;

@@ -41,7 +41,7 @@ void Trainer<T, Device>::State::stale_stretch() {
     using Host = HostView<M, Device>;
     auto turn = stale->begin(Host(parameters.values()).values(), (to - from) * workers);
     while (turn) {
-        compute();
+        recorded([&] { compute(); });
         stale->begin_update(Host(parameters.values()).values());
         own_update(learning_rate(options.solver, from + turn->number / workers));
         if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;

@@ -167,6 +167,8 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     exchange.overlap = options.reducer.overlap;
     exchange.bucket_bytes = static_cast<std::size_t>(options.reducer.bucket_mb * 1048576.0);
     exchange.tail = kTailSize;
+    if (std::is_same_v<Device, Cuda> && workers > 1 && s.own_sums == nullptr)
+        exchange.around_submit = [&parts = s.parts](const std::function<void()>& submit) { parts.outside(submit); };
     s.exchange = std::make_unique<GradientExchange<Master<T>, Device>>(
         s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer, s.chosen_factors());
     return state;

@@ -88,8 +88,7 @@ struct Trainer<T, Device>::State {
         double seconds = 0, data = 0, exchange = 0;
     } reported;                                ///< where the last report ended
     std::function<void(int, int)> shard_work;  ///< kept, so that a step allocates nothing
-    WorkGraph graph;
-    std::optional<LoadedBatch> loaded;  ///< of the step that is recorded now: what comes from outside is no part of it
+    WorkParts<> parts;                         ///< of a step that is recorded
 
     State(const TrainOptions& o, TrainEnvironment<T, Device> e, int math_threads)
         : options(o), environment(std::move(e)), threads(math_threads), device(o) {}
@@ -109,6 +108,10 @@ struct Trainer<T, Device>::State {
     void start_loader();
     void step();
     void compute();
+    template <class Work>
+    void recorded(const Work& work) {
+        records_steps() ? parts.run(work) : work();
+    }
     LoadedBatch load_shard(std::size_t thread, int item);
     void run_shard(int thread, int item);
     void compute_shard(std::size_t thread, int item, const LoadedBatch& batch);

@@ -57,7 +57,7 @@ void Trainer<T, Device>::State::run_shard(int thread, int item) {
             nets[t]->parameters_changed();
             net_versions[t] = version;
         }
-        compute_shard(t, item, loaded ? *std::exchange(loaded, std::nullopt) : load_shard(t, item));
+        compute_shard(t, item, parts.outside([&] { return load_shard(t, item); }));
     } catch (...) {
         exchange->fail(std::current_exception());
         throw;
@@ -108,28 +108,26 @@ void Trainer<T, Device>::State::compute() {
 
 template <class T, class Device>
 void Trainer<T, Device>::State::step() {
-    const auto work = [&] {
+    // The update is recorded too, unless the host waits in it: for others, or for a norm.
+    const double rate = learning_rate(options.solver, iteration);
+    const bool waits = reducer->size() > 1 || options.solver.clip_gradients >= 0;
+    recorded([&] {
         compute();
-        update(learning_rate(options.solver, iteration));
-    };
-    if (records_steps()) {
-        loaded = load_shard(0, 0);
-        graph.run(work);
-    } else {
-        work();
-    }
+        if (!waits) update(rate);
+    });
+    if (waits) update(rate);
     figures.put(iteration + 1, exchange->tail());
     ++iteration;
     ++clock;
     take_figures(all_meet() || (options.solver.display > 0 && iteration % options.solver.display == 0));
 }
 
-/// Whether a step can be recorded before it is queued. The first ones cannot, as ops still look for plans and memory.
+/// Whether a step is recorded before it is queued: in a part per shard, since a batch comes from outside, and in one
+/// more per submission to other workers. The first ones cannot be, as ops still look for plans and memory.
 template <class T, class Device>
 bool Trainer<T, Device>::State::records_steps() const {
     constexpr std::int64_t kFirstSteps = 2;
-    return std::is_same_v<Device, Cuda> && options.compute.graph && reducer->size() == 1 && block.size() == 1 &&
-           options.solver.clip_gradients < 0 && clock - first_clock >= kFirstSteps;
+    return std::is_same_v<Device, Cuda> && options.compute.graph && clock - first_clock >= kFirstSteps;
 }
 
 /// The loss, and whether somebody wishes to stop: of all steps, or of those that are known without waiting for a GPU.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "firecaffe/layers/builtin/euclidean_loss.hpp"
 #include "firecaffe/layers/builtin/scale.hpp"
 #include "firecaffe/layers/builtin/softmax.hpp"
 #include "firecaffe/layers/builtin/softmax_with_loss.hpp"
@@ -68,6 +69,58 @@ TEMPLATE_TEST_CASE("a loss in float reads its labels and writes its loss as they
     layer.backward({in, top_data, top_diffs, bottom_diffs, {}, {}, {}, 0});
     CHECK(loss == expected);
     CHECK(dx == in_type<T>(expected_dx));
+}
+
+TEMPLATE_TEST_CASE("a loss of any two tensors compares activations, or activations and labels", "", bfloat16, float16) {
+    using T = TestType;
+    const TensorSpec spec{{6, 1}, {}};
+    const TensorSpec bottoms[] = {spec, spec};
+    const std::vector<T> x = in_type<T>(random_values<float>(6, 1));
+    const std::vector<float> wide = as_float(x);
+    for (const bool labels : {false, true}) {
+        CAPTURE(labels);
+        // Numbers that neither type has, as they are or rounded.
+        const std::vector<float> given{4097, 257.125F, -1.0009765F, 3, 70000, 0.1F};
+        std::vector<T> rounded = in_type<T>(given);
+        if (std::is_same_v<T, float16>) rounded[4] = T(1.0F);  // which overflows
+        const std::vector<float> targets = labels ? given : as_float(rounded);
+        EuclideanLossLayer<float, Cpu> plain{EuclideanLossOptions{}};
+        InMaster<T, Cpu> layer(std::make_unique<EuclideanLossLayer<float, Cpu>>(EuclideanLossOptions{}));
+        plain.setup(bottoms, Phase::train), layer.setup(bottoms, Phase::train);
+        CHECK_FALSE(layer.reads_exact(1));
+        if (labels) CHECK(layer.read_exactly(1));
+        CHECK((layer.reads_exact(1) == labels && !layer.reads_exact(0)));
+
+        float expected = 0, loss = 0, diff = 2;
+        std::vector<float> expected_dx(6), expected_dt(6), exact_dt(6);
+        const TensorView<const float, Cpu> plain_bottoms[] = {{wide.data(), spec}, {targets.data(), spec}};
+        const TensorView<float, Cpu> plain_tops[] = {{&expected, {}}};
+        const TensorView<const float, Cpu> plain_top_data[] = {{&expected, {}}}, plain_diffs[] = {{&diff, {}}};
+        const TensorView<float, Cpu> plain_dx[] = {{expected_dx.data(), spec}, {expected_dt.data(), spec}};
+        plain.forward({plain_bottoms, plain_tops, {}, {}, 0, Phase::train});
+        plain.backward({plain_bottoms, plain_top_data, plain_diffs, plain_dx, {}, {}, {}, 0});
+
+        std::vector<T> dx(6, T(7.0F)), dt(6, T(7.0F));
+        const T* const t = labels ? reinterpret_cast<const T*>(given.data()) : rounded.data();
+        const TensorView<const T, Cpu> in[] = {{x.data(), spec}, {t, spec}};
+        const TensorView<T, Cpu> tops[] = {{reinterpret_cast<T*>(&loss), {}}};
+        const TensorView<const T, Cpu> top_data[] = {{reinterpret_cast<const T*>(&loss), {}}};
+        const TensorView<const T, Cpu> top_diffs[] = {{reinterpret_cast<const T*>(&diff), {}}};
+        const TensorView<T, Cpu> bottom_diffs[] = {{dx.data(), spec},
+                                                   {labels ? reinterpret_cast<T*>(exact_dt.data()) : dt.data(), spec}};
+        layer.forward({in, tops, {}, {}, 0, Phase::train});
+        layer.backward({in, top_data, top_diffs, bottom_diffs, {}, {}, {}, 0});
+        CHECK(loss == expected);
+        CHECK(dx == in_type<T>(expected_dx));
+        if (labels)
+            CHECK(exact_dt == expected_dt);
+        else
+            CHECK(dt == in_type<T>(expected_dt));
+        // Labels have no gradient.
+        const TensorView<T, Cpu> one_diff[] = {{dx.data(), spec}, {nullptr, spec}};
+        layer.backward({in, top_data, top_diffs, one_diff, {}, {}, {}, 0});
+        CHECK(dx == in_type<T>(expected_dx));
+    }
 }
 
 TEMPLATE_TEST_CASE("a softmax in float is rounded once, and so is its gradient", "", bfloat16, float16) {

@@ -90,6 +90,10 @@ class Layer {
     virtual bool differentiates_bottom(std::size_t) const { return true; }
     /// True if bottom `i` holds labels or indices: elements of type Master<T>, to be read through exact_view.
     virtual bool reads_exact(std::size_t) const { return false; }
+    /// Bottom `i` holds such elements although reads_exact(i) is false: labels, say, for a loss that compares any two
+    /// tensors. A layer that can read either returns true, and reads_exact(i) is true from then on. Asked after
+    /// setup().
+    virtual bool read_exactly(std::size_t) { return false; }
     /// True if top `i`, and its gradient, hold elements of type Master<T>, to be written through exact_view: a loss, an
     /// accuracy.
     virtual bool writes_exact(std::size_t) const { return false; }

@@ -24,6 +24,7 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -42,6 +43,9 @@ struct ExchangeOptions {
     bool overlap = true;  ///< submit during the backward pass; else all at finish_compute()
     std::size_t bucket_bytes = 4u << 20;
     std::size_t tail = 0;  ///< scalars behind the gradients
+    /// If not empty, this is called with what submits the buckets that are ready, and has to call it: for one who
+    /// records work and must queue it before another rank is told that it is (WorkParts::outside).
+    std::function<void(const std::function<void()>& submit)> around_submit{};
 };
 
 /// In the library for float and double on Cpu, and for float on Cuda.

@@ -54,7 +54,7 @@ struct ComputeOptions {
     bool deterministic = true;
     std::int64_t tune = 4;            ///< ways that are timed, unless deterministic
     std::int64_t workspace_mb = 256;  ///< for one op
-    bool graph = true;  ///< a step of a worker that has one shard, and nobody to exchange with, is queued as one
+    bool graph = true;                ///< what a step queues is recorded first, and queued as one or in a few parts
 };
 
 /// How ops multiply on a GPU.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/device/graph.hpp"
 
+#include <cstddef>
+
 #include "device/cuda/check.hpp"
 #include "firecaffe/core/error.hpp"
 
@@ -30,6 +32,12 @@ void WorkGraph::launch() {
     const auto stream = static_cast<cudaStream_t>(stream_);
     cudaGraph_t graph = nullptr;
     cuda::check(cudaStreamEndCapture(stream, &graph), "recording work");
+    std::size_t nodes = 0;
+    const cudaError_t counted = cudaGraphGetNodes(graph, nullptr, &nodes);
+    if (counted != cudaSuccess || nodes == 0) {
+        (void)cudaGraphDestroy(graph);
+        return cuda::check(counted, "looking at recorded work");
+    }
     auto ready = static_cast<cudaGraphExec_t>(ready_);
     cudaError_t made = cudaSuccess;
     cudaGraphExecUpdateResultInfo difference{};

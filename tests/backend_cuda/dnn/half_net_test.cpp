@@ -131,6 +131,12 @@ TEST_CASE("a net of two-byte activations refuses to round labels", "[cuda]") {
     EmbedOptions embed;
     embed.input_dim = embed.num_output = 5;
     CHECK_NOTHROW(refused({layer("embed", embed, {"data"}, {"embed"})}));
+    InnerProductOptions two, one;
+    two.num_output = 2, one.num_output = 1;
+    const LayerSpec decoded = layer("ip", two, {"data"}, {"ip"}), guess = layer("ip", one, {"data"}, {"ip"});
+    CHECK_NOTHROW(refused({decoded, layer("loss", EuclideanLossOptions{}, {"ip", "data"}, {"loss"})}));
+    CHECK_NOTHROW(refused({guess, layer("loss", EuclideanLossOptions{}, {"ip", "label"}, {"loss"})}));
+    CHECK_NOTHROW(refused({guess, layer("loss", SigmoidCrossEntropyLossOptions{}, {"ip", "label"}, {"loss"})}));
     CHECK_THROWS_WITH(refused({layer("relu", ReluOptions{}, {"label"}, {"relu"})}),
                       Catch::Matchers::Contains("'label' holds labels"));
     CHECK_THROWS_WITH(

@@ -12,9 +12,9 @@
 
 namespace firecaffe {
 
-/// Runs a layer for Master<T>. Bottoms and tops that the layer calls exact are read and written where they lie; of the
-/// others it gets copies, and so do its gradients. Plain layout, and no parameters: setup throws UsageError for a layer
-/// that has some.
+/// Runs a layer for Master<T>. Exact bottoms and tops are read and written where they lie; of the others the layer gets
+/// copies, and so do its gradients. As it computes in Master<T> anyway, any bottom may be exact. Plain layout, and no
+/// parameters: setup throws UsageError for a layer that has some.
 template <class T, class Device>
 class InMaster final : public Layer<T, Device> {
     using R = Master<T>;
@@ -27,6 +27,7 @@ class InMaster final : public Layer<T, Device> {
         if (!plan.parameters.empty())
             throw UsageError("the layer has parameters; only layers without any can compute in float");
         bottoms_.resize(bottoms.size()), bottom_diffs_.resize(bottoms.size());
+        exact_.resize(bottoms.size());
         for (std::size_t i = 0; i < bottoms.size(); ++i) {
             if (layer_->reads_exact(i)) continue;
             bottoms_[i] = Tensor<R, Device>(bottoms[i]);
@@ -43,7 +44,14 @@ class InMaster final : public Layer<T, Device> {
         return plan;
     }
     bool differentiates_bottom(std::size_t i) const override { return layer_->differentiates_bottom(i); }
-    bool reads_exact(std::size_t i) const override { return layer_->reads_exact(i); }
+    bool reads_exact(std::size_t i) const override {
+        return layer_->reads_exact(i) || (i < exact_.size() && exact_[i] != 0);
+    }
+    bool read_exactly(std::size_t i) override {
+        exact_[i] = 1;
+        bottoms_[i] = {}, bottom_diffs_[i] = {};  // no copies of it
+        return true;
+    }
     bool writes_exact(std::size_t i) const override { return layer_->writes_exact(i); }
     double loss_weight(std::size_t i) const override { return layer_->loss_weight(i); }
     /// What the layer reads in backward, it reads in its copies.
@@ -69,10 +77,10 @@ class InMaster final : public Layer<T, Device> {
 
     void backward(const BackwardPass<T, Device>& pass) override {
         for (std::size_t i = 0; i < bottoms_.size(); ++i) {
-            const bool exact = layer_->reads_exact(i);
+            const bool exact = reads_exact(i);
             const bool wanted = pass.bottom_diffs[i].data() != nullptr;
             bottom_views_[i] = exact ? exact_view(pass.bottoms[i]) : std::as_const(bottoms_[i]).view();
-            bottom_diff_views_[i] = wanted && !exact ? bottom_diffs_[i].view() : TensorView<R, Device>();
+            bottom_diff_views_[i] = wanted && !exact ? bottom_diffs_[i].view() : exact_view(pass.bottom_diffs[i]);
         }
         for (std::size_t i = 0; i < tops_.size(); ++i) {
             const bool exact = layer_->writes_exact(i);
@@ -89,14 +97,14 @@ class InMaster final : public Layer<T, Device> {
                           .key = pass.key,
                           .layer = pass.layer});
         for (std::size_t i = 0; i < bottoms_.size(); ++i)
-            if (bottom_diff_views_[i].data() != nullptr)
+            if (bottom_diff_views_[i].data() != nullptr && !reads_exact(i))
                 ops::convert<R, T, Device>(std::as_const(bottom_diffs_[i]).storage(), pass.bottom_diffs[i].storage());
     }
 
   private:
     void bring_bottoms(std::span<const TensorView<const T, Device>> given) {
         for (std::size_t i = 0; i < bottoms_.size(); ++i) {
-            if (layer_->reads_exact(i)) {
+            if (reads_exact(i)) {
                 bottom_views_[i] = exact_view(given[i]);
                 continue;
             }
@@ -106,7 +114,7 @@ class InMaster final : public Layer<T, Device> {
     }
     bool has_exact_bottom() const {
         for (std::size_t i = 0; i < bottoms_.size(); ++i)
-            if (layer_->reads_exact(i)) return true;
+            if (reads_exact(i)) return true;
         return false;
     }
     bool has_exact_top() const {
@@ -116,6 +124,7 @@ class InMaster final : public Layer<T, Device> {
     }
 
     std::unique_ptr<Layer<R, Device>> layer_;
+    std::vector<char> exact_;  ///< per bottom: read_exactly() was asked for it
     std::vector<Tensor<R, Device>> bottoms_, bottom_diffs_, tops_, top_diffs_;  ///< of those that are not exact
     std::vector<TensorView<const R, Device>> bottom_views_, top_data_views_, top_diff_views_;
     std::vector<TensorView<R, Device>> top_views_, bottom_diff_views_;
