@@ -9,6 +9,7 @@
 #include "device/instances.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/version.hpp"
+#include "firecaffe/ops/gpu_plans.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "train/checkpointing.hpp"
@@ -28,6 +29,14 @@ void check_options(const TrainOptions& o) {
     if (o.reducer.period < 1) throw ConfigError("reducer.period is ", o.reducer.period, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
     check_factors(o.reducer);
+    if (!scales_loss(o.compute) && o.compute.loss_scale != kDynamicLossScale)
+        throw ConfigError("/compute/loss_scale: ", o.compute.loss_scale, " has no meaning with precision '",
+                          precision_name(o.compute.precision), "'; leave \"", kDynamicLossScaleName,
+                          "\", or compute in float16");
+    if (finds_loss_scale(o.compute) && o.reducer.codec.type != CodecOptions::Type::none)
+        throw ConfigError("/compute/loss_scale: \"", kDynamicLossScaleName,
+                          "\" with a codec, which keeps back gradients of a scale that may have changed since, or that "
+                          "are not finite; give a number, such as 1024, or leave reducer.codec 'none'");
 }
 
 /// Folders of classes are numbered in each set for itself, so that a folder that one of them lacks would shift all
@@ -121,6 +130,11 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     auto state = std::make_unique<State>(options, std::move(environment), static_cast<int>(threads));
     State& s = *state;
     const auto scope = s.device.enter();
+    if constexpr (std::is_same_v<Device, Cuda>) {
+        s.plans.emplace(options.compute.plan_cache,
+                        PlanFile::Plans{ops::gpu_plan_count, ops::gpu_plans, ops::add_gpu_plans});
+        if (const std::string warning = s.plans->read(); !warning.empty()) s.tell(&TrainListener::on_warning, warning);
+    }
     s.shards = static_cast<int>(shards);
     s.shard_batch = options.solver.global_batch / shards;
     s.block = block;
@@ -169,6 +183,13 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     exchange.tail = kTailSize;
     s.exchange = std::make_unique<GradientExchange<Master<T>, Device>>(
         s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer, s.chosen_factors());
+    const UpdateRule rule{.clip_gradients = options.solver.clip_gradients,
+                          .passes = static_cast<double>(options.solver.iter_size),
+                          .dynamic_loss_scale = finds_loss_scale(options.compute)};
+    const double scale = !scales_loss(options.compute) ? 1.0
+                         : rule.dynamic_loss_scale     ? kFirstLossScale
+                                                       : options.compute.loss_scale;
+    s.gauge = std::make_unique<GradientGauge<Master<T>, Device>>(s.layout(), rule, scale);
     return state;
 }
 
