@@ -38,7 +38,7 @@ void Trainer<T, Device>::State::own_update(double rate) {
         reducer->abort(text("its loss is ", last_loss, " at iteration ", iteration + 1));
     require_finite_loss(iteration + 1);
     try {
-        if (scales_loss(options.compute))
+        if (kScalesLoss)
             take_loss_scale(HostView<const M, Device>(gauge->figures()).values().template first<2>(), iteration + 1);
     } catch (const TrainingError& e) {  // nor do they see this
         reducer->abort(e.what());
@@ -106,7 +106,7 @@ void Trainer<T, Device>::State::average_histories() {
 /// Scales that workers have found for themselves: all go on from the least, which is in the checkpoint.
 template <class T, class Device>
 void Trainer<T, Device>::State::agree_on_loss_scale() {
-    if (!finds_loss_scale(options.compute)) return;
+    if (!finds_loss_scale()) return;
     const LossScale mine = gauge->state();
     const auto ranks = static_cast<std::size_t>(reducer->size());
     std::vector<double> all(2 * ranks);

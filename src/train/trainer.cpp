@@ -19,7 +19,7 @@ namespace firecaffe {
 
 namespace {
 
-void check_options(const TrainOptions& o) {
+void check_options(const TrainOptions& o, bool scales_loss) {
     if (o.solver.max_iter < 0) throw ConfigError("solver.max_iter is ", o.solver.max_iter, "; give zero or more");
     if (o.solver.global_batch < 1)
         throw ConfigError("solver.global_batch is ", o.solver.global_batch, "; give the images per update");
@@ -29,11 +29,11 @@ void check_options(const TrainOptions& o) {
     if (o.reducer.period < 1) throw ConfigError("reducer.period is ", o.reducer.period, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
     check_factors(o.reducer);
-    if (!scales_loss(o.compute) && o.compute.loss_scale != kDynamicLossScale)
+    if (!scales_loss && o.compute.loss_scale != kDynamicLossScale)
         throw ConfigError("/compute/loss_scale: ", o.compute.loss_scale, " has no meaning with precision '",
                           precision_name(o.compute.precision), "'; leave \"", kDynamicLossScaleName,
                           "\", or compute in float16");
-    if (finds_loss_scale(o.compute) && o.reducer.codec.type != CodecOptions::Type::none)
+    if (scales_loss && o.compute.loss_scale == kDynamicLossScale && o.reducer.codec.type != CodecOptions::Type::none)
         throw ConfigError("/compute/loss_scale: \"", kDynamicLossScaleName,
                           "\" with a codec, which keeps back gradients of a scale that may have changed since, or that "
                           "are not finite; give a number, such as 1024, or leave reducer.codec 'none'");
@@ -111,7 +111,7 @@ Trainer<T, Device>::Trainer(const TrainOptions& options, TrainEnvironment<T, Dev
 template <class T, class Device>
 std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_state(
     const TrainOptions& options, TrainEnvironment<T, Device> environment) {
-    check_options(options);
+    check_options(options, State::kScalesLoss);
     if (device_name(options.compute.device) != std::string_view(Device::kName))
         throw ConfigError("compute.device '", device_name(options.compute.device),
                           "' is not what this program was asked to run on; ", "use \"", Device::kName, "\"");
@@ -185,10 +185,10 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
         s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer, s.chosen_factors());
     const UpdateRule rule{.clip_gradients = options.solver.clip_gradients,
                           .passes = static_cast<double>(options.solver.iter_size),
-                          .dynamic_loss_scale = finds_loss_scale(options.compute)};
-    const double scale = !scales_loss(options.compute) ? 1.0
-                         : rule.dynamic_loss_scale     ? kFirstLossScale
-                                                       : options.compute.loss_scale;
+                          .dynamic_loss_scale = s.finds_loss_scale()};
+    const double scale = !State::kScalesLoss       ? 1.0
+                         : rule.dynamic_loss_scale ? kFirstLossScale
+                                                   : options.compute.loss_scale;
     s.gauge = std::make_unique<GradientGauge<Master<T>, Device>>(s.layout(), rule, scale);
     return state;
 }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,14 +34,6 @@ enum TailField : std::size_t {
     kTailStop = 1,   ///< not zero: some worker was asked to stop
     kTailSize = 16,  ///< keeps buckets a multiple of a cache line
 };
-
-/// Whether the gradient of the loss is scaled, and whether by what the gradients allow.
-constexpr bool scales_loss(const ComputeOptions& compute) {
-    return compute.precision == Precision::float16;
-}
-constexpr bool finds_loss_scale(const ComputeOptions& compute) {
-    return scales_loss(compute) && compute.loss_scale == kDynamicLossScale;
-}
 
 /// Throws ConfigError for options that do not go together where workers update by themselves.
 void check_own_updates(const TrainOptions& options, const ArenaLayout& layout);
@@ -119,6 +112,9 @@ struct Trainer<T, Device>::State {
         for (TrainListener* listener : environment.listeners) (listener->*event)(report);
     }
 
+    /// Whether the gradient of the loss is scaled, and whether by what the gradients allow.
+    static constexpr bool kScalesLoss = std::is_same_v<T, float16>;
+    bool finds_loss_scale() const { return kScalesLoss && options.compute.loss_scale == kDynamicLossScale; }
     std::vector<GradientFactors<M>> chosen_factors();
     void start_loader();
     void step();

@@ -73,7 +73,7 @@ void Trainer<T, Device>::State::compute_shard(std::size_t thread, int item, cons
     M* const tail = lease.gradients().tail().data();
     net.write_loss(tail + kTailLoss);
     ops::weighted_sum<M, Device>(asked_to_stop ? 1.0 : 0.0, {}, tail + kTailStop);
-    if (scales_loss(options.compute)) net.scale_gradients(gauge->loss_scale());
+    if (kScalesLoss) net.scale_gradients(gauge->loss_scale());
     net.backward(key, lease.gradients(), &lease, lease.factors());
 }
 
@@ -142,10 +142,10 @@ void Trainer<T, Device>::State::take_figures(bool all) {
 /// Half a scale that is 1 already cannot be what a gradient lacks.
 template <class T, class Device>
 void Trainer<T, Device>::State::take_loss_scale(std::span<const M, 2> of_gauge, std::int64_t of_iteration) {
-    if (!scales_loss(options.compute)) return;
+    if (!kScalesLoss) return;
     loss_scale = static_cast<double>(of_gauge[0]);
     if (of_gauge[1] != M{0}) ++left_out;
-    if (!finds_loss_scale(options.compute) || loss_scale >= 1.0) return;
+    if (!finds_loss_scale() || loss_scale >= 1.0) return;
     throw TrainingError("a gradient is not finite at iteration ", of_iteration,
                         ", even where the loss is not scaled; training has diverged, or float16 is too narrow for this "
                         "net. Lower base_lr, or compute in bfloat16",
@@ -156,7 +156,7 @@ template <class T, class Device>
 void Trainer<T, Device>::State::require_finite_loss(std::int64_t of_iteration) const {
     if (std::isfinite(last_loss)) return;
     for (const auto& net : nets) net->loss();  // throws where it knows more of what has happened
-    const bool scaled = scales_loss(options.compute) && !finds_loss_scale(options.compute);
+    const bool scaled = kScalesLoss && !finds_loss_scale();
     throw TrainingError("the loss is ", last_loss, " at iteration ", of_iteration,
                         "; training has diverged. Lower base_lr, or set clip_gradients",
                         scaled ? text(", or leave compute.loss_scale \"", kDynamicLossScaleName, "\" in the place of ",
@@ -258,7 +258,7 @@ void Trainer<T, Device>::State::save() {
         state.iteration = iteration;
         state.config = environment.config;
         state.parameters_digest = parameters_digest<M>(layout(), values.values());
-        if (finds_loss_scale(options.compute)) {
+        if (finds_loss_scale()) {
             const LossScale scale = gauge->state();
             state.loss_scale = scale.value;
             state.loss_scale_steps = scale.steps;
@@ -299,7 +299,7 @@ void Trainer<T, Device>::State::resume() {
                        "another net or another solver.type");
         values.write_back();
         histories.write_back();
-        if (finds_loss_scale(options.compute) && checkpoint.state.loss_scale > 0)
+        if (finds_loss_scale() && checkpoint.state.loss_scale > 0)
             gauge->restore({checkpoint.state.loss_scale, checkpoint.state.loss_scale_steps});
         iteration = resumed_from = checkpoint.state.iteration;
         last_checkpoint = *found;
