@@ -30,6 +30,11 @@ void Console::note(const std::string& line) {
 
 void Console::on_step(const StepReport& r) {
     if (quiet_) return;
+    if (r.left_out > 0)
+        note(fmt::format(
+            "{} since the last line, as a gradient overflowed; the loss is scaled by {} now",
+            r.left_out == 1 ? "one update was left out" : fmt::format("{} updates were left out", r.left_out),
+            r.loss_scale));
     ProgressLine line;
     line.step = r.iteration;
     line.total = r.max_iter;
@@ -52,7 +57,9 @@ void Console::on_checkpoint(const CheckpointReport& r) {
     note(fmt::format("saved {} in {:.2f} s", r.path, r.seconds));
 }
 
-void Console::on_warning(const std::string& message) { note("warning: " + message); }
+void Console::on_warning(const std::string& message) {
+    note("warning: " + message);
+}
 
 void Console::on_end(const TrainSummary&) {
     if (!quiet_) printer_.clear();

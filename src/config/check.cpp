@@ -186,6 +186,11 @@ void check_train(const Document& document, const TrainOptions& options) {
     check_solver(document, options.solver);
     if (const std::int64_t crops = options.data.transform.test_crops; crops != 1 && crops != 10)
         document.fail({"data", "transform", "test_crops"}, text(crops, " crops; use 1 (the centre) or 10"));
+    if (options.compute.loss_scale != kDynamicLossScale && options.compute.precision != Precision::float16)
+        document.fail({"compute", "loss_scale"},
+                      text(options.compute.loss_scale, " has no meaning with precision '",
+                           precision_name(options.compute.precision), "'; write precision 'float16' beside it, or \"",
+                           kDynamicLossScaleName, "\""));
     if (options.solver.test_interval > 0 && is_absent(options.data.test))
         document.fail({"solver", "test_interval"}, "there is no data.test to evaluate on; add it, or write 0");
 }

@@ -96,6 +96,8 @@ class Visitor {
     virtual void field(const Field&, std::int64_t&) = 0;
     virtual void field(const Field&, std::uint64_t&) = 0;
     virtual void field(const Field&, double&) = 0;
+    /// A number, or a word in its place, for which `value` is 0; so 0 is out of the field's range.
+    virtual void number_or(const Field&, const char* word, double& value) = 0;
     virtual void field(const Field&, std::string&) = 0;
     virtual void field(const Field&, std::vector<std::int64_t>&) = 0;
     virtual void field(const Field&, std::vector<double>&) = 0;

@@ -20,6 +20,9 @@ class Printer final : public Visitor {
     void field(const Field& f, std::int64_t& value) override { put(f, value); }
     void field(const Field& f, std::uint64_t& value) override { put(f, value); }
     void field(const Field& f, double& value) override { put(f, finite(f.key, value)); }
+    void number_or(const Field& f, const char* word, double& value) override {
+        put(f, value == 0.0 ? OrderedJson(word) : OrderedJson(finite(f.key, value)));
+    }
     void field(const Field& f, std::string& value) override { put(f, value); }
     void field(const Field& f, std::vector<std::int64_t>& value) override { put(f, value); }
     void field(const Field& f, std::vector<std::string>& value) override { put(f, value); }
@@ -105,8 +108,10 @@ std::string print_config(const TrainOptions& options) {
 
 std::string shared_config(const TrainOptions& options) {
     config::OrderedJson json = config::whole(options);
-    json.erase("compute");
     json.erase("output");
+    config::OrderedJson numbers = config::OrderedJson::object();  // in which all compute alike, wherever they do
+    for (const char* key : {"precision", "loss_scale"}) numbers[key] = json["compute"][key];
+    json["compute"] = std::move(numbers);
     json["data"].erase("threads");
     json["data"].erase("prefetch");
     return config::dumped(json, -1);

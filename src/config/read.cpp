@@ -61,6 +61,17 @@ class Reader final : public Visitor {
         if (const Json* value = find(f)) member = number(f, below(f.key), *value);
     }
 
+    void number_or(const Field& f, const char* word, double& member) override {
+        const Json* value = find(f);
+        if (value == nullptr) return;
+        const std::string expected = text("a number or \"", word, '"');
+        if (value->is_string() && !same_word(value->get<std::string>(), word))
+            document_.fail(below(f.key),
+                           text("unknown value '", printable(value->get<std::string>(), 60), "'; write ", expected));
+        if (!value->is_string() && !value->is_number()) mistyped(f, expected, *value);
+        member = value->is_string() ? 0.0 : number(f, below(f.key), *value);
+    }
+
     void field(const Field& f, std::string& member) override {
         const Json* value = find(f);
         if (value == nullptr) return;

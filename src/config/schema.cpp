@@ -32,6 +32,10 @@ class Schema final : public Visitor {
         put(f, {{"type", "integer"}, {"minimum", 0}, {"maximum", std::numeric_limits<std::uint64_t>::max()}}, value);
     }
     void field(const Field& f, double& value) override { put(f, number(f), value); }
+    void number_or(const Field& f, const char* word, double& value) override {
+        OrderedJson of_word = {{"const", word}};
+        put(f, {{"anyOf", {of_word, number(f)}}}, value == 0.0 ? OrderedJson(word) : OrderedJson(value));
+    }
     void field(const Field& f, std::vector<std::int64_t>& value) override {
         put(f, sized(f, array_of(integer(f))), value);
     }

@@ -14,8 +14,7 @@ constexpr Choice kStaleUpdates[] = {{"mean"}, {"sum"}};
 constexpr Choice kFactorUses[] = {{"never"}, {"always"}, {"auto"}};
 constexpr Choice kCodecs[] = {{"none"}, {"top_k"}, {"one_bit"}, {"power_sgd"}};
 constexpr Choice kEncryptions[] = {{comm::kEncryptionNames[0]}, {comm::kEncryptionNames[1]}};
-constexpr Choice kTransports[] = {
-    {comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
+constexpr Choice kTransports[] = {{comm::kTransportNames[0]}, {comm::kTransportNames[1]}, {comm::kTransportNames[2]}};
 constexpr Choice kGpuSharings[] = {{"auto"}, {"ipc"}, {"staged"}};
 constexpr Choice kRegularizations[] = {{"l2", "L2"}, {"l1", "L1"}};
 constexpr Choice kDevices[] = {{kDeviceNames[0]}, {kDeviceNames[1]}};
@@ -34,8 +33,9 @@ void describe(Visitor& visit, TrainOptions& options) {
                  group("net", options.net, Shorthand::path));
     visit.object(Field("solver", "How the parameters are updated.").required(), group("solver", options.solver));
     visit.object(Field("reducer", "How gradients are summed over workers."), group("reducer", options.reducer));
-    visit.object(Field("compute", "The device of a worker. May differ between ranks."),
-                 group("compute", options.compute));
+    visit.object(
+        Field("compute", "The device of a worker. May differ between ranks, but for precision and loss_scale."),
+        group("compute", options.compute));
     visit.object(Field("output", "What is written, and where. May differ between ranks."),
                  group("output", options.output));
 }
@@ -288,11 +288,12 @@ void describe(Visitor& visit, ReducerOptions& options) {
             .at_most(kLargestChunkKb),
         options.chunk_kb);
     visit.choice_of(
-        Field("gpu",
-              "How gradients on GPUs get from worker to worker. auto: those of one machine read each other's GPU memory "
-              "(CUDA IPC) where that works, and else copy through the host's memory, as workers of other machines do; "
-              "ipc: an error where it does not work within a machine; staged: all copy. A codec or a narrower wire "
-              "sums copies in the host's memory. Not with NCCL, which has its own ways."),
+        Field(
+            "gpu",
+            "How gradients on GPUs get from worker to worker. auto: those of one machine read each other's GPU memory "
+            "(CUDA IPC) where that works, and else copy through the host's memory, as workers of other machines do; "
+            "ipc: an error where it does not work within a machine; staged: all copy. A codec or a narrower wire "
+            "sums copies in the host's memory. Not with NCCL, which has its own ways."),
         kGpuSharings, options.gpu);
     visit.choice_of(
         Field("transport",
@@ -353,6 +354,14 @@ void describe(Visitor& visit, ComputeOptions& options) {
               "float64 with float64. tf32: float32, rounded to 10 bits of mantissa before it is multiplied on a GPU's "
               "tensor cores. bfloat16, float16: on a GPU."),
         kPrecisions, options.precision);
+    visit.number_or(
+        Field(
+            "loss_scale",
+            "Of float16, in which small gradients would be lost: a factor on the gradient of the loss that the update "
+            "takes out again, best a power of two; 1: none. dynamic: from 65536 on; where a gradient is not finite, "
+            "the update is left out and the factor halved, and after 2000 updates without that it is doubled.")
+            .positive(),
+        kDynamicLossScaleName, options.loss_scale);
     visit.field(Field("deterministic",
                       "On a GPU: only ways to compute that repeat their bits. false: the fastest, as timed once."),
                 options.deterministic);
@@ -364,6 +373,12 @@ void describe(Visitor& visit, ComputeOptions& options) {
                       "On a GPU: what a step queues is recorded first, and then queued as a CUDA graph for each shard "
                       "and for each bucket that travels."),
                 options.graph);
+    visit.field(
+        Field("plan_cache",
+              "On a GPU: a file that keeps the ways of the convolutions that were chosen, so that the next run "
+              "need not look for them or time them. It is made if it is not there, and anew for another cuDNN or "
+              "GPU; relative to where the program runs. Empty: none."),
+        options.plan_cache);
 }
 
 void describe(Visitor& visit, OutputOptions& options) {

@@ -79,6 +79,10 @@ CheckpointState parse_state(const fs::path& path, std::span<const std::byte> sta
         state.iteration = json.at("iteration").get<std::int64_t>();
         state.parameters_digest = json.at("parameters_digest").get<std::string>();
         state.versions = json.at("versions").get<std::map<std::string, std::string>>();
+        if (const auto scale = json.find("loss_scale"); scale != json.end()) {
+            state.loss_scale = scale->at("value").get<double>();
+            state.loss_scale_steps = scale->at("steps").get<std::int64_t>();
+        }
         return state;
     } catch (const nlohmann::json::exception& error) {
         throw DataError(in_quotes((path / kCheckpointFiles[3]).native()),
@@ -100,6 +104,7 @@ std::string state_text(const CheckpointState& state) {
     json["iteration"] = state.iteration;
     json["parameters_digest"] = state.parameters_digest;
     json["versions"] = state.versions;
+    if (state.loss_scale > 0) json["loss_scale"] = {{"value", state.loss_scale}, {"steps", state.loss_scale_steps}};
     try {
         return json.dump(2) + "\n";
     } catch (const nlohmann::json::type_error&) {

@@ -151,6 +151,14 @@ void Net<T, Device>::write_loss(Master<T>* place) {
 }
 
 template <class T, class Device>
+void Net<T, Device>::scale_gradients(const Master<T>* scale) {
+    for (const auto& [weight, gradient] : state_->loss_gradients) {
+        const ops::WeightedTerm<Master<T>> scaled{scale, weight};
+        ops::weighted_sum<Master<T>, Device>(0.0, {&scaled, 1}, gradient);
+    }
+}
+
+template <class T, class Device>
 double Net<T, Device>::loss() {
     double loss = 0.0;
     for (const ops::WeightedTerm<Master<T>>& term : state_->losses)

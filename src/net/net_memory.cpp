@@ -17,6 +17,8 @@ class MemoryPlacer {
   public:
     using State = typename Net<T, Device>::State;
     using Node = NetNode<T, Device>;
+    using M = Master<T>;
+
     explicit MemoryPlacer(State& state) : state_(state), layers_(static_cast<int>(state.nodes.size())) {}
 
     void run() {
@@ -142,9 +144,11 @@ class MemoryPlacer {
                 n.top_data.push_back(state_.data_view(top));
                 n.top_data_read.push_back(state_.data_view(top));
                 n.top_diffs.push_back(diff_view(top));
-                if (value(top).is_loss && n.runs_backward)
-                    ops::weighted_sum<Master<T>, Device>(value(top).loss_weight, {},
-                                                         state_.template buffer_of<Master<T>>(value(top).diff_buffer));
+                if (value(top).is_loss && n.runs_backward) {
+                    M* const gradient = state_.template buffer_of<M>(value(top).diff_buffer);
+                    ops::weighted_sum<M, Device>(value(top).loss_weight, {}, gradient);
+                    state_.loss_gradients.emplace_back(value(top).loss_weight, gradient);
+                }
             }
             for (std::size_t b = 0; b < n.bottoms.size(); ++b) {
                 const TensorView<T, Device> nothing(nullptr, value(n.bottoms[b]).spec);

@@ -78,7 +78,8 @@ struct Net<T, Device>::State {
     std::vector<std::pair<std::string, int>> retained;  ///< blob name -> plain value
     MemoryPlan plan;
     Memory<Device> memory;
-    std::vector<ops::WeightedTerm<Master<T>>> losses;  ///< where they are, and their weights
+    std::vector<ops::WeightedTerm<Master<T>>> losses;           ///< where they are, and their weights
+    std::vector<std::pair<double, Master<T>*>> loss_gradients;  ///< the weights, and where the backward pass reads them
     bool bound = false;
 
     TensorView<T, Device> data_view(int value) {

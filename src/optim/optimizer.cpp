@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/optim/optimizer.hpp"
 
-#include <cmath>
-
 #include "firecaffe/core/error.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "optim/make_optimizer.hpp"
-#include "optim/norm.hpp"
 
 namespace firecaffe {
-
-template <class T>
-double clip_factor(double limit, const ArenaLayout& layout, std::span<const T> gradient_sums, double scale) {
-    if (limit < 0) return 1.0;
-    double squares = 0.0;
-    for (const ParameterInfo& p : layout.parameters()) {
-        if (p.is_statistic()) continue;
-        const T* sums = gradient_sums.data() + p.offset;
-        squares += sum_of_squares(p.count, [sums](std::size_t i) { return sums[i]; });
-    }
-    const double norm = std::sqrt(squares) * scale;
-    return norm > limit ? limit / norm : 1.0;
-}
-
-template double clip_factor(double, const ArenaLayout&, std::span<const float>, double);
-template double clip_factor(double, const ArenaLayout&, std::span<const double>, double);
 
 void check_solver(const SolverOptions& solver) {
     check_lr_policy(solver);

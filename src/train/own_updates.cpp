@@ -37,6 +37,13 @@ void Trainer<T, Device>::State::own_update(double rate) {
     if (!std::isfinite(last_loss))  // which the other workers do not see
         reducer->abort(text("its loss is ", last_loss, " at iteration ", iteration + 1));
     require_finite_loss(iteration + 1);
+    try {
+        if (kScalesLoss)
+            take_loss_scale(HostView<const M, Device>(gauge->figures()).values().template first<2>(), iteration + 1);
+    } catch (const TrainingError& e) {  // nor do they see this
+        reducer->abort(e.what());
+        throw;
+    }
     ++clock;
 }
 
@@ -94,6 +101,27 @@ void Trainer<T, Device>::State::average_parameters() {
 template <class T, class Device>
 void Trainer<T, Device>::State::average_histories() {
     for (const OptimizerState<M>& state : optimizer->state()) average(state.values);
+}
+
+/// Scales that workers have found for themselves: all go on from the least, which is in the checkpoint.
+template <class T, class Device>
+void Trainer<T, Device>::State::agree_on_loss_scale() {
+    if (!finds_loss_scale()) return;
+    const LossScale mine = gauge->state();
+    const auto ranks = static_cast<std::size_t>(reducer->size());
+    std::vector<double> all(2 * ranks);
+    if (!block.empty()) {
+        all[static_cast<std::size_t>(rank())] = mine.value;
+        all[ranks + static_cast<std::size_t>(rank())] = static_cast<double>(mine.steps);
+    }
+    sum_over_ranks<double>(*reducer, shards, comm::kAverageBucket, all);
+    LossScale least{kGreatestLossScale, kStepsToDoubleLossScale};
+    for (const int other : contributing_ranks(reducer->size(), shards)) {
+        const auto r = static_cast<std::size_t>(other);
+        least.value = std::min(least.value, all[r]);
+        least.steps = std::min(least.steps, static_cast<std::int64_t>(all[ranks + r]));
+    }
+    gauge->restore(least);
 }
 
 template <class T, class Device>

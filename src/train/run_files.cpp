@@ -84,13 +84,19 @@ std::string evaluation_json(const EvaluationReport& r) {
 }
 
 void write_file_atomically(const std::string& path, const std::string& text) {
-    const std::string aside = path + ".tmp-" + std::to_string(::getpid());
+    // A name of its own also among threads, and among hosts that share the file system.
+    constexpr int kMostTries = 1000;
+    std::string aside;
+    int fd = -1;
+    for (int tries = 0; fd < 0 && (tries == 0 || errno == EEXIST) && tries < kMostTries; ++tries) {
+        aside = firecaffe::text(path, ".tmp-", ::getpid(), "-", tries);
+        fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    }
     const auto fail = [&](const char* what) {
         const int error = errno;
-        ::unlink(aside.c_str());
+        if (fd >= 0) ::unlink(aside.c_str());
         throw IoError("cannot ", what, " '", path, "': ", std::strerror(error), "; is the disk full or read-only?");
     };
-    const int fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) fail("create");
     for (std::size_t done = 0; done < text.size();) {
         const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
@@ -174,15 +180,17 @@ RunFiles::RunFiles(std::string directory, bool resumed) : state_(std::make_uniqu
 RunFiles::~RunFiles() = default;
 
 void RunFiles::on_step(const StepReport& r) {
-    state_->line({{"event", "step"},
-                  {"iteration", r.iteration},
-                  {"epoch", r.epoch},
-                  {"loss", r.loss},
-                  {"learning_rate", r.learning_rate},
-                  {"images_per_second", r.images_per_second},
-                  {"data_wait_share", r.data_wait_share},
-                  {"exchange_share", r.exchange_share},
-                  {"seconds", r.seconds}});
+    Json line{{"event", "step"},
+              {"iteration", r.iteration},
+              {"epoch", r.epoch},
+              {"loss", r.loss},
+              {"learning_rate", r.learning_rate},
+              {"images_per_second", r.images_per_second},
+              {"data_wait_share", r.data_wait_share},
+              {"exchange_share", r.exchange_share},
+              {"seconds", r.seconds}};
+    if (r.loss_scale > 0) line.update({{"loss_scale", r.loss_scale}, {"left_out", r.left_out}});
+    state_->line(line);
 }
 
 void RunFiles::on_evaluation(const EvaluationReport& r) {

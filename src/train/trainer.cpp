@@ -9,6 +9,7 @@
 #include "device/instances.hpp"
 #include "firecaffe/comm/transport/threads.hpp"
 #include "firecaffe/core/version.hpp"
+#include "firecaffe/ops/gpu_plans.hpp"
 #include "firecaffe/optim/lr_policy.hpp"
 #include "firecaffe/reducer/local.hpp"
 #include "train/checkpointing.hpp"
@@ -18,7 +19,7 @@ namespace firecaffe {
 
 namespace {
 
-void check_options(const TrainOptions& o) {
+void check_options(const TrainOptions& o, bool scales_loss) {
     if (o.solver.max_iter < 0) throw ConfigError("solver.max_iter is ", o.solver.max_iter, "; give zero or more");
     if (o.solver.global_batch < 1)
         throw ConfigError("solver.global_batch is ", o.solver.global_batch, "; give the images per update");
@@ -28,6 +29,14 @@ void check_options(const TrainOptions& o) {
     if (o.reducer.period < 1) throw ConfigError("reducer.period is ", o.reducer.period, "; give one or more");
     if (o.reducer.bucket_mb <= 0) throw ConfigError("reducer.bucket_mb is ", o.reducer.bucket_mb, "; give more than 0");
     check_factors(o.reducer);
+    if (!scales_loss && o.compute.loss_scale != kDynamicLossScale)
+        throw ConfigError("/compute/loss_scale: ", o.compute.loss_scale, " has no meaning with precision '",
+                          precision_name(o.compute.precision), "'; leave \"", kDynamicLossScaleName,
+                          "\", or compute in float16");
+    if (scales_loss && o.compute.loss_scale == kDynamicLossScale && o.reducer.codec.type != CodecOptions::Type::none)
+        throw ConfigError("/compute/loss_scale: \"", kDynamicLossScaleName,
+                          "\" with a codec, which keeps back gradients of a scale that may have changed since, or that "
+                          "are not finite; give a number, such as 1024, or leave reducer.codec 'none'");
 }
 
 /// Folders of classes are numbered in each set for itself, so that a folder that one of them lacks would shift all
@@ -102,7 +111,7 @@ Trainer<T, Device>::Trainer(const TrainOptions& options, TrainEnvironment<T, Dev
 template <class T, class Device>
 std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_state(
     const TrainOptions& options, TrainEnvironment<T, Device> environment) {
-    check_options(options);
+    check_options(options, State::kScalesLoss);
     if (device_name(options.compute.device) != std::string_view(Device::kName))
         throw ConfigError("compute.device '", device_name(options.compute.device),
                           "' is not what this program was asked to run on; ", "use \"", Device::kName, "\"");
@@ -121,6 +130,11 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
     auto state = std::make_unique<State>(options, std::move(environment), static_cast<int>(threads));
     State& s = *state;
     const auto scope = s.device.enter();
+    if constexpr (std::is_same_v<Device, Cuda>) {
+        s.plans.emplace(options.compute.plan_cache,
+                        PlanFile::Plans{ops::gpu_plan_count, ops::gpu_plans, ops::add_gpu_plans});
+        if (const std::string warning = s.plans->read(); !warning.empty()) s.tell(&TrainListener::on_warning, warning);
+    }
     s.shards = static_cast<int>(shards);
     s.shard_batch = options.solver.global_batch / shards;
     s.block = block;
@@ -171,6 +185,13 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
         exchange.around_submit = [&parts = s.parts](const std::function<void()>& submit) { parts.outside(submit); };
     s.exchange = std::make_unique<GradientExchange<Master<T>, Device>>(
         s.layout(), exchange, s.own_sums != nullptr ? *s.own_sums : *s.reducer, s.chosen_factors());
+    const UpdateRule rule{.clip_gradients = options.solver.clip_gradients,
+                          .passes = static_cast<double>(options.solver.iter_size),
+                          .dynamic_loss_scale = s.finds_loss_scale()};
+    const double scale = !State::kScalesLoss       ? 1.0
+                         : rule.dynamic_loss_scale ? kFirstLossScale
+                                                   : options.compute.loss_scale;
+    s.gauge = std::make_unique<GradientGauge<Master<T>, Device>>(s.layout(), rule, scale);
     return state;
 }
 

@@ -6,12 +6,14 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "firecaffe/data/prefetch.hpp"
 #include "firecaffe/device/graph.hpp"
 #include "firecaffe/net/net.hpp"
+#include "firecaffe/optim/gradient_gauge.hpp"
 #include "firecaffe/optim/optimizer.hpp"
 #include "firecaffe/sync/gradient_exchange.hpp"
 #include "firecaffe/sync/stale_exchange.hpp"
@@ -21,6 +23,7 @@
 #include "train/compute_device.hpp"
 #include "train/evaluator.hpp"
 #include "train/math_threads.hpp"
+#include "train/plan_file.hpp"
 #include "train/step_figures.hpp"
 
 namespace firecaffe {
@@ -63,7 +66,9 @@ struct Trainer<T, Device>::State {
     std::unique_ptr<StaleExchange<M, Device>> stale;
     std::vector<FactorChoice> factors;  ///< how gradients travel that may travel as factors
     std::unique_ptr<GradientExchange<M, Device>> exchange;
-    StepFigures<M, Device, kTailSize> figures;
+    std::unique_ptr<GradientGauge<M, Device>> gauge;
+    std::optional<PlanFile> plans;                 ///< of a GPU
+    StepFigures<M, Device, kTailSize, 2> figures;  ///< and those of the gauge
     std::unique_ptr<Evaluator<T, Device>> evaluator;
     std::unique_ptr<PrefetchLoader> loader;
 
@@ -81,10 +86,12 @@ struct Trainer<T, Device>::State {
     double drift = 0.0;  ///< |own parameters - their mean| / |mean|, a sum over averages; of this worker
     /// Of the last update of this run; of this worker alone where it updates by itself, until all meet.
     double last_loss = std::numeric_limits<double>::quiet_NaN();
+    double loss_scale = 0.0;     ///< as StepReport; after the last update that is known
+    std::int64_t left_out = 0;   ///< updates of this run
     bool asked_to_stop = false;  ///< this worker
     bool stopping = false;       ///< all, after this step
     struct {
-        std::int64_t iteration = 0;
+        std::int64_t iteration = 0, left_out = 0;
         double seconds = 0, data = 0, exchange = 0;
     } reported;                                ///< where the last report ended
     std::function<void(int, int)> shard_work;  ///< kept, so that a step allocates nothing
@@ -104,6 +111,9 @@ struct Trainer<T, Device>::State {
         for (TrainListener* listener : environment.listeners) (listener->*event)(report);
     }
 
+    /// Whether the gradient of the loss is scaled, and whether by what the gradients allow.
+    static constexpr bool kScalesLoss = std::is_same_v<T, float16>;
+    bool finds_loss_scale() const { return kScalesLoss && options.compute.loss_scale == kDynamicLossScale; }
     std::vector<GradientFactors<M>> chosen_factors();
     void start_loader();
     void step();
@@ -118,12 +128,14 @@ struct Trainer<T, Device>::State {
     bool records_steps() const;
     void update(double rate);
     void take_figures(bool all);
+    void take_loss_scale(std::span<const M, 2> figures, std::int64_t of_iteration);
     void require_finite_loss(std::int64_t of_iteration) const;
     double exposed_seconds() const {
         return averaging_seconds + (stale != nullptr ? stale->exposed_seconds() : exchange->exposed_seconds());
     }
     StepReport report() const;
     void tell_progress();
+    void keep_plans();
     void train_loop();
     bool all_meet() const;
     // Updates by this worker alone (own_updates.cpp).
@@ -134,6 +146,7 @@ struct Trainer<T, Device>::State {
     double average(std::span<M> values);
     double mean_drift() const;
     void average_histories();
+    void agree_on_loss_scale();
     // With a stale server (stale_stretch.cpp).
     void stale_stretch();
     std::int64_t next_multiple(std::int64_t interval) const;

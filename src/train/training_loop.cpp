@@ -73,6 +73,7 @@ void Trainer<T, Device>::State::compute_shard(std::size_t thread, int item, cons
     M* const tail = lease.gradients().tail().data();
     net.write_loss(tail + kTailLoss);
     ops::weighted_sum<M, Device>(asked_to_stop ? 1.0 : 0.0, {}, tail + kTailStop);
+    if (kScalesLoss) net.scale_gradients(gauge->loss_scale());
     net.backward(key, lease.gradients(), &lease, lease.factors());
 }
 
@@ -80,16 +81,11 @@ template <class T, class Device>
 void Trainer<T, Device>::State::update(double rate) {
     const double mean = exchange->mean_factor();
     const std::vector<Bucket>& buckets = exchange->buckets();
-    double clip = 1.0;
-    if (options.solver.clip_gradients >= 0) {
-        std::span<const M> sums;
-        for (std::size_t b = 0; b < buckets.size(); ++b) sums = exchange->wait(b);
-        // Caffe clips before it divides by iter_size, so it is the sum of the passes' means that the limit is for.
-        const double sum_of_passes = mean * static_cast<double>(options.solver.iter_size);
-        const HostView<const M, Device> host(sums.first(layout().size()));
-        clip = clip_factor<M>(options.solver.clip_gradients, layout(), host.values(), sum_of_passes);
-    }
-    optimizer->begin({.rate = rate, .scale = mean * clip, .iteration = clock});
+    std::span<const M> all;
+    for (std::size_t b = 0; b < buckets.size() && gauge->reads_gradients(); ++b) all = exchange->wait(b);
+    UpdateStep step{.rate = rate, .scale = mean, .iteration = clock};
+    gauge->decide(all, step);
+    optimizer->begin(step);
     for (std::size_t b = 0; b < buckets.size(); ++b) {
         const std::span<const M> sums = exchange->wait(b);
         update_parameters<M, Device>(*optimizer, layout(), parameters.values(), sums, buckets[b].begin,
@@ -108,15 +104,15 @@ void Trainer<T, Device>::State::compute() {
 
 template <class T, class Device>
 void Trainer<T, Device>::State::step() {
-    // The update is recorded too, unless the host waits in it: for others, or for a norm.
+    // The update is recorded too, unless the host waits for others in it.
     const double rate = learning_rate(options.solver, iteration);
-    const bool waits = reducer->size() > 1 || options.solver.clip_gradients >= 0;
+    const bool waits = reducer->size() > 1;
     recorded([&] {
         compute();
         if (!waits) update(rate);
     });
     if (waits) update(rate);
-    figures.put(iteration + 1, exchange->tail());
+    figures.put(iteration + 1, exchange->tail().template first<kTailSize>(), gauge->figures());
     ++iteration;
     ++clock;
     take_figures(all_meet() || (options.solver.display > 0 && iteration % options.solver.display == 0));
@@ -137,15 +133,33 @@ void Trainer<T, Device>::State::take_figures(bool all) {
         last_loss = static_cast<double>(known->tail[kTailLoss]) * exchange->mean_factor();
         stopping = stopping || known->tail[kTailStop] != M{0};
         require_finite_loss(known->iteration);
+        take_loss_scale(known->more, known->iteration);
     }
+}
+
+/// Half a scale that is 1 already cannot be what a gradient lacks.
+template <class T, class Device>
+void Trainer<T, Device>::State::take_loss_scale(std::span<const M, 2> of_gauge, std::int64_t of_iteration) {
+    if (!kScalesLoss) return;
+    loss_scale = static_cast<double>(of_gauge[0]);
+    if (of_gauge[1] != M{0}) ++left_out;
+    if (!finds_loss_scale() || loss_scale >= 1.0) return;
+    throw TrainingError("a gradient is not finite at iteration ", of_iteration,
+                        ", even where the loss is not scaled; training has diverged, or float16 is too narrow for this "
+                        "net. Lower base_lr, or compute in bfloat16",
+                        last_checkpoint.empty() ? "" : "; the last checkpoint is " + last_checkpoint);
 }
 
 template <class T, class Device>
 void Trainer<T, Device>::State::require_finite_loss(std::int64_t of_iteration) const {
     if (std::isfinite(last_loss)) return;
     for (const auto& net : nets) net->loss();  // throws where it knows more of what has happened
+    const bool scaled = kScalesLoss && !finds_loss_scale();
     throw TrainingError("the loss is ", last_loss, " at iteration ", of_iteration,
                         "; training has diverged. Lower base_lr, or set clip_gradients",
+                        scaled ? text(", or leave compute.loss_scale \"", kDynamicLossScaleName, "\" in the place of ",
+                                      options.compute.loss_scale)
+                               : std::string(),
                         last_checkpoint.empty() ? "" : "; the last checkpoint is " + last_checkpoint);
 }
 
@@ -159,6 +173,8 @@ StepReport Trainer<T, Device>::State::report() const {
     r.epoch = epochs(iteration);
     r.loss = last_loss;
     r.learning_rate = learning_rate(options.solver, iteration - 1);
+    r.loss_scale = loss_scale;
+    r.left_out = left_out - reported.left_out;
     r.images_per_second = steps * static_cast<double>(options.solver.global_batch) / elapsed;
     r.data_wait_share =
         loader == nullptr ? 0.0 : (loader->waited_seconds() - reported.data) / (elapsed * threads.size());
@@ -171,7 +187,8 @@ StepReport Trainer<T, Device>::State::report() const {
 template <class T, class Device>
 void Trainer<T, Device>::State::tell_progress() {
     tell(&TrainListener::on_step, report());
-    reported = {iteration, train_seconds, loader == nullptr ? 0.0 : loader->waited_seconds(), exposed_seconds()};
+    reported = {iteration, left_out, train_seconds, loader == nullptr ? 0.0 : loader->waited_seconds(),
+                exposed_seconds()};
 }
 
 /// To save, to evaluate, or at the end.
@@ -182,6 +199,13 @@ bool Trainer<T, Device>::State::all_meet() const {
            (every(options.solver.test_interval) && test_set != nullptr);
 }
 
+/// To be called when ops that had never run have done so: then they have chosen.
+template <class T, class Device>
+void Trainer<T, Device>::State::keep_plans() {
+    if (!plans) return;
+    if (const std::string warning = plans->keep(); !warning.empty()) tell(&TrainListener::on_warning, warning);
+}
+
 template <class T, class Device>
 void Trainer<T, Device>::State::train_loop() {
     const SolverOptions& solver = options.solver;
@@ -189,7 +213,7 @@ void Trainer<T, Device>::State::train_loop() {
     start_loader();
     shard_work = [this](int thread, int item) { run_shard(thread, item); };
     const auto every = [this](std::int64_t interval) { return interval > 0 && iteration % interval == 0; };
-    while (iteration < solver.max_iter) {
+    for (bool first = true; iteration < solver.max_iter; first = false) {
         if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;
         if (stale != nullptr) {
             stale_stretch();
@@ -198,6 +222,7 @@ void Trainer<T, Device>::State::train_loop() {
             own_sums != nullptr ? own_step() : step();
             train_seconds += seconds_since(start);
         }
+        if (first) keep_plans();
         const bool last = iteration == solver.max_iter;
         if (stopping) take_figures(true);
         if (every(solver.display) || last) tell_progress();
@@ -215,7 +240,10 @@ void Trainer<T, Device>::State::train_loop() {
 
 template <class T, class Device>
 void Trainer<T, Device>::State::save() {
-    if (own_sums != nullptr) average_histories();  // also without a directory: a run does not depend on one
+    if (own_sums != nullptr) {  // also without a directory: a run does not depend on one
+        average_histories();
+        agree_on_loss_scale();
+    }
     if (options.output.directory.empty()) return;
     const HostView<M, Device> values(parameters.values());
     require_finite<M>(layout(), values.values(), iteration);
@@ -228,6 +256,11 @@ void Trainer<T, Device>::State::save() {
         state.iteration = iteration;
         state.config = environment.config;
         state.parameters_digest = parameters_digest<M>(layout(), values.values());
+        if (finds_loss_scale()) {
+            const LossScale scale = gauge->state();
+            state.loss_scale = scale.value;
+            state.loss_scale_steps = scale.steps;
+        }
         for (const auto& [component, v] : run_versions()) state.versions[component] = v;
         done.path = save_checkpoint(root, state, to_named(model_arrays(layout(), values.values())),
                                     to_named(solver_arrays(layout(), histories.states())), options.output.keep);
@@ -264,6 +297,8 @@ void Trainer<T, Device>::State::resume() {
                        "another net or another solver.type");
         values.write_back();
         histories.write_back();
+        if (finds_loss_scale() && checkpoint.state.loss_scale > 0)
+            gauge->restore({checkpoint.state.loss_scale, checkpoint.state.loss_scale_steps});
         iteration = resumed_from = checkpoint.state.iteration;
         last_checkpoint = *found;
         ++version;
@@ -297,6 +332,7 @@ EvaluationReport Trainer<T, Device>::State::evaluate() {
         evaluator = std::make_unique<Evaluator<T, Device>>(options, test_set, shards, environment.layers, layout(),
                                                            parameters, threads.size());
     const EvaluationReport evaluation = evaluator->run(*reducer, threads, iteration);
+    keep_plans();
     tell(&TrainListener::on_evaluation, evaluation);
     return evaluation;
 }

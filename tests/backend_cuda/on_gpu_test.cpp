@@ -12,6 +12,7 @@
 #include "firecaffe/ops/rows.hpp"
 #include "firecaffe/ops/scale.hpp"
 #include "firecaffe/ops/weighted_sum.hpp"
+#include "firecaffe/optim/gradient_gauge.hpp"
 #include "optim/make_optimizer.hpp"
 #include "optim/update_parameters.hpp"
 #include "support/gpu.hpp"
@@ -28,11 +29,16 @@ template <class T, class Policy>
 void run_policy(const Policy& policy, std::span<const firecaffe::UpdateRange<T>> ranges) {
     firecaffe::PolicyRunner<Device>::run(policy, ranges);
 }
+template <class... Arguments>
+void run_gauge(Arguments... arguments) {
+    firecaffe::gauge_gradients<float, Device>(arguments...);
+}
 }  // namespace
 
 #include "backend_cuda/cases/augment.hpp"
 #include "backend_cuda/cases/channels.hpp"
 #include "backend_cuda/cases/elementwise.hpp"
+#include "backend_cuda/cases/gradient_gauge.hpp"
 #include "backend_cuda/cases/layouts.hpp"
 #include "backend_cuda/cases/losses.hpp"
 #include "backend_cuda/cases/update.hpp"

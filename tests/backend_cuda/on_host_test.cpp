@@ -9,6 +9,7 @@
 #include "backend/cuda/bodies/dropout.hpp"
 #include "backend/cuda/bodies/element_loss.hpp"
 #include "backend/cuda/bodies/eltwise.hpp"
+#include "backend/cuda/bodies/gradient_gauge.hpp"
 #include "backend/cuda/bodies/layouts.hpp"
 #include "backend/cuda/bodies/loss.hpp"
 #include "backend/cuda/bodies/lrn.hpp"
@@ -29,11 +30,16 @@ template <class T, class Policy>
 void run_policy(const Policy& policy, std::span<const firecaffe::UpdateRange<T>> ranges) {
     firecaffe::cuda::run_policy<T, Device>(policy, ranges);
 }
+template <class... Arguments>
+void run_gauge(Arguments... arguments) {
+    firecaffe::cuda::gauge_gradients<float, Device>(arguments...);
+}
 }  // namespace
 
 #include "backend_cuda/cases/augment.hpp"
 #include "backend_cuda/cases/channels.hpp"
 #include "backend_cuda/cases/elementwise.hpp"
+#include "backend_cuda/cases/gradient_gauge.hpp"
 #include "backend_cuda/cases/layouts.hpp"
 #include "backend_cuda/cases/losses.hpp"
 #include "backend_cuda/cases/update.hpp"

@@ -134,6 +134,9 @@ TEST_CASE("words in any case, Caffe's words, short forms") {
     CHECK_FALSE(net.layers[1].in_test);
     CHECK(base({"solver.lr_policy=fixed"}).solver.lr_policy.type == LrPolicyOptions::Type::fixed);
     CHECK(base({"solver.max_iter=1e3"}).solver.max_iter == 1000);
+    CHECK(base().compute.loss_scale == kDynamicLossScale);
+    CHECK(base({"compute.precision=float16", "compute.loss_scale=512"}).compute.loss_scale == 512.0);
+    CHECK(base({"compute.loss_scale=Dynamic"}).compute.loss_scale == kDynamicLossScale);
     CHECK(base({"solver.random_seed=18446744073709551615"}).solver.random_seed == ~std::uint64_t{0});
 }
 
@@ -338,8 +341,8 @@ TEST_CASE("options that no file can state are refused when printing") {
 
 TEST_CASE("the shared part leaves out what may differ, and differences are explained") {
     const std::string shared = shared_config(base());
-    CHECK(shared == shared_config(base(
-                        {"compute.threads=4", "output.directory=elsewhere", "data.threads=3", "data.prefetch=9"})));
+    CHECK(shared == shared_config(base({"compute.threads=4", "compute.device=cuda", "compute.plan_cache=here",
+                                        "output.directory=elsewhere", "data.threads=3", "data.prefetch=9"})));
     CHECK(explain_difference(shared, shared).empty());
     const auto difference = [&](const std::string& override) {
         return explain_difference(shared, shared_config(base({override})));
@@ -347,6 +350,10 @@ TEST_CASE("the shared part leaves out what may differ, and differences are expla
     CHECK(difference("solver.base_lr=0.2") == "/solver/base_lr: 0.1 here, 0.2 there");
     CHECK(difference("net.layers.0.num_output=6") == "/net/layers/0/num_output: 8 here, 6 there");
     CHECK(difference("reducer.type=local") == "/reducer/type: \"tree\" here, \"local\" there");
+    CHECK(difference("compute.precision=float16") == "/compute/precision: \"float32\" here, \"float16\" there");
+    CHECK(explain_difference(shared_config(base({"compute.precision=float16"})),
+                             shared_config(base({"compute.precision=float16", "compute.loss_scale=1024"}))) ==
+          "/compute/loss_scale: \"dynamic\" here, 1024.0 there");
     CHECK(difference("data.transform.mean_value=[1,2]") == "/data/transform/mean_value/0: 72.9 here, 1.0 there");
     CHECK(difference("data.transform.mean_value=[72.9,2]") ==
           "/data/transform/mean_value: an array of 1 here, an array of 2 there");

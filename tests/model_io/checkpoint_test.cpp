@@ -32,6 +32,17 @@ TEST_CASE("a checkpoint comes back as it was saved") {
     CHECK(std::system(("cd '" + path.string() + "' && sha256sum --strict --quiet -c SHA256SUMS").c_str()) == 0);
 }
 
+TEST_CASE("the scale of the loss is kept where a run finds it by itself") {
+    const Scratch scratch;
+    CheckpointState state = state_of(7);
+    save_checkpoint(scratch.path(), state, {}, {}, 0);
+    CHECK(slurp(scratch / "iter_00000007/state.json").find("loss_scale") == std::string::npos);
+    state.loss_scale = 8192.5;
+    state.loss_scale_steps = 1999;
+    save_checkpoint(scratch.path(), state, {}, {}, 0);
+    CHECK(load_checkpoint(scratch / "iter_00000007").state == state);
+}
+
 TEST_CASE("a checkpoint without arrays, at iteration 0 or beyond eight digits, is an ordinary one") {
     const Scratch scratch;
     save_checkpoint(scratch.path(), {}, {}, {}, 0);

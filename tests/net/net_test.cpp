@@ -56,6 +56,19 @@ TEST_CASE("parameters lie in backward order, and readiness is a growing prefix")
     CHECK(listener.prefixes.back() == t.net.layout().size());
 }
 
+TEST_CASE("gradients can be those of a scaled loss, with the same bits for a power of two") {
+    NetUnderTest<float> t(small_nin(), Shape{4, 1, 12, 12}, 10);
+    const double loss = t.loss();
+    t.net.backward(t.key, t.gradients);
+    std::vector<float> once(t.gradients.values().begin(), t.gradients.values().end());
+    for (const float scale : {1024.0f, 0.5f}) {
+        t.net.scale_gradients(&scale);
+        CHECK(t.loss() == loss);
+        t.net.backward(t.key, t.gradients);
+        for (std::size_t i = 0; i < once.size(); ++i) REQUIRE(t.gradients.values()[i] == once[i] * scale);
+    }
+}
+
 TEST_CASE("float on the fast backend agrees with double on the reference") {
     NetUnderTest<float> fast(small_nin(), Shape{4, 1, 13, 12}, 10);
     NetUnderTest<double> exact(small_nin(), Shape{4, 1, 13, 12}, 10);

@@ -162,21 +162,6 @@ TEST_CASE("updating bucket by bucket equals updating at once, and leaves the res
     CHECK(once.values()[100] == 0.0f);  // the gap between the parameters
 }
 
-TEST_CASE("clipping bounds the norm of the mean gradient") {
-    ArenaLayout layout;
-    layout.add("w", Shape{2}, 1.0, 1.0);
-    layout.add("mean", Shape{1}, 1.0, 1.0, 0.9);  // a statistic: no part of the norm
-    std::vector<float> sums(layout.size());
-    sums[0] = 3.0f;
-    sums[1] = 4.0f;
-    sums[layout.parameters()[1].offset] = 100.0f;
-    CHECK(clip_factor<float>(-1.0, layout, sums, 1.0) == 1.0);
-    CHECK(clip_factor<float>(10.0, layout, sums, 1.0) == 1.0);
-    CHECK(clip_factor<float>(1.0, layout, sums, 1.0) == Approx(0.2));
-    CHECK(clip_factor<float>(1.0, layout, sums, 0.5) == Approx(0.4));
-    CHECK(clip_factor<float>(1.0, {}, {}, 1.0) == 1.0);
-}
-
 namespace {
 /// The rule of one's own that the header shows.
 struct PlainDescent {

@@ -5,6 +5,7 @@
 
 using namespace firecaffe;
 using namespace firecaffe::testing;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -34,6 +35,14 @@ TEST_CASE("a program's own update rule replaces that of the options") {
     for (const ParameterInfo& p : trainer.layout().parameters())
         for (std::size_t i = p.offset; i < p.end(); ++i)
             REQUIRE(trainer.parameters().values()[i] == Approx(before.parameters().values()[i] - 1.5));
+}
+
+TEST_CASE("a scale of the loss is of float16") {
+    TrainOptions options = small_run();
+    options.compute.loss_scale = 1024.0;
+    CHECK_THROWS_AS((Trainer<float, Cpu>(options, {})), ConfigError);
+    CHECK_THROWS_WITH((Trainer<float, Cpu>(options, {})),
+                      Contains("/compute/loss_scale: 1024") && Contains("float32") && Contains("float16"));
 }
 
 TEST_CASE("an update rule that is missing is refused, and so is a rate policy that cannot be, with any rule") {

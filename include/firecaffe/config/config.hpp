@@ -52,8 +52,8 @@ Model load_model(const ConfigSource& source);
 /// type).
 std::string print_config(const TrainOptions& options);
 
-/// The part of print_config that must be equal on all ranks: without compute, output, data.threads and data.prefetch,
-/// on one line.
+/// The part of print_config that must be equal on all ranks: without output, data.threads, data.prefetch and all
+/// of compute but precision and loss_scale, on one line.
 std::string shared_config(const TrainOptions& options);
 
 /// The first difference of two texts of shared_config: "/solver/base_lr: 0.1 here, 0.2 there"; empty if they are equal.

@@ -31,6 +31,8 @@ struct CheckpointState {
     std::string config;                           ///< canonical JSON text; stored and returned byte for byte
     std::string parameters_digest;                ///< SHA-256 of the parameters in canonical order, in hexadecimal
     std::map<std::string, std::string> versions;  ///< component and version
+    double loss_scale = 0.0;                      ///< of a run that finds it by itself; 0: of any other
+    std::int64_t loss_scale_steps = 0;            ///< updates since it last changed
 
     friend bool operator==(const CheckpointState&, const CheckpointState&) = default;
 };

@@ -92,6 +92,9 @@ class Net {
     /// The weighted sum of all losses of the last forward pass. Waits for a GPU, and throws what the pass found there
     /// and could not throw (Layer::check_last_pass), such as a label that is no class.
     double loss();
+    /// The gradients of backward() are those of the loss times *scale, a number on the device that is read now, as an
+    /// op does: queued on the current stream. Until then, of the loss itself.
+    void scale_gradients(const Master<T>* scale);
     /// After forward with the same key: writes every parameter's gradient into `gradients`, whose layout must be
     /// layout(). Calls the listener as the prefix grows; on a GPU what it is told of has been queued. `factors`: one
     /// place per parameter of layout(), of which those that are not null get the factors of a gradient beside it,

@@ -30,11 +30,20 @@
 
 namespace firecaffe {
 
+/// What the gradients of an update have decided about it (GradientGauge), in memory of the device.
+struct UpdateDecision {
+    double scale = 1.0;  ///< in the place of UpdateStep::scale
+    bool skip = false;   ///< a gradient is not finite: parameters and histories stay as they are
+};
+
 /// What holds for all parameters in one update.
 struct UpdateStep {
     double rate = 0.0;           ///< the learning rate
     double scale = 1.0;          ///< turns summed gradients into (clipped) means
     std::int64_t iteration = 0;  ///< updates done before, so that a rule needs no count of its own that could be lost
+    /// Where not null: of the device, to be read by what the update queues there. On the Cpu `scale` has its scale,
+    /// too.
+    const UpdateDecision* decision = nullptr;
 };
 
 /// A contiguous piece of one parameter, as a policy sees it.
@@ -42,14 +51,22 @@ template <class T>
 struct UpdateRange {
     const ParameterInfo* parameter = nullptr;  ///< the parameter that it is a piece of
     T* value = nullptr;
-    const T* sum = nullptr;        ///< summed gradient
-    std::array<T*, 2> state{};     ///< the policy's state, in the order of kState
+    const T* sum = nullptr;     ///< summed gradient
+    std::array<T*, 2> state{};  ///< the policy's state, in the order of kState
     std::size_t count = 0;
-    std::int64_t iteration = 0;    ///< updates done before this one
-    double rate = 0.0;             ///< learning rate * lr_mult
-    T scale = 1;                   ///< turns the sum into the (clipped) mean
-    T decay = 0;                   ///< weight_decay * decay_mult
+    std::int64_t iteration = 0;  ///< updates done before this one
+    double rate = 0.0;           ///< learning rate * lr_mult
+    T scale = 1;                 ///< turns the sum into the (clipped) mean
+    T decay = 0;                 ///< weight_decay * decay_mult
     Regularization regularization = Regularization::l2;
+    const UpdateDecision* decision = nullptr;  ///< of the device; whoever runs a policy asks is_decided() before
+
+    /// Takes over what was decided; false: nothing is to be updated. To be called where the decision lies.
+    constexpr bool is_decided() {
+        if (decision == nullptr) return true;
+        scale = static_cast<T>(decision->scale);
+        return !decision->skip;
+    }
 
     /// Mean gradient of element i, without regularisation.
     constexpr T mean(std::size_t i) const { return sum[i] * scale; }
@@ -62,17 +79,20 @@ struct UpdateRange {
     constexpr T gradient(std::size_t i) const { return mean(i) + penalty(i); }
 };
 
-/// A policy treats each element for itself, because ranges come in any number and order. One that cannot, as it needs the
-/// norm of a parameter, says `static constexpr bool kWholeParameters = true`: then each range is a whole parameter.
+/// A policy treats each element for itself, because ranges come in any number and order. One that cannot, as it needs
+/// the norm of a parameter, says `static constexpr bool kWholeParameters = true`: then each range is a whole parameter.
 template <class Policy>
-constexpr bool takes_whole_parameters = requires { requires Policy::kWholeParameters; };
+constexpr bool takes_whole_parameters = requires {
+    requires Policy::kWholeParameters;
+};
 
 /// Runs a policy over pieces of parameters where these lie: on the host one piece after another.
 template <class Device>
 struct PolicyRunner {
     template <class T, class Policy>
     static void run(const Policy& policy, std::span<const UpdateRange<T>> ranges) {
-        for (const UpdateRange<T>& range : ranges) policy.update(range);
+        for (UpdateRange<T> range : ranges)
+            if (range.is_decided()) policy.update(range);
     }
 };
 /// On a GPU many pieces are one kernel. The bodies are compiled into a library with CUDA, for float and double and the
@@ -113,7 +133,9 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
                   "UpdateRange::state has no room for so many states; make it larger");
 
     PolicyOptimizer(Policy policy, const ArenaLayout& layout, const SolverOptions& solver)
-        : policy_(policy), layout_(layout), weight_decay_(solver.weight_decay),
+        : policy_(policy),
+          layout_(layout),
+          weight_decay_(solver.weight_decay),
           regularization_(solver.regularization_type) {
         for (auto& state : state_) state = Arena<T, Device>(layout);
         if (takes_whole_parameters<Policy>) arrived_.resize(layout.parameters().size());
@@ -148,6 +170,7 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
             range.scale = static_cast<T>(step_.scale);
             range.decay = static_cast<T>(weight_decay_ * p.decay_mult);
             range.regularization = regularization_;
+            range.decision = step_.decision;
             ranges_.push_back(range);
         }
         PolicyRunner<Device>::run(policy_, std::span<const UpdateRange<T>>(ranges_));
@@ -165,20 +188,10 @@ class PolicyOptimizer final : public Optimizer<T, Device> {
     double weight_decay_;
     Regularization regularization_;
     UpdateStep step_;
-    std::vector<std::size_t> arrived_;  // per parameter: elements whose sums are there; of whole-parameter rules only
+    std::vector<std::size_t> arrived_;    // per parameter: elements whose sums are there; of whole-parameter rules only
     std::vector<UpdateRange<T>> ranges_;  // of one call
     std::array<Arena<T, Device>, kStates> state_;
 };
-
-/// The factor of clip_gradients: min(1, limit / norm) for the L2 norm of the gradient, and 1 without a limit. `scale`
-/// turns sums into the gradient that is meant: the mean, or with iter_size, as in Caffe, iter_size times the mean.
-/// Summed in double in a fixed order, so that every worker gets the same bits. Statistics are no gradients and do
-/// not count.
-template <class T>
-double clip_factor(double limit, const ArenaLayout& layout, std::span<const T> gradient_sums, double scale);
-
-extern template double clip_factor(double, const ArenaLayout&, std::span<const float>, double);
-extern template double clip_factor(double, const ArenaLayout&, std::span<const double>, double);
 
 /// Makes an optimizer for parameters of this layout; a program's own rule comes as one of these.
 template <class T, class Device>

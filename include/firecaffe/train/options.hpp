@@ -46,15 +46,21 @@ constexpr bool is_stored_as(Precision precision, DType dtype) {
     return false;
 }
 
+/// In the place of a fixed scale of the loss: it is found, and follows the gradients.
+inline constexpr double kDynamicLossScale = 0.0;
+inline constexpr const char* kDynamicLossScaleName = "dynamic";
+
 struct ComputeOptions {
     DeviceKind device = DeviceKind::cpu;
     std::int64_t threads = 1;  ///< math threads of a worker: so many shards are in flight; of the Cpu
     Precision precision = Precision::float32;
+    double loss_scale = kDynamicLossScale;  ///< of float16, whose small gradients would be lost: GradientGauge
     // Of a GPU; ops::GpuMath says what they mean.
     bool deterministic = true;
     std::int64_t tune = 4;            ///< ways that are timed, unless deterministic
     std::int64_t workspace_mb = 256;  ///< for one op
-    bool graph = true;                ///< what a step queues is recorded first, and queued as one or in a few parts
+    bool graph = true;       ///< what a step queues is recorded first, and queued as one or in a few parts
+    std::string plan_cache;  ///< a file that keeps the ways that were chosen; empty: none
 };
 
 /// How ops multiply on a GPU.
@@ -72,7 +78,7 @@ struct OutputOptions {
 };
 
 /// The `reducer`, `solver`, `net` and `data` parts must be equal on all ranks; `compute` and `output` may differ, but
-/// for compute.threads where solver.shards follows from it (0).
+/// for compute.precision and compute.loss_scale, and compute.threads where solver.shards follows from it (0).
 struct TrainOptions {
     std::string name;
     DataOptions data;

@@ -15,14 +15,16 @@ namespace firecaffe {
 struct StepReport {
     std::int64_t iteration = 0;  ///< updates done so far
     std::int64_t max_iter = 0;
-    double epoch = 0.0;          ///< passes over the training set so far
-    double loss = 0.0;           ///< of the last update, mean over the global batch
+    double epoch = 0.0;  ///< passes over the training set so far
+    double loss = 0.0;   ///< of the last update, mean over the global batch
     double learning_rate = 0.0;
-    double images_per_second = 0.0;   ///< of all workers together
-    double data_wait_share = 0.0;     ///< fraction of the time in which a math thread waited for data
-    double exchange_share = 0.0;      ///< fraction of the time in which the exchange was not hidden
-    double seconds = 0.0;             ///< since the start of the run
-    double seconds_left = 0.0;        ///< at the present rate, evaluations not included
+    double loss_scale = 0.0;         ///< of float16: what the gradient of the loss is multiplied by; 0: by nothing
+    std::int64_t left_out = 0;       ///< updates that were left out, because a gradient overflowed
+    double images_per_second = 0.0;  ///< of all workers together
+    double data_wait_share = 0.0;    ///< fraction of the time in which a math thread waited for data
+    double exchange_share = 0.0;     ///< fraction of the time in which the exchange was not hidden
+    double seconds = 0.0;            ///< since the start of the run
+    double seconds_left = 0.0;       ///< at the present rate, evaluations not included
 };
 
 /// A pass over the whole test set. Fractions and the loss are over all test images but those whose label the net's loss
@@ -58,17 +60,17 @@ struct TrainSummary {
     bool tested = false;             ///< false: there is no test set, and the test figures mean nothing
     double test_loss = 0.0, test_top1 = 0.0, test_top5 = 0.0;  ///< as in EvaluationReport
     std::int64_t test_images = 0;
-    std::int64_t test_crops = 1;     ///< per image
+    std::int64_t test_crops = 1;  ///< per image
     int workers = 1;
-    std::int64_t threads = 1;        ///< math threads of each worker
+    std::int64_t threads = 1;  ///< math threads of each worker
     std::string reducer;
-    std::string schemes;             ///< as ReducerStatistics; empty if the reducer has no choice
+    std::string schemes;  ///< as ReducerStatistics; empty if the reducer has no choice
     std::int64_t global_batch = 0;
     double effective_base_lr = 0.0;  ///< base_lr after lr_scaling
     int shards = 1;
     std::int64_t parameter_count = 0;   ///< learned values
     std::int64_t statistics_count = 0;  ///< values of statistics parameters, such as batch norm's
-    std::string parameters_digest;   ///< SHA-256; see tensor/arena.hpp
+    std::string parameters_digest;      ///< SHA-256; see tensor/arena.hpp
     double communication_seconds = 0.0;
     double exposed_communication_seconds = 0.0;
     std::uint64_t communication_bytes = 0;  ///< that this rank has sent for its reducer
@@ -76,8 +78,8 @@ struct TrainSummary {
     std::vector<FactorChoice> factors;      ///< how gradients travel that can as factors; empty if none was to
     /// With a stale server: [k] steps of all workers whose parameters lacked k updates of the slowest other worker.
     std::vector<std::int64_t> lags;
-    /// With a period: how far the workers' parameters are from their mean when they are averaged, |difference| / |mean|,
-    /// as a mean over averages and, by shards, over workers.
+    /// With a period: how far the workers' parameters are from their mean when they are averaged, |difference| /
+    /// |mean|, as a mean over averages and, by shards, over workers.
     double drift = 0.0;
     double data_wait_seconds = 0.0;
     std::int64_t resumed_from = -1;  ///< iteration of the checkpoint that the run went on from; -1: none

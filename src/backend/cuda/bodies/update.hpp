@@ -255,8 +255,10 @@ struct Pieces {
 
 template <class Device, class R>
 void launch_whole(const Pieces<R>& pieces, std::int64_t count) {
-    Launch<Device>::for_each_group(
-        count, [=] FIRECAFFE_KERNEL(std::int64_t p, Group<Device>& group) { pieces.rules[p].whole(group); });
+    Launch<Device>::for_each_group(count, [=] FIRECAFFE_KERNEL(std::int64_t p, Group<Device> & group) {
+        R rule = pieces.rules[p];
+        if (rule.u.is_decided()) rule.whole(group);
+    });
 }
 
 template <class Device, class R>
@@ -264,7 +266,8 @@ void launch_elements(const Pieces<R>& pieces, std::int64_t elements) {
     Launch<Device>::for_each(elements, [=] FIRECAFFE_KERNEL(std::int64_t i) {
         int p = 0;
         while (i >= pieces.ends[p]) ++p;
-        pieces.rules[p](static_cast<std::size_t>(p == 0 ? i : i - pieces.ends[p - 1]));
+        R rule = pieces.rules[p];
+        if (rule.u.is_decided()) rule(static_cast<std::size_t>(p == 0 ? i : i - pieces.ends[p - 1]));
     });
 }
 

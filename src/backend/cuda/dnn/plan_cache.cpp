@@ -77,23 +77,25 @@ std::string PlanCache::text() const {
     return all.dump(1) + '\n';
 }
 
-void PlanCache::add(const std::string& text, const std::string& place) {
+std::string PlanCache::add(const std::string& text, const std::string& place) {
     std::map<std::string, PlanRecord> read;
     try {
         const Json all = Json::parse(text);
+        const auto format = all.at("format").get<int>();
         const auto version = all.at("cudnn").get<std::size_t>();
         const auto device = all.at("device").get<std::string>();
-        if (all.at("format").get<int>() != kFormat || version != version_ || device != device_)
-            throw DataError(place, ": plans of format ", all.at("format").get<int>(), ", cuDNN ", version, " and GPU ",
-                            device, ", where those of format ", kFormat, ", cuDNN ", version_, " and GPU ", device_,
-                            " are needed; delete the file, and it is made anew");
+        if (format != kFormat || version != version_ || device != device_)
+            return firecaffe::text(place, ": plans of format ", format, ", cuDNN ", version, " and GPU ", device,
+                                   ", where those of format ", kFormat, ", cuDNN ", version_, " and GPU ", device_,
+                                   " are needed");
         for (const auto& [key, json] : all.at("plans").items()) read.emplace(key, from_json(json));
     } catch (const Json::exception& error) {
         throw DataError(place, ": not a file of plans (", std::string_view(error.what()),
-                        "); delete it, and it is made anew");
+                        "); name another file, or delete it, and it is made anew");
     }
     const std::lock_guard lock(mutex_);
     records_.merge(read);
+    return "";
 }
 
 }  // namespace firecaffe::cuda::dnn

@@ -2,7 +2,7 @@
 // Plans that were chosen before, by problem: in memory, and as text that a file can keep.
 //
 // What is kept of a plan is cuDNN's own text form, from which each thread makes a plan of its own. Such a text belongs
-// to one version of cuDNN and one kind of GPU; another's is refused.
+// to one version of cuDNN and one kind of GPU; another's is of no use.
 #pragma once
 
 #include <map>
@@ -34,8 +34,9 @@ class PlanCache {
     /// All of it as JSON; ends in a newline.
     std::string text() const;
     /// Adds what text() of another cache wrote; records that are here already stay. `place`: the file, for messages.
-    /// Throws DataError for damaged text, and for that of another version or GPU; then nothing is added.
-    void add(const std::string& text, const std::string& place);
+    /// Returns why text of another format, version or GPU is of no use here, and adds nothing then; empty: it has been
+    /// added. Throws DataError for text that text() cannot have written.
+    [[nodiscard]] std::string add(const std::string& text, const std::string& place);
 
   private:
     std::size_t version_;
