@@ -70,7 +70,8 @@ TEST_CASE("an update does as its gauge has decided, on the device", "[cuda]") {
         Memory<Device> there(sizeof(UpdateDecision));
         copy_bytes(decision.data(), Cpu{}, there.data(), Device{}, sizeof(UpdateDecision));
         const auto check = [&](const auto& policy) {
-            const ParameterInfo parameter{.decay_mult = 1.0};
+            ParameterInfo parameter;
+            parameter.decay_mult = 1.0;
             Tensor<float, Cpu> value = random_tensor<float>(shape, 4), history(shape);
             const Tensor<float, Device> sums = sent<Device>(sum);
             Tensor<float, Device> values = sent<Device>(value), histories(shape);
