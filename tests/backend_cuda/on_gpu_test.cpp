@@ -3,6 +3,7 @@
 #include "firecaffe/ops/activation.hpp"
 #include "firecaffe/ops/augment.hpp"
 #include "firecaffe/ops/batch_norm.hpp"
+#include "firecaffe/ops/channel_parts.hpp"
 #include "firecaffe/ops/class_loss.hpp"
 #include "firecaffe/ops/element_loss.hpp"
 #include "firecaffe/ops/eltwise.hpp"
@@ -31,6 +32,7 @@ void run_policy(const Policy& policy, std::span<const firecaffe::UpdateRange<T>>
 }  // namespace
 
 #include "backend_cuda/cases/augment.hpp"
+#include "backend_cuda/cases/channel_parts.hpp"
 #include "backend_cuda/cases/channels.hpp"
 #include "backend_cuda/cases/elementwise.hpp"
 #include "backend_cuda/cases/layouts.hpp"

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/bodies/activation.hpp"
 #include "backend/cuda/bodies/augment.hpp"
+#include "backend/cuda/bodies/channel_parts.hpp"
 #include "backend/cuda/bodies/channels.hpp"
 #include "backend/cuda/bodies/class_loss.hpp"
 #include "backend/cuda/bodies/dropout.hpp"
@@ -32,6 +33,7 @@ void run_policy(const Policy& policy, std::span<const firecaffe::UpdateRange<T>>
 }  // namespace
 
 #include "backend_cuda/cases/augment.hpp"
+#include "backend_cuda/cases/channel_parts.hpp"
 #include "backend_cuda/cases/channels.hpp"
 #include "backend_cuda/cases/elementwise.hpp"
 #include "backend_cuda/cases/layouts.hpp"
