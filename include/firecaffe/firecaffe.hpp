@@ -84,6 +84,7 @@
 #include "firecaffe/ops/augment.hpp"
 #include "firecaffe/ops/backend.hpp"
 #include "firecaffe/ops/batch_norm.hpp"
+#include "firecaffe/ops/channel_parts.hpp"
 #include "firecaffe/ops/class_loss.hpp"
 #include "firecaffe/ops/dropout.hpp"
 #include "firecaffe/ops/element_loss.hpp"

@@ -34,7 +34,7 @@ class Subject {
   public:
     Subject(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<T, Device>& registry,
             const ArenaLayout* layout)
-        : net_(spec, {.data = options.data, .layout = layout}, registry),
+        : net_(spec, net_options(options, layout), registry),
           layers_(net_.summary()),
           gradients_(net_.layout()),
           samples_(static_cast<std::size_t>(options.data[0])) {
@@ -72,6 +72,13 @@ class Subject {
     }
 
   private:
+    static NetOptions net_options(const TimingOptions& options, const ArenaLayout* layout) {
+        return {.data = options.data,
+                .layout = layout,
+                .merge_siblings = options.merge_siblings,
+                .join_in_place = options.join_in_place};
+    }
+
     void note(double packing, double forward, const std::vector<double>& forward_laps, double backward,
               const std::vector<double>& backward_laps) {
         laps_.packing.push_back(packing);
@@ -79,7 +86,8 @@ class Subject {
         laps_.whole_backward.push_back(backward);
         std::size_t lap = 0;
         for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-            laps_.forward[layer].push_back(layers_[layer].absorbed ? 0.0 : forward_laps.at(lap++));
+            const bool runs = !layers_[layer].absorbed && layers_[layer].run_by < 0;
+            laps_.forward[layer].push_back(runs ? forward_laps.at(lap++) : 0.0);
             laps_.backward[layer].push_back(backward_laps.at(layers_.size() - 1 - layer));
         }
     }
@@ -110,7 +118,8 @@ std::vector<double> joined(const std::vector<std::unique_ptr<S>>& subjects, auto
     return all;
 }
 
-/// Per row of layers: the row of the layer that computes its forward pass, which is its own if it is not absorbed.
+/// Per row of layers: the row of the layer that computes its forward pass, which is its own if it is not absorbed and
+/// runs by itself.
 std::vector<std::size_t> rows_that_compute(const NetSpec& spec, const std::vector<LayerSummary>& layers) {
     std::map<int, std::size_t> rows;  // by position in the spec
     for (std::size_t i = 0; i < layers.size(); ++i) rows[layers[i].number] = i;
@@ -120,14 +129,17 @@ std::vector<std::size_t> rows_that_compute(const NetSpec& spec, const std::vecto
     const auto position = [&](const GraphNode& node) { return static_cast<int>(node.spec - spec.layers.data()); };
     for (const GraphNode& node : graph.nodes) {
         const auto row = rows.find(position(node));
-        if (row == rows.end() || !layers[row->second].absorbed) continue;
+        if (row == rows.end()) continue;
+        const LayerSummary& layer = layers[row->second];
+        if (layer.run_by >= 0) computes[row->second] = rows.at(layer.run_by);
+        if (!layer.absorbed) continue;
         const int before = graph.values[static_cast<std::size_t>(node.bottoms[0])].producer;
-        computes[row->second] = rows.at(position(graph.nodes[static_cast<std::size_t>(before)]));
+        computes[row->second] = computes[rows.at(position(graph.nodes[static_cast<std::size_t>(before)]))];
     }
     return computes;
 }
 
-/// Counts the work of `layers`, and gives the forward work of an absorbed layer to the one that computes it.
+/// Counts the work of `layers`, and gives it to those that compute it.
 void count_work(const NetSpec& spec, const std::vector<LayerSummary>& layers, Timing& timing) {
     const std::vector<std::size_t> computes = rows_that_compute(spec, layers);
     for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -137,7 +149,8 @@ void count_work(const NetSpec& spec, const std::vector<LayerSummary>& layers, Ti
         LayerWork& forward = timing.layers[computes[i]].work;
         forward.macs += work.macs;
         forward.forward += work.forward;
-        timing.layers[i].work.backward += work.backward;
+        const bool elsewhere = layers[i].run_by >= 0 || layers[i].absorbed_backward;
+        timing.layers[elsewhere ? computes[i] : i].work.backward += work.backward;
         timing.layers[i].work.known = work.known;
         timing.total.work.macs += work.macs;
         timing.total.work.forward += work.forward;
@@ -192,6 +205,8 @@ Timing time_net(const NetSpec& spec, const TimingOptions& options, const LayerRe
         time.name = layers[i].name;
         time.type = layers[i].type;
         time.absorbed = layers[i].absorbed;
+        time.absorbed_backward = layers[i].absorbed_backward;
+        if (layers[i].run_by >= 0) time.run_by = spec.layers[static_cast<std::size_t>(layers[i].run_by)].name;
         time.forward = median(joined(
             subjects, [&](const Laps& laps) -> auto& { return laps.forward[i]; }));
         time.backward = median(joined(
@@ -223,6 +238,8 @@ std::string timing_json(const Timing& t) {
             {"forward_seconds", time.forward},
             {"backward_seconds", time.backward},
             {"forward_in_layer_before", time.absorbed},
+            {"backward_in_layer_before", time.absorbed_backward},
+            {"run_by", time.run_by},
             {"operations_known", time.work.known},
             {"forward_operations", time.work.forward},
             {"backward_operations", time.work.backward},
@@ -243,6 +260,8 @@ std::string timing_json(const Timing& t) {
     json["total"] = figures(t.total);
     json["total"].erase("type");
     json["total"].erase("forward_in_layer_before");
+    json["total"].erase("backward_in_layer_before");
+    json["total"].erase("run_by");
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

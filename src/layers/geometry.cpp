@@ -40,6 +40,13 @@ ops::ConvolutionGeometry convolution_geometry(const ConvolutionOptions& options)
     return g;
 }
 
+bool is_product_per_pixel(const ConvolutionOptions& o) {
+    const auto is_one = [](std::int64_t axis, std::int64_t both) { return either(axis, both) == 1; };
+    return o.num_output > 0 && is_one(o.kernel_h, o.kernel_size) && is_one(o.kernel_w, o.kernel_size) &&
+           is_one(o.stride_h, o.stride) && is_one(o.stride_w, o.stride) && either_pad(o.pad_h, o.pad) == 0 &&
+           either_pad(o.pad_w, o.pad) == 0 && o.dilation == 1 && o.group == 1;
+}
+
 DeconvolutionPlan plan_deconvolution(const DeconvolutionOptions& options, const Shape& bottom) {
     ops::ConvolutionGeometry g = convolution_geometry(options);
     const std::int64_t outputs = g.num_output;

@@ -17,6 +17,7 @@ Net<T, Device>::Net(const NetSpec& spec, const NetOptions& options, const LayerR
     state_->spec = spec;
     state_->options = options;
     build_nodes<T, Device>(*state_, registry);
+    place_slices<T, Device>(*state_);
     place_memory<T, Device>(*state_);
 }
 
@@ -69,8 +70,14 @@ std::vector<LayerSummary> Net<T, Device>::summary() const {
         }
         if (node.spec != nullptr) layer.number = static_cast<int>(node.number);
         layer.absorbed = node.absorbed;
+        layer.absorbed_backward = node.absorbed_backward;
+        if (node.leader >= 0)
+            layer.run_by = static_cast<int>(state_->nodes[static_cast<std::size_t>(node.leader)].number);
         layer.runs_backward = node.runs_backward;
-        for (std::size_t i = 0; i < node.bottoms.size(); ++i) layer.gradients.push_back(state_->writes_diff(node, i));
+        for (std::size_t i = 0; i < node.bottoms.size(); ++i) {
+            layer.gradients.push_back(state_->writes_diff(node, i));
+            layer.in_place.push_back(state_->is_in_place(node, node.bottoms[i]));
+        }
         layer.backward_reads_bottoms = node.layer->backward_reads_bottoms();
         layer.backward_reads_tops = node.layer->backward_reads_tops();
         layers.push_back(std::move(layer));
@@ -98,9 +105,13 @@ void Net<T, Device>::bind(const Arena<Master<T>, Device>& parameters) {
     if (!state_->options.allocate)
         throw UsageError("net '", state_->spec.name, "' was planned without memory and cannot run; build it with ",
                          "NetOptions::allocate");
-    for (NetNode<T, Device>& node : state_->nodes)
-        for (std::size_t i = 0; i < node.parameters.size(); ++i)
-            node.parameter_data[i] = parameters.of(node.parameters[i]).data();
+    for (NetNode<T, Device>& node : state_->nodes) {
+        if (node.leader >= 0) continue;
+        auto place = node.parameter_data.begin();
+        state_->for_each_member(node, [&](const NetNode<T, Device>& member) {
+            for (const ParameterInfo& p : member.parameters) *place++ = parameters.of(p).data();
+        });
+    }
     state_->bound = true;
     parameters_changed();
 }
@@ -108,7 +119,7 @@ void Net<T, Device>::bind(const Arena<Master<T>, Device>& parameters) {
 template <class T, class Device>
 void Net<T, Device>::parameters_changed() {
     for (NetNode<T, Device>& node : state_->nodes)
-        if (!node.parameters.empty()) node.layer->parameters_changed(node.parameter_data);
+        if (!node.parameter_data.empty()) node.layer->parameters_changed(node.parameter_data);
 }
 
 template <class T, class Device>
@@ -136,10 +147,10 @@ template <class T, class Device>
 void Net<T, Device>::run_forward(const PassKey& key, GradientListener* listener) {
     if (!state_->bound) throw UsageError("a net runs before bind(); bind it to an arena of parameters first");
     for (NetNode<T, Device>& node : state_->nodes) {
-        if (node.absorbed) continue;
+        if (node.absorbed || node.leader >= 0) continue;
         with_layer_name(node.spec, node.name, [&] {
-            node.layer->forward(
-                {node.bottom_data, node.top_data, node.parameter_data, key, node.number, state_->options.phase});
+            node.layer->forward({node.bottom_data, node.top_data, node.parameter_data, key, node.number,
+                                 state_->options.phase, node.forward_scratch});
         });
         if (listener != nullptr) listener->layer_done();
     }
@@ -178,11 +189,13 @@ void Net<T, Device>::backward(const PassKey& key, Arena<Master<T>, Device>& grad
         throw UsageError("backward() with places for the factors of ", factors.size(), " parameters of ",
                          state_->layout.parameters().size(), "; give one for each, null where none is wanted, or none");
     for (auto node = state_->nodes.rbegin(); node != state_->nodes.rend(); ++node) {
-        if (node->runs_backward) {
-            for (std::size_t i = 0; i < node->parameters.size(); ++i)
-                node->parameter_diffs[i] = node->parameter_parts[i] != nullptr
-                                               ? node->parameter_parts[i]
-                                               : gradients.of(node->parameters[i]).data();
+        if (node->runs_backward && node->leader < 0 && !node->absorbed_backward) {
+            auto next = node->parameter_diffs.begin();
+            state_->for_each_member(*node, [&](const NetNode<T, Device>& member) {
+                for (std::size_t i = 0; i < member.parameters.size(); ++i)
+                    *next++ = member.parameter_parts[i] != nullptr ? member.parameter_parts[i]
+                                                                   : gradients.of(member.parameters[i]).data();
+            });
             for (const std::span<T> diff : node->cleared_diffs) ops::clear<T, Device>(diff);
             with_layer_name(node->spec, node->name, [&] {
                 const BackwardPass<T, Device> pass{node->bottom_data,
@@ -192,7 +205,8 @@ void Net<T, Device>::backward(const PassKey& key, Arena<Master<T>, Device>& grad
                                                    node->parameter_data,
                                                    node->parameter_diffs,
                                                    key,
-                                                   node->number};
+                                                   node->number,
+                                                   node->backward_scratch};
                 for (std::size_t i = 0; !factors.empty() && i < node->parameters.size(); ++i)
                     if (const auto& place = factors[node->parameter_numbers[i]]; place.left != nullptr)
                         node->layer->write_factors(pass, i, place);
@@ -200,10 +214,12 @@ void Net<T, Device>::backward(const PassKey& key, Arena<Master<T>, Device>& grad
             });
             for (const auto& addition : node->additions)
                 ops::accumulate<T, Device>(addition.part.storage(), addition.sum.storage());
-            for (std::size_t i = 0; i < node->parameters.size(); ++i)
-                if (node->parameter_parts[i] != nullptr)
-                    ops::accumulate<Master<T>, Device>({node->parameter_parts[i], node->parameters[i].count},
-                                                       gradients.of(node->parameters[i]));
+            state_->for_each_member(*node, [&](const NetNode<T, Device>& member) {
+                for (std::size_t i = 0; i < member.parameters.size(); ++i)
+                    if (member.parameter_parts[i] != nullptr)
+                        ops::accumulate<Master<T>, Device>({member.parameter_parts[i], member.parameters[i].count},
+                                                           gradients.of(member.parameters[i]));
+            });
         }
         if (listener != nullptr) {
             listener->layer_done();

@@ -2,6 +2,7 @@
 // First half of building a net: layers, layouts, and which of it takes part in the backward pass.
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <type_traits>
 
 #include "device/instances.hpp"
@@ -27,6 +28,9 @@ class NodeBuilder {
         for (const GraphNode& node : graph.nodes)
             with_layer_name(node.spec, node.spec->name, [&] { layers_.push_back(registry_.make(*node.spec)); });
         absorbed_ = absorbed_layers(graph);
+        leaders_.resize(graph.nodes.size(), -1);
+        if (state_.options.merge_siblings.value_or(std::is_same_v<Device, Cuda>)) merge_siblings(graph);
+        net_node_.resize(graph.nodes.size(), -1);
         for (std::size_t i = 0; i < graph.nodes.size(); ++i) add_layer(graph.nodes[i], i);
         for (const std::string& blob : state_.options.retain) retain(graph, blob);
         if constexpr (!std::is_same_v<T, Master<T>>) mark_exact();
@@ -65,6 +69,28 @@ class NodeBuilder {
         return absorbed;
     }
 
+    /// Of the layers that read one value, whatever its names, the earlier are offered the later. (A value that is read
+    /// twice is never overwritten, so the later ones may run early.)
+    void merge_siblings(const Graph& graph) {
+        std::vector<std::size_t> origin(graph.values.size());  // what a value is another name of
+        std::iota(origin.begin(), origin.end(), std::size_t{0});
+        std::vector<std::vector<std::size_t>> readers(graph.values.size());
+        for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+            const GraphNode& node = graph.nodes[i];
+            if (node.bottoms.size() != 1) continue;
+            const std::size_t bottom = origin[static_cast<std::size_t>(node.bottoms[0])];
+            if (layers_[i]->renames_bottom())
+                for (const int top : node.tops) origin[static_cast<std::size_t>(top)] = bottom;
+            else if (node.tops.size() == 1)
+                readers[bottom].push_back(i);
+        }
+        for (const std::vector<std::size_t>& siblings : readers)
+            for (std::size_t a = 0; a < siblings.size(); ++a)
+                for (std::size_t b = a + 1; leaders_[siblings[a]] < 0 && b < siblings.size(); ++b)
+                    if (leaders_[siblings[b]] < 0 && layers_[siblings[a]]->adopt(*layers_[siblings[b]]))
+                        leaders_[siblings[b]] = static_cast<int>(siblings[a]);
+    }
+
     void add_layer(const GraphNode& graph_node, std::size_t number) {
         const LayerSpec& spec = *graph_node.spec;
         NetNode<T, Device> node;
@@ -87,6 +113,12 @@ class NodeBuilder {
         }
         const int first_top = static_cast<int>(state_.values.size());
         append(std::move(node), graph_node.tops.size());
+        net_node_[number] = static_cast<int>(state_.nodes.size()) - 1;
+        if (leaders_[number] >= 0) {
+            const int leader = net_node_[static_cast<std::size_t>(leaders_[number])];
+            state_.nodes.back().leader = leader;
+            state_.nodes[static_cast<std::size_t>(leader)].followers.push_back(net_node_[number]);
+        }
         for (std::size_t i = 0; i < graph_node.tops.size(); ++i) {
             const int top = first_top + static_cast<int>(i);
             net_value_[static_cast<std::size_t>(graph_node.tops[i])] = top;
@@ -124,6 +156,7 @@ class NodeBuilder {
                 throw ConfigError("the layer writes ", plan.tops.size(), " tops and is given ", tops, " names");
         });
         node.requests = std::move(plan.parameters);
+        node.scratch = plan.scratch;
         for (const TensorSpec& top : plan.tops) {
             node.tops.push_back(static_cast<int>(state_.values.size()));
             NetValue v;
@@ -203,13 +236,21 @@ class NodeBuilder {
             for (std::size_t i = 0; downstream && i < node->bottoms.size(); ++i)
                 if (node->layer->differentiates_bottom(i)) value(node->bottoms[i]).reaches_loss = true;
         }
+        for (NetNode<T, Device>& node : state_.nodes) {  // those that run together do so in both directions
+            bool any = false;
+            state_.for_each_member(node, [&](const auto& member) { any = any || member.runs_backward; });
+            if (!node.followers.empty())
+                state_.for_each_member(node, [&](auto& member) { member.runs_backward = any; });
+        }
     }
 
     State& state_;
     const LayerRegistry<T, Device>& registry_;
     std::vector<std::unique_ptr<Layer<T, Device>>> layers_;  ///< of the graph's nodes, until they are added
     std::vector<char> absorbed_;
+    std::vector<int> leaders_;    ///< per node of the graph: the one that runs it with itself, or -1
     std::vector<int> net_value_;  ///< value of the graph -> value of the net
+    std::vector<int> net_node_;   ///< node of the graph -> node of the net; -1 where it only renames
     std::map<int, int> plain_copies_;
 };
 

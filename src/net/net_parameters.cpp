@@ -130,7 +130,10 @@ class ParameterPlacer {
         std::size_t prefix = state_.layout.size();
         for (Node& node : state_.nodes) {
             node.ready_prefix = prefix;
-            for (const ParameterInfo& p : node.parameters) prefix = std::min(prefix, p.offset);
+            if (node.leader >= 0) continue;
+            state_.for_each_member(node, [&](const Node& member) {
+                for (const ParameterInfo& p : member.parameters) prefix = std::min(prefix, p.offset);
+            });
         }
     }
 

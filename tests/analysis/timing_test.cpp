@@ -70,6 +70,32 @@ TEST_CASE("every layer is timed, and the parts do not exceed the whole") {
     }
 }
 
+TEST_CASE("layers that run together are timed where they run, and keep their names") {
+    const ConvolutionOptions product{.num_output = 8, .kernel_size = 1, .weight_filler = xavier()};
+    NetBuilder b("siblings");
+    b.convolution("stem", product).convolution("a", product).relu().from("stem").convolution("b", product).relu();
+    b.concat("joined", {"a", "b"}).inner_product("scores", {.num_output = 10, .weight_filler = xavier()});
+    const NetSpec spec = b.softmax_with_loss().build();
+    const auto registry = LayerRegistry<double, Cpu>::with_builtin();
+    TimingOptions options{.data = Shape{4, 1, 9, 9}, .iterations = 3};
+    const Timing apart = time_net(spec, options, registry);
+    options.merge_siblings = true;
+    const Timing together = time_net(spec, options, registry);
+    REQUIRE(together.layers.size() == apart.layers.size());
+    CHECK(layer(apart, "b").run_by.empty());
+    CHECK(layer(together, "b").run_by == "a");
+    CHECK(layer(together, "b").forward == 0);
+    CHECK(layer(together, "b").work.forward + layer(together, "b").work.backward == 0);
+    CHECK(layer(together, "relu_b").work.forward == 0);
+    CHECK(layer(together, "relu_b").work.backward > 0);
+    CHECK(layer(together, "a").work.forward == layer(apart, "a").work.forward + layer(apart, "b").work.forward);
+    CHECK(layer(together, "a").work.backward == layer(apart, "a").work.backward + layer(apart, "b").work.backward);
+    CHECK(together.total.work.macs == apart.total.work.macs);
+    const auto json = nlohmann::json::parse(timing_json(together));
+    CHECK(std::any_of(json["layers"].begin(), json["layers"].end(),
+                      [](const auto& l) { return l["name"] == "b" && l["run_by"] == "a"; }));
+}
+
 TEST_CASE("the loops of multiply-adds count what they do") {
     const auto loops = ops::multiply_adds();
     REQUIRE_FALSE(loops.empty());

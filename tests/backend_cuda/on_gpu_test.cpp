@@ -3,6 +3,7 @@
 #include "firecaffe/ops/activation.hpp"
 #include "firecaffe/ops/augment.hpp"
 #include "firecaffe/ops/batch_norm.hpp"
+#include "firecaffe/ops/channel_parts.hpp"
 #include "firecaffe/ops/class_loss.hpp"
 #include "firecaffe/ops/element_loss.hpp"
 #include "firecaffe/ops/eltwise.hpp"
@@ -36,6 +37,7 @@ void run_gauge(Arguments... arguments) {
 }  // namespace
 
 #include "backend_cuda/cases/augment.hpp"
+#include "backend_cuda/cases/channel_parts.hpp"
 #include "backend_cuda/cases/channels.hpp"
 #include "backend_cuda/cases/elementwise.hpp"
 #include "backend_cuda/cases/gradient_gauge.hpp"

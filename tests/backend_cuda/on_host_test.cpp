@@ -4,6 +4,7 @@
 
 #include "backend/cuda/bodies/activation.hpp"
 #include "backend/cuda/bodies/augment.hpp"
+#include "backend/cuda/bodies/channel_parts.hpp"
 #include "backend/cuda/bodies/channels.hpp"
 #include "backend/cuda/bodies/class_loss.hpp"
 #include "backend/cuda/bodies/dropout.hpp"
@@ -37,6 +38,7 @@ void run_gauge(Arguments... arguments) {
 }  // namespace
 
 #include "backend_cuda/cases/augment.hpp"
+#include "backend_cuda/cases/channel_parts.hpp"
 #include "backend_cuda/cases/channels.hpp"
 #include "backend_cuda/cases/elementwise.hpp"
 #include "backend_cuda/cases/gradient_gauge.hpp"

@@ -52,7 +52,9 @@ class RandomNet {
                 .bias_filler = gaussian(0.2)};
     }
     void convolution(const std::string& bottom) {
-        add("Convolution", {bottom}, "", same_size(2 + below(3)));
+        ConvolutionOptions options = same_size(2 + below(3));
+        if (below(2) == 0) options.kernel_size = 1, options.pad = 0;  // which may run together with others
+        add("Convolution", {bottom}, "", options);
         keep_last();
     }
     /// In place half of the time; the newest blobs are the likelier bottoms, so that chains grow.
@@ -193,7 +195,32 @@ void check_against_plain_memory(std::uint32_t number) {
     }
 }
 
+/// Each sum of a convolution that runs together with others is the same, but gradients of a bottom are added otherwise.
+void check_against_unmerged(std::uint32_t number) {
+    const RandomNet random(number, false);
+    const NetOptions merged{.data = Shape{2, 2, 6, 6}, .merge_siblings = true};
+    NetUnderTest<double> together(random.spec, merged, 3), apart(random.spec, merged.data, 3);
+    INFO("net " << number);
+    for (int pass = 0; pass < 2; ++pass) {
+        together.key.step = apart.key.step = static_cast<std::uint32_t>(pass);
+        REQUIRE(together.loss() == apart.loss());
+        together.net.backward(together.key, together.gradients);
+        apart.net.backward(apart.key, apart.gradients);
+        double largest = 0, worst = 0;
+        for (std::size_t i = 0; i < apart.gradients.values().size(); ++i) {
+            const double wanted = apart.gradients.values()[i];
+            largest = std::max(largest, std::abs(wanted));
+            worst = std::max(worst, std::abs(together.gradients.values()[i] - wanted));
+        }
+        REQUIRE(worst <= 1e-12 * largest);
+    }
+}
+
 }  // namespace
+
+TEST_CASE("random nets: layers that run together change gradients by roundings only") {
+    for (std::uint32_t number = 0; number < 200; ++number) check_against_unmerged(number);
+}
 
 TEST_CASE("random nets: memory that is shared and layers that run in place change no gradient") {
     for (std::uint32_t number = 0; number < 150; ++number) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "firecaffe/core/random.hpp"
 #include "firecaffe/net/net.hpp"
@@ -21,7 +22,10 @@ struct NetUnderTest {
 
     NetUnderTest(const NetSpec& spec, Shape data, std::int64_t classes, std::uint64_t seed = 3,
                  const LayerRegistry<T, Cpu>& registry = LayerRegistry<T, Cpu>::with_builtin())
-        : net(spec, {.data = data}, registry), parameters(net.layout()), gradients(net.layout()) {
+        : NetUnderTest(spec, NetOptions{.data = std::move(data)}, classes, seed, registry) {}
+    NetUnderTest(const NetSpec& spec, const NetOptions& options, std::int64_t classes, std::uint64_t seed = 3,
+                 const LayerRegistry<T, Cpu>& registry = LayerRegistry<T, Cpu>::with_builtin())
+        : net(spec, options, registry), parameters(net.layout()), gradients(net.layout()) {
         net.initialize(parameters, seed);
         net.bind(parameters);
         const RandomStream pixels(seed, RandomPurpose::user, 1), labels(seed, RandomPurpose::user, 2);
@@ -29,7 +33,7 @@ struct NetUnderTest {
             net.data().storage()[i] = static_cast<T>(pixels.normal(i));
         for (std::size_t i = 0; i < net.labels().storage().size(); ++i)
             net.labels().storage()[i] = static_cast<T>(labels.below(i, static_cast<std::uint32_t>(classes)));
-        for (std::int64_t i = 0; i < data[0]; ++i) samples.push_back(static_cast<std::uint64_t>(100 + i));
+        for (std::int64_t i = 0; i < options.data[0]; ++i) samples.push_back(static_cast<std::uint64_t>(100 + i));
         key = {seed, 5, samples};
     }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct TimingOptions {
     std::int64_t warm_up = 2;  ///< iterations before the clock counts
     int threads = 1;  ///< one on a GPU
     ops::GpuMath math{};  ///< on a GPU
+    std::optional<bool> merge_siblings{};  ///< as NetOptions has it, and so the next
+    bool join_in_place = true;
     std::map<std::string, WorkFunction> custom_work{};  ///< by layer type
 };
 
@@ -30,10 +33,12 @@ struct TimingOptions {
 struct LayerTime {
     std::string name, type;
     double forward = 0, backward = 0;
-    /// Of one thread's batch; none where the net inserted a copy. Forward it is what is computed here, so an absorbed
-    /// layer has none, and the layer that computes it has both.
+    /// Of one thread's batch; none where the net inserted a copy. It is what is computed here, so an absorbed layer has
+    /// none forward, one that another runs with itself has none at all, and the layer that computes it has both.
     LayerWork work;
-    bool absorbed = false;  ///< the layer before computes its forward pass
+    bool absorbed = false;           ///< the layer before computes its forward pass
+    bool absorbed_backward = false;  ///< and its backward pass
+    std::string run_by{};            ///< the layer that runs this one with itself; empty: it runs by itself
     /// Gradients that are finished after its backward pass: so many elements from the start of the arena.
     std::size_t gradients_ready = 0;
 };

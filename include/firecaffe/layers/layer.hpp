@@ -37,6 +37,7 @@ struct ParameterRequest {
 struct LayerPlan {
     std::vector<TensorSpec> tops;
     std::vector<ParameterRequest> parameters;
+    std::optional<TensorSpec> scratch{};  ///< memory that forward, and then backward, may use while it runs
 };
 
 /// Names the pass: everything random in it is a function of these values and of the layer's number.
@@ -54,6 +55,7 @@ struct ForwardPass {
     PassKey key;
     std::uint32_t layer = 0;  ///< number of the layer in the net
     Phase phase = Phase::train;
+    TensorView<T, Device> scratch{};  ///< LayerPlan::scratch; holds anything
 };
 
 template <class T, class Device>
@@ -66,6 +68,7 @@ struct BackwardPass {
     std::span<Master<T>* const> parameter_diffs;  ///< to be written
     PassKey key;
     std::uint32_t layer = 0;
+    TensorView<T, Device> scratch{};
 };
 
 template <class T, class Device>
@@ -108,6 +111,32 @@ class Layer {
     /// passes of both layers run as ever.
     virtual bool absorb(const Layer& next) {
         (void)next;
+        return false;
+    }
+
+    /// Offers the layer to run `sibling`, which reads the same only bottom and has one top, together with itself. If it
+    /// agrees, its passes and parameters_changed() get the tops and the parameters of both: its own, and then those of
+    /// its siblings in the order in which they were offered. Nothing of the sibling's is called then but setup().
+    /// Called after absorb() and before either setup(); a layer that agrees has one top and no factors().
+    virtual bool adopt(Layer& sibling) {
+        (void)sibling;
+        return false;
+    }
+
+    /// True if backward() also does what backward() of the absorbed layer would do: then top_diffs are gradients of
+    /// what that layer writes, and the net skips it. Asked when all layers are set up.
+    virtual bool absorbs_backward() const { return false; }
+    /// True if the only top is the bottoms, side by side along the channels. Bottoms whose data() is null then lie in
+    /// the top already, and a gradient whose data() is null is not wanted.
+    virtual bool joins_channels() const { return false; }
+    /// Offers that the only top be a slice of the top of a layer that joins channels: some neighbouring channels of a
+    /// tensor that is channels last, whose pixels are `pitch` elements apart. If the layer agrees, its passes get views
+    /// of the spec that it has told, but top and top gradient, and nothing else, lie in memory as a slice does; and
+    /// scratch of that spec, if LayerPlan has asked for none. (No layout says so, because nobody else ever sees a
+    /// slice; all others may go on to take a tensor for one span.) Offered after setup() to the layer that computes the
+    /// forward pass; what that has absorbed it runs backward from then on (absorbs_backward).
+    virtual bool take_slice(std::int64_t pitch) {
+        (void)pitch;
         return false;
     }
 

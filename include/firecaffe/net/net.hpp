@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,12 @@ struct NetOptions {
     std::vector<std::string> retain{};    ///< blobs that can be read by blob() after forward
     const ArenaLayout* layout = nullptr;  ///< parameters of another net to share; null: a layout of its own
     bool allocate = true;                 ///< false: shapes and plans only; such a net cannot run
+    /// Layers that read one blob may run as one (Layer::adopt): 1 x 1 convolutions do. Empty: on a GPU they may. Sums
+    /// are rounded in other places then; parameters, their names and their places stay.
+    std::optional<bool> merge_siblings{};
+    /// What a Concat joins may be written in its place and read there, where layers can do so (Layer::take_slice):
+    /// convolutions on a GPU can. The bits are the same.
+    bool join_in_place = true;
 };
 
 /// What the net knows about one of its layers, for reports.
@@ -39,12 +46,15 @@ struct LayerSummary {
     std::vector<TensorSpec> bottoms, tops;
     std::size_t parameter_count = 0;  ///< learned values; shared ones count for the first of their layers
     std::vector<Shape> parameters{};
-    std::vector<bool> first_use{};  ///< per parameter: no layer before has it too
-    std::vector<bool> measured{};   ///< per parameter: a statistic, which is not learned
-    int number = -1;                ///< position in NetSpec::layers; -1: a copy to plain layout that the net inserted
-    bool absorbed = false;          ///< the layer before computes its forward pass
+    std::vector<bool> first_use{};   ///< per parameter: no layer before has it too
+    std::vector<bool> measured{};    ///< per parameter: a statistic, which is not learned
+    int number = -1;                 ///< position in NetSpec::layers; -1: a copy to plain layout that the net inserted
+    bool absorbed = false;           ///< the layer before computes its forward pass
+    bool absorbed_backward = false;  ///< and its backward pass
+    int run_by = -1;                 ///< number of the layer that runs this one with itself (Layer::adopt); -1: none
     bool runs_backward = false;
     std::vector<bool> gradients{};  ///< per bottom: backward writes its gradient
+    std::vector<bool> in_place{};   ///< per bottom: it is a slice of the layer's top (NetOptions::join_in_place)
     bool backward_reads_bottoms = false, backward_reads_tops = false;
 };
 

@@ -50,7 +50,8 @@ inline Shape image_of(const std::string& folder) {
     return found->second;
 }
 
-/// Of every net*.json under `examples`, as they train.
+/// Of every net*.json under `examples`, as they train. Convolutions that a GPU runs as one stand here as they are
+/// stated, and behind those of the net as they run.
 inline ShippedLayers shipped_layers(const std::filesystem::path& examples, std::int64_t batch) {
     ShippedLayers all;
     std::vector<std::filesystem::path> files;
@@ -62,20 +63,28 @@ inline ShippedLayers shipped_layers(const std::filesystem::path& examples, std::
         const std::string folder = file.parent_path().filename().string();
         const Shape image = image_of(folder);
         const NetSpec spec = load_model({file.string(), {}, {}}).net;
-        const Net<float, Cpu> net(spec, {.data = Shape{1, image[0], image[1], image[2]}, .allocate = false},
-                                  LayerRegistry<float, Cpu>::with_builtin());
+        const NetOptions net_options{
+            .data = Shape{1, image[0], image[1], image[2]}, .allocate = false, .merge_siblings = true};
+        const Net<double, Cpu> net(spec, net_options, LayerRegistry<double, Cpu>::with_builtin());
+        std::map<int, ShippedConvolution> stated, together;  // by the layer's number
         const std::string name = folder + '/' + file.stem().string();
         all.nets.push_back(name);
         for (const LayerSummary& layer : net.summary()) {
             if (layer.number < 0) continue;
             const LayerOptions& options = spec.layers[static_cast<std::size_t>(layer.number)].options;
-            if (const auto* o = std::get_if<ConvolutionOptions>(&options))
+            if (const auto* o = std::get_if<ConvolutionOptions>(&options)) {
                 all.convolutions.push_back({name, layer.name, convolution_geometry(*o),
                                             layer.bottoms[0].shape.with_batch(batch), layer.gradients.at(0)});
-            else if (const auto* ip = std::get_if<InnerProductOptions>(&options))
+                stated.emplace(layer.number, all.convolutions.back());
+                if (layer.run_by < 0) continue;
+                ShippedConvolution& leader = together.emplace(layer.run_by, stated.at(layer.run_by)).first->second;
+                leader.geometry.num_output += o->num_output;
+                leader.layer += " + " + layer.name;
+            } else if (const auto* ip = std::get_if<InnerProductOptions>(&options))
                 all.inner_products.push_back({name, layer.name, ip->num_output, ip->bias_term,
                                               layer.bottoms[0].shape.with_batch(batch), layer.gradients.at(0)});
         }
+        for (const auto& [number, convolution] : together) all.convolutions.push_back(convolution);
     }
     return all;
 }

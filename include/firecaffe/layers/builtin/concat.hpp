@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "firecaffe/layers/axes.hpp"
@@ -21,7 +22,7 @@ class ConcatLayer final : public Layer<T, Device> {
     explicit ConcatLayer(ConcatOptions options) : options_(options) {}
 
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
-        if (joins_channels()) {
+        if (along_channels()) {
             op_ = ops::make_concat<T, Device>(bottoms);
             return {{op_->output()}, {}};
         }
@@ -32,18 +33,19 @@ class ConcatLayer final : public Layer<T, Device> {
         for (const TensorSpec& bottom : bottoms) lengths_.push_back(bottom.shape.count_from(axis));
         return {{{top, Layout::plain()}}, {}};
     }
-    bool accepts_any_layout() const override { return joins_channels(); }
+    bool accepts_any_layout() const override { return along_channels(); }
+    bool joins_channels() const override { return std::is_same_v<Device, Cuda> && along_channels(); }
     bool backward_reads_bottoms() const override { return false; }
     bool backward_reads_tops() const override { return false; }
 
     void forward(const ForwardPass<T, Device>& pass) override {
-        if (joins_channels()) return op_->forward(pass.bottoms, pass.tops[0]);
+        if (along_channels()) return op_->forward(pass.bottoms, pass.tops[0]);
         T* to = pass.tops[0].data();
         for (std::size_t i = 0; i < lengths_.size(); to += lengths_[i++])
             ops::copy_rows<T, Device>({pass.bottoms[i].data(), lengths_[i]}, {to, step_}, lengths_[i], count_);
     }
     void backward(const BackwardPass<T, Device>& pass) override {
-        if (joins_channels()) return op_->backward(pass.top_diffs[0], pass.bottom_diffs);
+        if (along_channels()) return op_->backward(pass.top_diffs[0], pass.bottom_diffs);
         const T* from = pass.top_diffs[0].data();
         for (std::size_t i = 0; i < lengths_.size(); from += lengths_[i++])
             if (T* to = pass.bottom_diffs[i].data(); to != nullptr)
@@ -51,7 +53,7 @@ class ConcatLayer final : public Layer<T, Device> {
     }
 
   private:
-    bool joins_channels() const { return options_.axis == 1; }
+    bool along_channels() const { return options_.axis == 1; }
 
     ConcatOptions options_;
     std::unique_ptr<ops::Concat<T, Device>> op_;  ///< for channels

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <type_traits>
+#include <vector>
 
+#include "firecaffe/layers/builtin/joined_tops.hpp"
 #include "firecaffe/layers/builtin/relu.hpp"
+#include "firecaffe/layers/builtin/sibling_convolutions.hpp"
 #include "firecaffe/ops/ops.hpp"
 
 namespace firecaffe {
@@ -12,8 +16,13 @@ namespace firecaffe {
 /// Axis-wise sizes from options in which one number may stand for both axes. Throws ConfigError when a kernel is
 /// missing.
 ops::ConvolutionGeometry convolution_geometry(const ConvolutionOptions& options);
+/// Whether each pixel of the top is a product with one pixel of the bottom: kernel and stride 1, no pad, one group.
+bool is_product_per_pixel(const ConvolutionOptions& options);
 
 /// One bottom N x C x H x W, one top. Parameters: weight num_output x C/group x kh x kw, bias num_output.
+///
+/// Where the layer runs others with itself, or its top is a slice, it computes in scratch: no engine of a GPU writes or
+/// reads anything but whole tensors at full speed.
 template <class T, class Device>
 class ConvolutionLayer final : public Layer<T, Device> {
   public:
@@ -22,12 +31,14 @@ class ConvolutionLayer final : public Layer<T, Device> {
     LayerPlan setup(std::span<const TensorSpec> bottoms, Phase) override {
         ops::ConvolutionGeometry geometry = convolution_geometry(options_);
         geometry.relu = relu_;
-        op_ = ops::make_convolution<T, Device>(geometry, bottoms[0]);
-        LayerPlan plan{{op_->output()}, {}};
-        plan.parameters.push_back({"weight",
-                                   Shape{geometry.num_output, bottoms[0].shape[1] / geometry.group,
-                                         geometry.kernel_h, geometry.kernel_w},
-                                   options_.weight_filler});
+        LayerPlan plan;
+        if (adopter_ == nullptr) make_ops(geometry, bottoms[0]);
+        plan.tops = {adopter_ == nullptr ? all_->output(0) : adopter_->all_->output(place_)};
+        if (tops_ != nullptr) plan.scratch = all_->output();
+        plan.parameters.push_back(
+            {"weight",
+             Shape{geometry.num_output, bottoms[0].shape[1] / geometry.group, geometry.kernel_h, geometry.kernel_w},
+             options_.weight_filler});
         if (geometry.bias) plan.parameters.push_back({"bias", Shape{geometry.num_output}, options_.bias_filler});
         return plan;
     }
@@ -37,22 +48,70 @@ class ConvolutionLayer final : public Layer<T, Device> {
         const auto* relu = dynamic_cast<const ReluLayer<T, Device>*>(&next);
         return relu_ = relu != nullptr && relu->negative_slope() == 0;
     }
-    bool backward_reads_tops() const override { return false; }
-
-    void parameters_changed(std::span<const Master<T>* const> parameters) override {
-        op_->set_parameters(parameters[0], parameters.size() > 1 ? parameters[1] : nullptr);
+    /// Nor while gradients are joined.
+    bool absorbs_backward() const override {
+        return relu_ && Tops::kMasks && (tops_ != nullptr || adopter_ != nullptr);
     }
-    void forward(const ForwardPass<T, Device>& pass) override { op_->forward(pass.bottoms[0], pass.tops[0]); }
+    bool backward_reads_tops() const override { return absorbs_backward(); }
+
+    /// Convolutions that are products of matrices become one product.
+    bool adopt(Layer<T, Device>& sibling) override {
+        auto* const other = dynamic_cast<ConvolutionLayer*>(&sibling);
+        const bool fits = other != nullptr && adopter_ == nullptr && other->siblings_.empty() &&
+                          is_product_per_pixel(options_) && is_product_per_pixel(other->options_) &&
+                          other->options_.bias_term == options_.bias_term && other->relu_ == relu_ &&
+                          siblings_.size() + 1 < ops::kMostChannelParts;
+        if (!fits) return false;
+        siblings_.push_back(other);
+        other->adopter_ = this;
+        other->place_ = siblings_.size();
+        return true;
+    }
+    bool take_slice(std::int64_t pitch) override {
+        if constexpr (std::is_same_v<Device, Cuda>) {
+            ConvolutionLayer& runner = adopter_ != nullptr ? *adopter_ : *this;
+            if (runner.tops_ == nullptr) runner.join_tops();
+            runner.tops_->take_slice(place_, pitch);
+            return true;
+        } else {
+            return pitch < 0;  // a CPU has other layouts
+        }
+    }
+
+    void parameters_changed(std::span<const Master<T>* const> parameters) override { all_->set_parameters(parameters); }
+    void forward(const ForwardPass<T, Device>& pass) override {
+        all_->forward(pass.bottoms[0], tops_ != nullptr ? pass.scratch : pass.tops[0]);
+        if (tops_ != nullptr) tops_->split(pass.scratch, pass.tops);
+    }
     void backward(const BackwardPass<T, Device>& pass) override {
-        op_->backward_parameters(pass.bottoms[0], pass.top_diffs[0], pass.parameter_diffs[0],
-                                 pass.parameter_diffs.size() > 1 ? pass.parameter_diffs[1] : nullptr);
-        if (pass.bottom_diffs[0].data() != nullptr) op_->backward_data(pass.top_diffs[0], pass.bottom_diffs[0]);
+        if (tops_ != nullptr) tops_->join(pass.tops, pass.top_diffs, pass.scratch);
+        all_->backward(pass.bottoms[0],
+                       tops_ != nullptr ? TensorView<const T, Device>(pass.scratch) : pass.top_diffs[0],
+                       pass.bottom_diffs[0], pass.parameter_diffs);
     }
 
   private:
+    using Tops = JoinedTops<T, Device>;
+
+    void make_ops(const ops::ConvolutionGeometry& geometry, const TensorSpec& bottom) {
+        std::vector<std::int64_t> outputs{geometry.num_output};
+        for (const ConvolutionLayer* sibling : siblings_) outputs.push_back(sibling->options_.num_output);
+        all_ = std::make_unique<SiblingConvolutions<T, Device>>(geometry, std::move(outputs), bottom);
+        if (!siblings_.empty()) join_tops();
+    }
+    void join_tops() {
+        std::vector<TensorSpec> tops;
+        for (std::size_t i = 0; i <= siblings_.size(); ++i) tops.push_back(all_->output(i));
+        tops_ = std::make_unique<Tops>(tops, all_->output(), relu_);
+    }
+
     ConvolutionOptions options_;
     bool relu_ = false;
-    std::unique_ptr<ops::Convolution<T, Device>> op_;
+    std::vector<ConvolutionLayer*> siblings_;  ///< that this layer runs with itself
+    ConvolutionLayer* adopter_ = nullptr;      ///< that runs this one
+    std::size_t place_ = 0;                    ///< of the top among those that are run together
+    std::unique_ptr<SiblingConvolutions<T, Device>> all_;
+    std::unique_ptr<Tops> tops_;  ///< where the passes compute in scratch
 };
 
 }  // namespace firecaffe

@@ -63,7 +63,7 @@ struct JoinedParts {
     }
 };
 
-/// The output has the first input's layout; the others may have any.
+/// The output has the first input's layout; the others may have any. An x whose data() is null is where it belongs.
 template <class T, class Device>
 class KernelConcat final : public ops::Concat<T, Device> {
   public:
@@ -75,7 +75,12 @@ class KernelConcat final : public ops::Concat<T, Device> {
     void forward(std::span<const TensorView<const T, Device>> x, TensorView<T, Device> y) override {
         require_count("inputs", x.size());
         ops::require_spec(kOp, "y", y.spec(), output_);
-        for (std::size_t i = 0; i < x.size(); ++i) ops::require_spec(kOp, "x", x[i].spec(), inputs_[i]);
+        bool any = false;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            ops::require_spec(kOp, "x", x[i].spec(), inputs_[i]);
+            any = any || x[i].data() != nullptr;
+        }
+        if (!any) return;
         if (can_pack_all(x, y.data())) return join_all(joined_parts<const T>(x), y.data());
         const Indexing out(output_);
         T* to = y.data();
@@ -83,10 +88,12 @@ class KernelConcat final : public ops::Concat<T, Device> {
         for (std::size_t i = 0; i < x.size(); ++i) {
             const Indexing in(inputs_[i]);
             const T* from = x[i].data();
-            if (can_pack(in, out, first, from, to))
-                join<kPack<T>>(from, in, to, out, first);
-            else
-                join<1>(from, in, to, out, first);
+            if (from != nullptr) {
+                if (can_pack(in, out, first, from, to))
+                    join<kPack<T>>(from, in, to, out, first);
+                else
+                    join<1>(from, in, to, out, first);
+            }
             first += in.channels();
         }
         clear_padding<T, Device>(y);
@@ -95,8 +102,13 @@ class KernelConcat final : public ops::Concat<T, Device> {
     void backward(TensorView<const T, Device> dy, std::span<const TensorView<T, Device>> dx) override {
         require_count("gradients", dx.size());
         ops::require_spec(kOp, "dy", dy.spec(), output_);
-        for (std::size_t i = 0; i < dx.size(); ++i)
-            if (dx[i].data() != nullptr) ops::require_spec(kOp, "dx", dx[i].spec(), inputs_[i]);
+        bool any = false;
+        for (std::size_t i = 0; i < dx.size(); ++i) {
+            if (dx[i].data() == nullptr) continue;
+            ops::require_spec(kOp, "dx", dx[i].spec(), inputs_[i]);
+            any = true;
+        }
+        if (!any) return;
         if (can_pack_all(dx, dy.data())) return slice_all(joined_parts<T>(dx), dy.data());
         const Indexing out(output_);
         const T* from = dy.data();
@@ -133,18 +145,18 @@ class KernelConcat final : public ops::Concat<T, Device> {
         });
     }
 
-    /// The same for all parts at once, in one launch.
+    /// The same for all parts at once, in one launch. A part whose pointer is null is left out.
     void join_all(const JoinedParts<const T>& parts, T* whole) {
         constexpr int N = kPack<T>;
         const Divisor by_packs(output_.shape[1] / N);
         Launch<Device>::for_each(output_.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
             const SmallSplit place = small_split(static_cast<std::int32_t>(i), by_packs);
             const auto part = parts.of(place.remainder);
+            if (part.data == nullptr) return;
             const std::int32_t from = place.quotient * part.packs + place.remainder - part.first;
             put_bytes(bytes_at<N>(part.data + from * N), whole + i * N);
         });
     }
-    /// A part whose pointer is null is left out.
     void slice_all(const JoinedParts<T>& parts, const T* whole) {
         constexpr int N = kPack<T>;
         const Divisor by_packs(output_.shape[1] / N);
