@@ -22,6 +22,9 @@ MOST_NODES = 253
 PORT = 29400
 BUCKET = "128kb"  # two of the largest packets that the kernel hands over at once
 QUEUE = "50ms"    # what may wait at a link before packets are dropped
+# How TCP answers congestion, whatever this machine's own way is: one that every kernel has, and that needs no timer for each
+# packet of a connection, as bbr does. All nodes share these processors.
+CONGESTION = "reno"
 
 
 class ClusterError(Exception):
@@ -149,6 +152,7 @@ class Cluster:
         self._within(keeper, "ip", "link", "set", "lo", "up")
         self._within(keeper, "ip", "address", "add", f"{self.address(node)}/24", "dev", "eth0")
         self._within(keeper, "ip", "link", "set", "eth0", "up")
+        self._within(keeper, "sh", "-c", f"echo {CONGESTION} > /proc/sys/net/ipv4/tcp_congestion_control")
         self._within(keeper, "hostname", f"node{node}")
         for end, device in ((keeper, "eth0"), (switch, port)):
             self._within(end, "tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", self.rate, "burst", BUCKET,

@@ -74,6 +74,17 @@ const sockaddr_in6& v6(const sockaddr_storage& s) {
     return reinterpret_cast<const sockaddr_in6&>(s);
 }
 
+bool ends_on_this_host(int fd) {
+    SocketAddress here, there;
+    here.length = there.length = sizeof here.storage;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&here.storage), &here.length) != 0 ||
+        ::getpeername(fd, reinterpret_cast<sockaddr*>(&there.storage), &there.length) != 0)
+        return false;
+    if (here.storage.ss_family == AF_INET) return v4(here.storage).sin_addr.s_addr == v4(there.storage).sin_addr.s_addr;
+    return here.storage.ss_family == AF_INET6 &&
+           IN6_ARE_ADDR_EQUAL(&v6(here.storage).sin6_addr, &v6(there.storage).sin6_addr);
+}
+
 }  // namespace
 
 std::string error_text(int number) {
@@ -286,6 +297,9 @@ void tune(int fd, bool control, Clock::duration limit) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    // What the system does about congestion is for networks. Within a host nothing is lost, and a way that paces what
+    // it sends by a timer, as bbr does, halves the rate. This one is everywhere, and everybody may take it.
+    if (ends_on_this_host(fd)) ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     if (control) {
         const auto timeout =
             static_cast<unsigned>(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
