@@ -18,11 +18,12 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/firecaffeConfigVe
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/firecaffeConfig.cmake
               ${PROJECT_BINARY_DIR}/package/firecaffeConfigVersion.cmake
-              ${CMAKE_CURRENT_LIST_DIR}/FindOneDNN.cmake ${CMAKE_CURRENT_LIST_DIR}/FindCudaLibraries.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/FindOneDNN.cmake ${CMAKE_CURRENT_LIST_DIR}/FindXxHash.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/FindCudaLibraries.cmake
         DESTINATION ${firecaffe_package_dir})
 
 # pkg-config. A static library's users must link what it stands on; a shared one's need not.
-set(firecaffe_pc_libs "-lssl -lcrypto -lz -ljpeg -lfmt -pthread")
+set(firecaffe_pc_libs "-lssl -lcrypto -lz -ljpeg -lxxhash -lfmt -pthread")
 if(FIRECAFFE_WITH_ONEDNN)
   string(APPEND firecaffe_pc_libs " -ldnnl ${OpenMP_CXX_FLAGS}")
 endif()
@@ -66,6 +67,7 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
   set(CPACK_DEBIAN_PACKAGE_SECTION science)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libfmt-dev, libssl-dev, zlib1g-dev, libjpeg62-turbo-dev, libdnnl-dev")
+  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libfmt-dev, libssl-dev, zlib1g-dev, libjpeg62-turbo-dev, libxxhash-dev,"
+      " libdnnl-dev")
   include(CPack)
 endif()

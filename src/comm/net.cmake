@@ -17,7 +17,7 @@ target_sources(firecaffe PRIVATE
   ${dir}/transport/channel.cpp
   ${dir}/transport/connection.cpp
   ${dir}/transport/control_plane.cpp
-  ${dir}/transport/crc32c.cpp
+  ${dir}/transport/checksum.cpp
   ${dir}/transport/data_plane.cpp
   ${dir}/transport/frame_stream.cpp
   ${dir}/transport/link_fault.cpp

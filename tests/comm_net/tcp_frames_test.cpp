@@ -3,30 +3,27 @@
 #include "catch.hpp"
 #include "proxy.hpp"
 
-#include "comm/transport/crc32c.hpp"
+#include "comm/transport/checksum.hpp"
 #include "comm/transport/frame.hpp"
 
 using namespace firecaffe::comm;
 using firecaffe::DType;
 using Kind = Outcome::Kind;
 
-TEST_CASE("CRC32C gives the values of RFC 3720, with and without the instruction") {
-    std::vector<std::byte> zeros(32), ones(32, std::byte{0xff}), rising(32);
-    for (std::size_t i = 0; i < 32; ++i) rising[i] = static_cast<std::byte>(i);
-    for (const auto& function : {crc32c, crc32c_portable}) {
-        CHECK(function(zeros, 0) == 0x8a9136aa);
-        CHECK(function(ones, 0) == 0x62a8ab43);
-        CHECK(function(rising, 0) == 0x46dd794e);
-        CHECK(function(bytes_of("123456789"), 0) == 0xe3069283);
-        CHECK(function({}, 0) == 0);
-    }
+TEST_CASE("a checksum is the same in one piece and in several, and starts anew when it is taken") {
     const auto data = pattern(100'003, 3);
-    for (const std::size_t length : {1u, 7u, 8u, 6143u, 6144u, 6145u, 12'289u, 100'000u})
+    RunningChecksum running;
+    for (const std::size_t length : {0u, 1u, 7u, 240u, 241u, 256u, 1025u, 100'000u})
         for (const std::size_t start : {0u, 1u, 3u}) {
+            CAPTURE(length, start);
             const auto part = std::span(data).subspan(start, length);
-            CHECK(crc32c(part) == crc32c_portable(part));
-            CHECK(crc32c(part.subspan(length / 3), crc32c(part.first(length / 3))) == crc32c(part));
+            running.add(part.first(length / 3));
+            running.add({});
+            running.add(part.subspan(length / 3));
+            CHECK(running.take() == checksum(part));
         }
+    CHECK(checksum({}) == 0x2d06800538d394c2u);  // of nothing, as the specification of XXH3 has it
+    CHECK(checksum(std::span(data).first(10)) != checksum(std::span(data).first(11)));
 }
 
 TEST_CASE("a frame's header survives the wire, and no flipped bit does") {

@@ -10,7 +10,7 @@
 #include <optional>
 #include <span>
 
-#include "comm/transport/crc32c.hpp"
+#include "comm/transport/checksum.hpp"
 #include "comm/transport/wire.hpp"
 #include "firecaffe/comm/transport.hpp"
 
@@ -18,7 +18,7 @@ namespace firecaffe::comm {
 
 inline constexpr std::size_t kFrameHeaderBytes = 64;
 inline constexpr std::size_t kChunkBytes = 256 * 1024;    // small enough that the checksum's pass stays in the cache
-inline constexpr std::uint32_t kFrameMagic = 0x32444346;  // "FCD2"
+inline constexpr std::uint32_t kFrameMagic = 0x33444346;  // "FCD3"
 
 using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
 
@@ -27,8 +27,12 @@ struct FrameHeader {
     OperationTag tag;
     std::uint64_t length = 0;  // of the whole transfer
     std::uint64_t offset = 0;  // of this frame's payload in it
-    std::uint32_t payload_crc = 0;
+    std::uint64_t payload_sum = 0;
 };
+
+inline std::uint32_t header_sum(const FrameHeaderBytes& bytes) {
+    return static_cast<std::uint32_t>(checksum(std::span(bytes).first<60>()));
+}
 
 inline FrameHeaderBytes encode(const FrameHeader& header) {
     FrameHeaderBytes bytes;
@@ -41,16 +45,15 @@ inline FrameHeaderBytes encode(const FrameHeader& header) {
     store_little_endian(&bytes[32], header.offset);
     store_little_endian(&bytes[40], header.tag.count);
     store_little_endian(&bytes[48], static_cast<std::uint32_t>(header.tag.dtype));
-    store_little_endian(&bytes[52], std::uint32_t{0});
-    store_little_endian(&bytes[56], header.payload_crc);
-    store_little_endian(&bytes[60], crc32c(std::span(bytes).first<60>()));
+    store_little_endian(&bytes[52], header.payload_sum);
+    store_little_endian(&bytes[60], header_sum(bytes));
     return bytes;
 }
 
 /// Empty if the magic number or the header's checksum is wrong.
 inline std::optional<FrameHeader> decode(const FrameHeaderBytes& bytes) {
     if (load_little_endian<std::uint32_t>(&bytes[0]) != kFrameMagic) return std::nullopt;
-    if (load_little_endian<std::uint32_t>(&bytes[60]) != crc32c(std::span(bytes).first<60>())) return std::nullopt;
+    if (load_little_endian<std::uint32_t>(&bytes[60]) != header_sum(bytes)) return std::nullopt;
     FrameHeader header;
     header.index = load_little_endian<std::uint32_t>(&bytes[4]);
     header.tag.sequence = load_little_endian<std::uint64_t>(&bytes[8]);
@@ -60,7 +63,7 @@ inline std::optional<FrameHeader> decode(const FrameHeaderBytes& bytes) {
     header.offset = load_little_endian<std::uint64_t>(&bytes[32]);
     header.tag.count = load_little_endian<std::uint64_t>(&bytes[40]);
     header.tag.dtype = static_cast<DType>(load_little_endian<std::uint32_t>(&bytes[48]));
-    header.payload_crc = load_little_endian<std::uint32_t>(&bytes[56]);
+    header.payload_sum = load_little_endian<std::uint64_t>(&bytes[52]);
     return header;
 }
 

@@ -34,7 +34,7 @@ FrameSender::Rest FrameSender::rest() {
     const FramedTransfer& transfer = front();
     const std::span payload{transfer.out + transfer.moved, chunk()};
     if (!open_) {
-        header_ = encode({index_, transfer.tag, transfer.length, transfer.moved, crc32c(payload)});
+        header_ = encode({index_, transfer.tag, transfer.length, transfer.moved, checksum(payload)});
         open_ = true;
     }
     return {std::span(header_).subspan(header_bytes_), payload.subspan(payload_bytes_)};
@@ -54,19 +54,18 @@ FrameReceiver::Rest FrameReceiver::rest() {
 std::optional<LinkFault> FrameReceiver::read(std::size_t bytes) {
     const FramedTransfer& transfer = front();
     const std::byte* const new_payload = transfer.in + transfer.moved + payload_bytes_;
-    payload_crc_ = crc32c({new_payload, count(bytes)}, payload_crc_);
+    payload_sum_.add({new_payload, count(bytes)});
     if (header_bytes_ < kFrameHeaderBytes) return std::nullopt;
     if (!open_) {
         if (auto fault = check_header()) return fault;
         open_ = true;
     }
     if (payload_bytes_ < chunk()) return std::nullopt;
-    if (payload_crc_ != expected_crc_)
+    if (payload_sum_.take() != expected_sum_)
         return LinkFault{
             text("it sent a damaged frame: the checksum of ", chunk(), " bytes at ", transfer.moved, " in ",
                  describe(transfer.tag, transfer.length), " is wrong; check memory and network there"),
             true};
-    payload_crc_ = 0;
     end_frame();
     return std::nullopt;
 }
@@ -80,7 +79,7 @@ std::optional<LinkFault> FrameReceiver::check_header() {
                          true};
     if (header->tag != transfer.tag || header->length != transfer.length || header->offset != transfer.moved)
         return other_operation(header->tag, header->length, transfer.tag, transfer.length);
-    expected_crc_ = header->payload_crc;
+    expected_sum_ = header->payload_sum;
     return std::nullopt;
 }
 

@@ -54,7 +54,8 @@ class FrameReceiver : public FrameQueue {
   private:
     std::optional<LinkFault> check_header();
 
-    std::uint32_t payload_crc_ = 0, expected_crc_ = 0;
+    RunningChecksum payload_sum_;
+    std::uint64_t expected_sum_ = 0;
 };
 
 }  // namespace firecaffe::comm

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "comm/transport/crc32c.hpp"
+#include "comm/transport/checksum.hpp"
 
 namespace firecaffe::comm {
 
@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kLongestBody = 16u << 20;  // a configuration; everything else is small
 constexpr std::size_t kOverhead = 4 + 1 + 4;
+
+std::uint32_t short_checksum(std::span<const std::byte> bytes) {
+    return static_cast<std::uint32_t>(checksum(bytes));
+}
 
 }  // namespace
 
@@ -20,7 +24,7 @@ void append(std::vector<std::byte>& stream, const Message& message) {
     store_little_endian(&stream[start], static_cast<std::uint32_t>(length));
     stream[start + 4] = static_cast<std::byte>(message.type);
     std::copy(message.body.begin(), message.body.end(), &stream[start + 5]);
-    store_little_endian(&stream[stream.size() - 4], crc32c(std::span(stream).subspan(start + 4, length + 1)));
+    store_little_endian(&stream[stream.size() - 4], short_checksum(std::span(stream).subspan(start + 4, length + 1)));
 }
 
 std::span<std::byte> MessageReader::room(std::size_t bytes) {
@@ -48,7 +52,7 @@ std::optional<Message> MessageReader::next() {
     }
     if (rest.size() < kOverhead + length) return std::nullopt;
     const auto checked = rest.subspan(4, length + 1);
-    if (crc32c(checked) != load_little_endian<std::uint32_t>(&rest[5 + length])) {
+    if (short_checksum(checked) != load_little_endian<std::uint32_t>(&rest[5 + length])) {
         damage_ = "it sent a damaged message";
         return std::nullopt;
     }

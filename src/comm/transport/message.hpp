@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of rendezvous and control as bytes: length[4] | type[1] | body[length] | CRC32C of type and body[4]. No I/O
-// in here.
+// Messages of rendezvous and control as bytes: length[4] | type[1] | body[length] | checksum of type and body[4]. No
+// I/O in here.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/transport/checksum.hpp"
+
+// There are bodies for several kinds of processor, and on x86-64 this header lets each run take the one for its own.
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>
+#else
+#include <xxhash.h>
+#endif
+
+#include <new>
+
+namespace firecaffe::comm {
+
+struct RunningChecksum::State {
+    XXH3_state_t* hash = XXH3_createState();
+    ~State() { XXH3_freeState(hash); }
+};
+
+std::uint64_t checksum(std::span<const std::byte> bytes) {
+    return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+RunningChecksum::RunningChecksum() : state_(std::make_unique<State>()) {
+    if (state_->hash == nullptr) throw std::bad_alloc();
+    XXH3_64bits_reset(state_->hash);
+}
+
+RunningChecksum::RunningChecksum(RunningChecksum&&) noexcept = default;
+RunningChecksum& RunningChecksum::operator=(RunningChecksum&&) noexcept = default;
+RunningChecksum::~RunningChecksum() = default;
+
+void RunningChecksum::add(std::span<const std::byte> bytes) {
+    XXH3_64bits_update(state_->hash, bytes.data(), bytes.size());
+}
+
+std::uint64_t RunningChecksum::take() {
+    const std::uint64_t value = XXH3_64bits_digest(state_->hash);
+    XXH3_64bits_reset(state_->hash);
+    return value;
+}
+
+}  // namespace firecaffe::comm
