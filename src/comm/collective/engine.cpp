@@ -187,10 +187,11 @@ bool Engine::step_by_step() const {
     return options_.chunk_bytes == kWholeRequest;
 }
 
-// Step by step only messages of its round do. A send at the head itself waits for those before it: see obstacle().
+// Step by step only messages of its round do. A send at the head itself waits for those before it, as in obstacle().
 bool Engine::leaves_beside_head(const Piece& piece) const {
+    if (!step_by_step()) return true;
     const Piece& head = schedule_[head_];
-    return !step_by_step() || (&piece != &head && piece.step->round == head.step->round);
+    return &piece == &head ? sends_behind_ == 0 : piece.step->round == head.step->round;
 }
 
 // One receive, and one buffer to send from, is kept in reserve for the piece at the head, which could wait for ever

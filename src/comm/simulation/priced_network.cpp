@@ -2,8 +2,6 @@
 #include "comm/simulation/priced_network.hpp"
 
 #include <algorithm>
-#include <span>
-#include <utility>
 
 #include "firecaffe/core/error.hpp"
 
@@ -58,7 +56,9 @@ PricedNetwork::PricedNetwork(VirtualTime& time, int ranks, const NetworkModel& m
     : time_(time),
       ranks_(ranks),
       model_(model),
-      channels_(static_cast<std::size_t>(ranks) * static_cast<std::size_t>(ranks)) {
+      channels_(static_cast<std::size_t>(ranks) * static_cast<std::size_t>(ranks)),
+      out_free_(static_cast<std::size_t>(ranks)),
+      in_free_(static_cast<std::size_t>(ranks)) {
     for (Rank rank = 0; rank < ranks; ++rank) ends_.push_back(std::make_unique<End>(*this, rank));
 }
 
@@ -76,117 +76,66 @@ void PricedNetwork::post(PricedTransfer& transfer) {
     const int number = at(transfer.from, transfer.to);
     Channel& channel = channels_[static_cast<std::size_t>(number)];
     (transfer.sends ? channel.sends : channel.receives).push_back(&transfer);
-    if (std::min(channel.sends.size(), channel.receives.size()) == channel.met) return;
-    ++channel.met;
+    if (hand_over(channel)) return;
+    // What comes over a network finds room at its receiver; within a host bytes go from memory to memory.
     const LinkModel& model = link(number);
-    if (model.by_processors || model.alpha == 0) return arrive(number);
-    time_.after(seconds(model.alpha), *this, kShare - 1 - number);
+    const std::size_t may_go =
+        model.by_processors ? std::min(channel.sends.size(), channel.receives.size()) : channel.sends.size();
+    if (may_go > channel.departed) depart(number);
+}
+
+// Gives a message that is through to the receive that asks for it.
+bool PricedNetwork::hand_over(Channel& channel) {
+    if (channel.unread == 0 || channel.receives.empty()) return false;
+    channel.receives.front()->done = true;
+    channel.receives.pop_front();
+    --channel.unread;
+    return true;
+}
+
+// What a port is busy with a message. Where processors move the bytes, the latency is their time, too.
+Clock::duration PricedNetwork::length_of(const PricedTransfer& transfer) const {
+    const LinkModel& model = model_.between(transfer.from, transfer.to);
+    return comm::seconds((model.by_processors ? model.alpha : 0) + static_cast<double>(transfer.bytes) * model.beta);
+}
+
+// The next message of a channel takes its turn at its sender's port, and begins to arrive a latency after it has begun
+// to leave.
+void PricedNetwork::depart(int number) {
+    Channel& channel = channels_[static_cast<std::size_t>(number)];
+    const PricedTransfer& send = *channel.sends[channel.departed++];
+    Time& free = out_free_[static_cast<std::size_t>(send.from)];
+    const Time begin = std::max(time_.now(), free);
+    free = begin + length_of(send);
+    const LinkModel& model = link(number);
+    time_.at(begin + comm::seconds(model.by_processors ? 0 : model.alpha), *this, 2 * number);
 }
 
 void PricedNetwork::wake(int what) {
-    if (what < kShare) return arrive(kShare - 1 - what);
-    if (what == kShare) {
-        share_is_set_ = false;
-        return share_ports();
-    }
-    if (what == shares_) complete_flows();  // else the ports have been shared anew since
+    what % 2 == 0 ? arrive(what / 2) : complete(what / 2);
 }
 
-// The latency of a channel's next message is over.
 void PricedNetwork::arrive(int number) {
-    if (++channels_[static_cast<std::size_t>(number)].arrived == 1) start(number);
+    Channel& channel = channels_[static_cast<std::size_t>(number)];
+    const PricedTransfer& send = *channel.sends[channel.arrived++];
+    Time& free = in_free_[static_cast<std::size_t>(send.to)];
+    free = std::max(time_.now(), free) + length_of(send);
+    time_.at(free, *this, 2 * number + 1);
 }
 
-void PricedNetwork::start(int number) {
-    const PricedTransfer& send = *channels_[static_cast<std::size_t>(number)].sends.front();
-    const LinkModel& model = link(number);
-    const double overhead = model.by_processors ? model.alpha : 0;
-    move();
-    flows_.push_back({number, send.from, send.to, overhead + static_cast<double>(send.bytes) * model.beta});
-    share_later();
-}
-
-// At the end of this moment, when all who begin or end in it have done so.
-void PricedNetwork::share_later() {
-    if (!std::exchange(share_is_set_, true)) time_.at(time_.now(), *this, kShare);
-}
-
-// Up to now, by the shares of the time since the last call.
-void PricedNetwork::move() {
-    const double passed = std::chrono::duration<double>(time_.now() - moved_until_).count();
-    moved_until_ = time_.now();
-    if (passed == 0) return;
-    for (Flow& flow : flows_) flow.left -= flow.share * passed;
-}
-
-// Max-min fair (Bertsekas and Gallager, "Data Networks", 6.5.2): all shares grow alike until a port is full; those who
-// use it keep what they have, and the others' go on.
-void PricedNetwork::share_ports() {
-    if (flows_.empty()) return;
-    struct Port {
-        double free = 1;
-        int users = 0;  // whose share still grows
-        double level() const { return users == 0 ? 2 : free / users; }
-    };
-    std::vector<Port> out(static_cast<std::size_t>(ranks_)), in(static_cast<std::size_t>(ranks_));
-    const auto ports = [&](const Flow& flow) {
-        return std::pair<Port&, Port&>(out[static_cast<std::size_t>(flow.from)], in[static_cast<std::size_t>(flow.to)]);
-    };
-    std::vector<Flow*> growing;
-    for (Flow& flow : flows_) {
-        growing.push_back(&flow);
-        auto [sender, receiver] = ports(flow);
-        ++sender.users;
-        ++receiver.users;
-    }
-    while (!growing.empty()) {
-        const auto level_of = [&](const Flow* flow) {
-            const auto [sender, receiver] = ports(*flow);
-            return std::min(sender.level(), receiver.level());
-        };
-        double level = 2;
-        for (const Flow* flow : growing) level = std::min(level, level_of(flow));
-        const auto full = std::stable_partition(growing.begin(), growing.end(),
-                                                [&](const Flow* flow) { return level_of(flow) > level * (1 + 1e-9); });
-        for (Flow* flow : std::span(full, growing.end())) {
-            flow->share = level;
-            auto [sender, receiver] = ports(*flow);
-            for (Port* port : {&sender, &receiver}) {
-                port->free -= level;
-                --port->users;
-            }
-        }
-        growing.erase(full, growing.end());
-    }
-    double soonest = flows_.front().left / flows_.front().share;
-    for (const Flow& flow : flows_) soonest = std::min(soonest, flow.left / flow.share);
-    // Rounded up: by then it is done.
-    time_.after(std::chrono::ceil<Clock::duration>(std::chrono::duration<double>(soonest)), *this, ++shares_);
-}
-
-void PricedNetwork::complete_flows() {
-    constexpr double kRounding = 1.5e-9;  // of times to whole nanoseconds: who is that close is done, too
-    move();
-    std::vector<int> complete;
-    std::erase_if(flows_, [&](const Flow& flow) {
-        if (flow.left > kRounding) return false;
-        complete.push_back(flow.channel);
-        return true;
-    });
-    messages_ += complete.size();
-    share_later();
-    for (const int number : complete) {
-        Channel& channel = channels_[static_cast<std::size_t>(number)];
-        channel.sends.front()->done = channel.receives.front()->done = true;
-        channel.sends.pop_front();
-        channel.receives.pop_front();
-        --channel.met;
-        if (--channel.arrived > 0) start(number);
-    }
-    for (const int number : complete) {
-        listener_(number / ranks_);
-        listener_(number % ranks_);
-    }
+void PricedNetwork::complete(int number) {
+    Channel& channel = channels_[static_cast<std::size_t>(number)];
+    const PricedTransfer& send = *channel.sends.front();
+    const Rank from = send.from, to = send.to;
+    channel.sends.front()->done = true;
+    channel.sends.pop_front();
+    --channel.departed;
+    --channel.arrived;
+    ++channel.unread;
+    ++messages_;
+    hand_over(channel);
+    listener_(from);
+    listener_(to);
 }
 
 }  // namespace firecaffe::comm

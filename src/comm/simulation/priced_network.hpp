@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network of price.hpp: messages without bytes, in virtual time, over ports that all who use them share.
+// The network of price.hpp: messages without bytes, in virtual time, through ports that take them one by one.
 #pragma once
 
 #include <deque>
@@ -28,31 +28,21 @@ class PricedNetwork final : private Actor {
   private:
     class End;
     class PricedTransfer;
-    // The transfers of one direction between two ranks, oldest first. The first `met` messages are posted at both ends,
-    // the first `arrived` of them have their latency behind them, and the first of these moves.
+    // The transfers of one direction between two ranks, oldest first. The first `departed` sends are on their way, the
+    // first `arrived` of them at their receiver's port. Of those that are through, `unread` have not been asked for
+    // yet.
     struct Channel {
         std::deque<PricedTransfer*> sends, receives;
-        std::size_t met = 0, arrived = 0;
+        std::size_t departed = 0, arrived = 0, unread = 0;
     };
-    // The message that moves on a channel.
-    struct Flow {
-        int channel;
-        Rank from, to;
-        double left;       // seconds, had it both ports for itself
-        double share = 0;  // of its ports, at most 1
-    };
-    // What an event says: from 0 on, the number of the shares under which a message is done; below kShare, the channel
-    // on which the latency of a message is over.
-    static constexpr int kShare = -1;
 
     void wake(int what) override;
     void post(PricedTransfer& transfer);
+    void depart(int channel);
     void arrive(int channel);
-    void share_later();
-    void move();
-    void share_ports();
-    void complete_flows();
-    void start(int channel);
+    void complete(int channel);
+    static bool hand_over(Channel& channel);
+    Clock::duration length_of(const PricedTransfer& transfer) const;
     const LinkModel& link(int channel) const { return model_.between(channel / ranks_, channel % ranks_); }
     int at(Rank from, Rank to) const { return from * ranks_ + to; }
 
@@ -60,11 +50,8 @@ class PricedNetwork final : private Actor {
     const int ranks_;
     const NetworkModel model_;
     std::vector<std::unique_ptr<End>> ends_;
-    std::vector<Channel> channels_;  // [from * ranks + to]
-    std::vector<Flow> flows_;        // in the order in which they began
-    Time moved_until_{};
-    bool share_is_set_ = false;
-    int shares_ = 0;  // how often the ports were shared anew
+    std::vector<Channel> channels_;         // [from * ranks + to]
+    std::vector<Time> out_free_, in_free_;  // per rank: when its ports have done what they have to do by now
     std::size_t messages_ = 0;
     std::function<void(Rank)> listener_;
 };

@@ -2,16 +2,17 @@
 // What a plan costs on a network, before anybody runs it: the engines of all ranks in virtual time, over links of the
 // alpha-beta model (Hockney, "The communication challenge for MPP", 1994).
 //
-// A message of n bytes takes alpha + n beta where it is alone, from the moment at which it is posted at both ends.
-// Alpha is latency, which passes for any number of messages at once. The n beta it needs of what its sender sends
-// with and of what its receiver receives with; the messages of a rank to different others, and from different others,
-// share these as flows of TCP do, max-min fair, and those to the same one go one after the other. The network between
-// them carries any number. To add n bytes (in memory) takes n gamma, in which a rank posts nothing. The order of
-// sends, receives and additions is the executor's own, so chunks, receives ahead and sends behind count as in a run.
+// A message of n bytes takes alpha + n beta where it is alone. Alpha is latency, which passes for any number of messages
+// at once. For n beta it has the port that its sender sends with, and, from the moment at which its first byte is there,
+// for as long that with which its receiver receives. A port takes messages one by one, in the order in which they come to
+// it, as an interface does with what lies before it; the network between them carries any number. A message leaves when
+// it is posted, and waits at the receiver for who asks for it, in memory of the system that is taken as endless. To add n
+// bytes (in memory) takes n gamma, in which a rank posts nothing. The order of sends, receives and additions is the
+// executor's own, so chunks, receives ahead and sends behind count as in a run.
 //
-// Within a host it is processors that move bytes: alpha is their time, too, and while they move some they add none. So
-// no rank is done before it has handled all that goes over such links, n beta / 2 for n bytes in either direction, and
-// all that it adds.
+// Within a host it is processors that move bytes, from memory to memory: a message waits until it is posted at both ends,
+// alpha is the processors' time, too, and while they move some they add none. So no rank is done before it has handled
+// all that goes over such links, n beta / 2 for n bytes in either direction, and all that it adds.
 //
 // docs/algorithms.md has the closed formulas, which count the same way. tests/comm/price_test.cpp compares them.
 #pragma once
