@@ -74,6 +74,10 @@ const sockaddr_in6& v6(const sockaddr_storage& s) {
     return reinterpret_cast<const sockaddr_in6&>(s);
 }
 
+// What the system takes from us ahead of what the network has taken. Megabytes of it, which it would take otherwise,
+// would count as sent, and the next round's message would share the link with them. This is 40 us of 100 Gbit/s.
+constexpr int kMostUnsent = 512 << 10;
+
 bool ends_on_this_host(int fd) {
     SocketAddress here, there;
     here.length = there.length = sizeof here.storage;
@@ -297,9 +301,13 @@ void tune(int fd, bool control, Clock::duration limit) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-    // What the system does about congestion is for networks. Within a host nothing is lost, and a way that paces what
-    // it sends by a timer, as bbr does, halves the rate. This one is everywhere, and everybody may take it.
-    if (ends_on_this_host(fd)) ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+    if (ends_on_this_host(fd)) {
+        // What the system does about congestion is for networks. Within a host nothing is lost, and a way that paces
+        // what it sends by a timer, as bbr does, halves the rate. This one is everywhere, and everybody may take it.
+        ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+    } else {
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMostUnsent, sizeof kMostUnsent);
+    }
     if (control) {
         const auto timeout =
             static_cast<unsigned>(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
