@@ -13,14 +13,12 @@ Example: python3 bench/figure4.py build/release/src/cli/firecaffe --result
 With --result it writes a dated JSON to bench/results, the picture to docs/figure4.svg, and the table into docs/papers.md.
 """
 import argparse
-import json
 import pathlib
-import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 
+from cluster.allreduce import measure
 from cluster.emulated import Cluster, ClusterError
 from common import ROOT, write_result
 from figure4_svg import picture
@@ -59,25 +57,16 @@ def bytes_per_second(rate):
     raise SystemExit(f"error: --rate {rate}: say it in bits, as 1gbit or 100mbit")
 
 
-def measure(a, ranks, folder):
+def measure_schemes(a, ranks):
     """Milliseconds by scheme, measured and as the bench predicts them."""
     if ranks == 1:  # nothing to exchange, whatever the scheme
         return {name: {"p50_ms": 0.0, "p95_ms": 0.0, "model_ms": 0.0} for name in LEAST}
     rows = {}
     with Cluster(ranks, a.rate) as cluster:
         for kind, chunk_kb in (("", a.chunk_kb), (STEP_BY_STEP, WHOLE)):
-            file = folder / f"{ranks}{kind}.json"
             names = [name.removesuffix(kind) for name in LEAST if name.endswith(STEP_BY_STEP) == (kind != "")]
-            statuses = cluster.run([a.program, "bench", "allreduce", "--reducer", ",".join(names), "-b", a.bytes, "-e",
-                                    a.bytes, "-w", 1, "-n", a.iterations, "-c", 1, "--chunk-kb", chunk_kb, "--deadline",
-                                    60, "--quiet", "--json", file], timeout=a.timeout, output=subprocess.DEVNULL)
-            if any(statuses):
-                raise SystemExit(f"error: the bench on {ranks} nodes ended with the statuses {statuses}; see its "
-                                 "messages above")
-            figures = json.loads(file.read_text())
-            if figures["nwrong"] != 0:
-                raise SystemExit(f"error: {figures['nwrong']} elements of the sums over {ranks} nodes are wrong")
-            rows |= {table["reducer"] + kind: table["results"][0] for table in figures["reducers"]}
+            tables = measure(cluster, a.program, names, (a.bytes, a.bytes, 2), chunk_kb, a.iterations, a.timeout)
+            rows |= {reducer + kind: results[0] for reducer, results in tables.items()}
     return {name: {"p50_ms": rows[name]["in_place"]["p50_us"] / 1e3, "p95_ms": rows[name]["in_place"]["p95_us"] / 1e3,
                    "model_ms": rows[name]["predicted_us"] / 1e3} for name in LEAST}
 
@@ -140,11 +129,10 @@ def main():
               "rate": a.rate, "chunk_kb": a.chunk_kb, "iterations": a.iterations, "by_ranks": {}}
     bytes_per_second(a.rate)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            for ranks in a.ranks:
-                begun = time.monotonic()
-                result["by_ranks"][str(ranks)] = measure(a, ranks, pathlib.Path(folder))
-                print(f"{ranks} nodes: {time.monotonic() - begun:.0f} s", flush=True)
+        for ranks in a.ranks:
+            begun = time.monotonic()
+            result["by_ranks"][str(ranks)] = measure_schemes(a, ranks)
+            print(f"{ranks} nodes: {time.monotonic() - begun:.0f} s", flush=True)
     except ClusterError as error:
         sys.exit(f"error: {error}")
     print("\n".join(["", words(result), "", *table(result)]))
