@@ -34,7 +34,12 @@ class Subject {
   public:
     Subject(const NetSpec& spec, const TimingOptions& options, const LayerRegistry<T, Device>& registry,
             const ArenaLayout* layout)
-        : net_(spec, net_options(options, layout), registry),
+        : net_(spec,
+               {.data = options.data,
+                .layout = layout,
+                .merge_siblings = options.merge_siblings,
+                .join_in_place = options.join_in_place},
+               registry),
           layers_(net_.summary()),
           gradients_(net_.layout()),
           samples_(static_cast<std::size_t>(options.data[0])) {
@@ -72,13 +77,6 @@ class Subject {
     }
 
   private:
-    static NetOptions net_options(const TimingOptions& options, const ArenaLayout* layout) {
-        return {.data = options.data,
-                .layout = layout,
-                .merge_siblings = options.merge_siblings,
-                .join_in_place = options.join_in_place};
-    }
-
     void note(double packing, double forward, const std::vector<double>& forward_laps, double backward,
               const std::vector<double>& backward_laps) {
         laps_.packing.push_back(packing);

@@ -27,9 +27,7 @@ void gauge_on_host(const T* sums, const typename GaugeState<T>::Piece* pieces, s
             sum_of_squares(static_cast<std::size_t>(pieces[i].count), [=](std::size_t k) { return of_piece[k]; });
         sum += squares[i];
     }
-    state->decision = rule.decide(std::sqrt(sum), mean, state->scale);
-    state->figures[0] = static_cast<T>(state->scale.value);
-    state->figures[1] = state->decision.skip ? T{1} : T{0};
+    state->decide(rule, std::sqrt(sum), mean);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace firecaffe {
 
 /// Of one worker, used by the thread that trains. Several workers, and several runs, may share a file: each replaces it
-/// by a whole one, which has what was there.
+/// by a whole one, which has what it has read there. Of two that do so at one moment the later may lack the other's
+/// plans, and who needs them looks for them once more.
 class PlanFile {
   public:
     /// Those of ops/gpu_plans.hpp.

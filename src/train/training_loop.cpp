@@ -53,11 +53,13 @@ template <class T, class Device>
 void Trainer<T, Device>::State::run_shard(int thread, int item) {
     try {
         const auto t = static_cast<std::size_t>(thread);
+        // First of all, so that of a recorded step nothing lies before it that would be a part by itself.
+        const LoadedBatch batch = parts.outside([&] { return load_shard(t, item); });
         if (net_versions[t] != version) {
             nets[t]->parameters_changed();
             net_versions[t] = version;
         }
-        compute_shard(t, item, parts.outside([&] { return load_shard(t, item); }));
+        compute_shard(t, item, batch);
     } catch (...) {
         exchange->fail(std::current_exception());
         throw;

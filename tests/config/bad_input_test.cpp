@@ -280,14 +280,6 @@ constexpr Case kCases[] = {
      "27:23: /reducer/type: an empty string; it must name something"},
     {R"("device": "cpu")", R"("device": "gpu")",
      "28:25: /compute/device: unknown value 'gpu'; write cpu or cuda"},
-    {R"("device": "cpu")", R"("loss_scale": "static")",
-     "28:29: /compute/loss_scale: unknown value 'static'; write a number or \"dynamic\""},
-    {R"("device": "cpu")", R"("loss_scale": true)",
-     "28:29: /compute/loss_scale: expected a number or \"dynamic\", found true"},
-    {R"("device": "cpu")", R"("loss_scale": 0)",
-     "28:29: /compute/loss_scale: 0 is too small; it must be more than 0"},
-    {R"("device": "cpu")", R"("loss_scale": 1024)",
-     "28:29: /compute/loss_scale: 1024 has no meaning with precision 'float32'; write precision 'float16' beside it, or \"dynamic\""},
     {R"("keep": 3)", R"("keep": -3)",
      "29:42: /output/keep: -3 is too small; it must be at least 0"},
     {R"("keep": 3)", R"("checkpoints": 3)",
@@ -364,6 +356,18 @@ TEST_CASE("lists of words end with the one that may be meant") {
     ends(R"("type": "SoftmaxWithLoss")", R"("type": "EuclidianLoss")", "; did you mean 'EuclideanLoss'?");
     ends(R"("type": "gaussian", "std": 0.05)", R"("type": "gausian")", "; did you mean 'gaussian'?");
     ends(R"("local_size": 5)", R"("norm_region": "WITHIN_CHANEL")", "; did you mean 'within_channel'?");
+}
+
+TEST_CASE("a number or a word in its place") {
+    const auto message = [](const char* value) {
+        return message_of(base_with(R"("device": "cpu")", text("\"loss_scale\": ", value).c_str()));
+    };
+    const std::string place = "c.json:28:29: /compute/loss_scale: ";
+    CHECK(message(R"("static")") == place + "unknown value 'static'; write a number or \"dynamic\"");
+    CHECK(message("true") == place + "expected a number or \"dynamic\", found true");
+    CHECK(message("0") == place + "0 is too small; it must be more than 0");
+    CHECK(message("1024") == place + "1024 has no meaning with precision 'float32'; write precision 'float16' beside " +
+                                 "it, or \"dynamic\"");
 }
 
 TEST_CASE("positions survive comments, escapes and wide characters") {

@@ -11,10 +11,19 @@
 using namespace firecaffe;
 using firecaffe::testing::PretendedGraph;
 
-TEST_CASE("work comes in the parts that are cut by what is outside, each with the graph that it had") {
-    PretendedGraph::forget();
+namespace {
+
+struct Recording {
     std::string& log = PretendedGraph::log;
     WorkParts<PretendedGraph> parts;
+
+    Recording() { PretendedGraph::forget(); }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Recording,
+                 "work comes in the parts that are cut by what is outside, each with the graph that it had") {
     for (int turn = 0; turn < 2; ++turn) {
         log.clear();
         parts.run([&] {
@@ -31,10 +40,7 @@ TEST_CASE("work comes in the parts that are cut by what is outside, each with th
     CHECK(log == " begin1 d launch1");
 }
 
-TEST_CASE("where nothing is recorded, what is outside is only called") {
-    PretendedGraph::forget();
-    std::string& log = PretendedGraph::log;
-    WorkParts<PretendedGraph> parts;
+TEST_CASE_METHOD(Recording, "where nothing is recorded, what is outside is only called") {
     parts.outside([&] { log += " alone"; });
     const auto moved = parts.outside([] { return std::make_unique<int>(3); });
     CHECK(*moved == 3);
@@ -49,10 +55,7 @@ TEST_CASE("where nothing is recorded, what is outside is only called") {
     CHECK(log == " begin1 launch1 outer inner begin2 launch2");
 }
 
-TEST_CASE("an exception discards the part in which it is thrown, and the next work begins anew") {
-    PretendedGraph::forget();
-    std::string& log = PretendedGraph::log;
-    WorkParts<PretendedGraph> parts;
+TEST_CASE_METHOD(Recording, "an exception discards the part in which it is thrown, and the next work begins anew") {
     const auto fail = [] { throw std::runtime_error("given up"); };
     CHECK_THROWS_AS(parts.run([&] {
         parts.outside([] {});

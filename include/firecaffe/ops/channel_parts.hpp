@@ -22,13 +22,15 @@ struct ChannelPart {
     const T* outputs = nullptr;  ///< for join_channels: lies as data does
 };
 
-/// parts[k] = the channels of `whole` behind those of the parts before it. `whole` has `pixels` times as many elements
-/// as the parts have channels. Throws UsageError for no part, too many, or a pitch that is less than the channels.
+/// parts[k] = the channels of `whole` behind those of the parts before it, unless its data is null. `whole` has
+/// `pixels` times as many elements as the parts have channels. Throws UsageError for no part, too many, or a pitch that
+/// is less than the channels.
 template <class T, class Device>
 void split_channels(const T* whole, std::int64_t pixels, std::span<const ChannelPart<T>> parts);
 
-/// The way back. Of a part with outputs it takes zero where the output is not positive: so gradients with respect to
-/// outputs of a ReLU become those with respect to its inputs, with the bits of relu_backward.
+/// The way back; channels of a part without data stay as they are. Of a part with outputs it takes zero where the
+/// output is not positive: so gradients with respect to outputs of a ReLU become those with respect to its inputs, with
+/// the bits of relu_backward.
 template <class T, class Device>
 void join_channels(std::span<const ChannelPart<const T>> parts, std::int64_t pixels, T* whole);
 

@@ -67,6 +67,13 @@ struct GaugeState {
     LossScale scale;
     UpdateDecision decision;
     T figures[2];  ///< the scale, and 1 if the last update was left out
+
+    /// UpdateRule::decide, and what it comes to in figures. To be called where this lies.
+    constexpr void decide(const UpdateRule& rule, double norm, double mean) {
+        decision = rule.decide(norm, mean, scale);
+        figures[0] = static_cast<T>(scale.value);
+        figures[1] = decision.skip ? T{1} : T{0};
+    }
 };
 
 /// Finds the norm of the pieces, and decides. On a GPU it is queued on the current stream. `squares`: scratch, a place

@@ -59,10 +59,10 @@ struct UpdateRange {
     T scale = 1;                 ///< turns the sum into the (clipped) mean
     T decay = 0;                 ///< weight_decay * decay_mult
     Regularization regularization = Regularization::l2;
-    const UpdateDecision* decision = nullptr;  ///< of the device; whoever runs a policy asks is_decided() before
+    const UpdateDecision* decision = nullptr;  ///< of the device; whoever runs a policy asks take_decision() before
 
     /// Takes over what was decided; false: nothing is to be updated. To be called where the decision lies.
-    constexpr bool is_decided() {
+    constexpr bool take_decision() {
         if (decision == nullptr) return true;
         scale = static_cast<T>(decision->scale);
         return !decision->skip;
@@ -92,7 +92,7 @@ struct PolicyRunner {
     template <class T, class Policy>
     static void run(const Policy& policy, std::span<const UpdateRange<T>> ranges) {
         for (UpdateRange<T> range : ranges)
-            if (range.is_decided()) policy.update(range);
+            if (range.take_decision()) policy.update(range);
     }
 };
 /// On a GPU many pieces are one kernel. The bodies are compiled into a library with CUDA, for float and double and the

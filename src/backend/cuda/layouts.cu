@@ -18,6 +18,14 @@ namespace firecaffe::ops {
         return cuda::make_concat<T, Cuda>(inputs);                                                                   \
     }                                                                                                                \
     template <>                                                                                                      \
+    void split_channels<T, Cuda>(const T* whole, std::int64_t pixels, std::span<const ChannelPart<T>> parts) {       \
+        cuda::split_channels<T, Cuda>(whole, pixels, parts);                                                         \
+    }                                                                                                                \
+    template <>                                                                                                      \
+    void join_channels<T, Cuda>(std::span<const ChannelPart<const T>> parts, std::int64_t pixels, T* whole) {        \
+        cuda::join_channels<T, Cuda>(parts, pixels, whole);                                                          \
+    }                                                                                                                \
+    template <>                                                                                                      \
     std::unique_ptr<Eltwise<T, Cuda>> make_eltwise(const EltwiseParameters& p, std::span<const TensorSpec> inputs) { \
         return cuda::make_eltwise<T, Cuda>(p, inputs);                                                               \
     }                                                                                                                \

@@ -65,6 +65,15 @@ TEMPLATE_TEST_CASE("channels go to tensors of their own and to slices, and come 
             Tensor<T, Device> joined = garbage<T, Device>(whole.spec());
             bodies::join_channels<T, Device>(read, kPixels, joined.data());
             CHECK(memory_of(joined) == expected);
+            read.front().data = parts.front().data = nullptr;  // then it is left out
+            for (std::int64_t i = 0; i < std::ssize(expected); ++i)
+                if (i % channels < places.front().channels) expected[static_cast<std::size_t>(i)] = T(kGarbage);
+            joined = garbage<T, Device>(whole.spec());
+            bodies::join_channels<T, Device>(read, kPixels, joined.data());
+            CHECK(memory_of(joined) == expected);
+            const std::vector<T> before = memory_of(tensors.front());
+            bodies::split_channels<T, Device>(joined.data(), kPixels, parts);
+            CHECK(memory_of(tensors.front()) == before);
         }
     Tensor<T, Device> one(Shape{4});
     const std::vector<ops::ChannelPart<T>> none, many(9, {one.data(), 1, 1}), crossing{{one.data(), 2, 1}};

@@ -67,15 +67,14 @@ class ConvolutionLayer final : public Layer<T, Device> {
         other->place_ = siblings_.size();
         return true;
     }
-    bool take_slice(std::int64_t pitch) override {
+    /// On a GPU; a CPU has other layouts.
+    bool take_slice([[maybe_unused]] std::int64_t pitch) override {
         if constexpr (std::is_same_v<Device, Cuda>) {
             ConvolutionLayer& runner = adopter_ != nullptr ? *adopter_ : *this;
             if (runner.tops_ == nullptr) runner.join_tops();
             runner.tops_->take_slice(place_, pitch);
-            return true;
-        } else {
-            return pitch < 0;  // a CPU has other layouts
         }
+        return std::is_same_v<Device, Cuda>;
     }
 
     void parameters_changed(std::span<const Master<T>* const> parameters) override { all_->set_parameters(parameters); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bodies of ops/channel_parts.hpp. A thread moves one pack of channels of one pixel.
+// Bodies of ops/channel_parts.hpp. A thread moves one pack of channels of one pixel, or nothing where a part has no
+// data.
 #pragma once
 
 #include <cstdint>
@@ -78,6 +79,7 @@ void split_packs(const T* whole, std::int64_t pixels, const ChannelTable<T>& tab
         const Split place = pixel_of<Small>(i, by_packs);
         const std::int64_t channel = place.remainder * N;
         const auto part = table.of(channel);
+        if (part.lies.data == nullptr) return;
         put_bytes(bytes_at<N>(whole + i * N), part.lies.data + place.quotient * part.lies.pitch + channel - part.first);
     });
 }
@@ -89,6 +91,7 @@ void join_packs(const ChannelTable<const T>& table, std::int64_t pixels, T* whol
         const Split place = pixel_of<Small>(i, by_packs);
         const std::int64_t channel = place.remainder * N;
         const auto part = table.of(channel);
+        if (part.lies.data == nullptr) return;
         const std::int64_t from = place.quotient * part.lies.pitch + channel - part.first;
         PackedBytes<T, N> pack = bytes_at<N>(part.lies.data + from);
         if (part.lies.outputs != nullptr) {

@@ -24,11 +24,7 @@ void gauge_gradients(const T* sums, const typename GaugeState<T>::Piece* pieces,
     });
     Launch<Device>::for_each_group(1, [=] FIRECAFFE_KERNEL(std::int64_t, Group<Device> & group) {
         const double sum = group.sum(count, [=](std::int64_t i) { return squares[i]; });
-        group.once([=] {
-            state->decision = rule.decide(std::sqrt(sum), mean, state->scale);
-            state->figures[0] = static_cast<T>(state->scale.value);
-            state->figures[1] = state->decision.skip ? T{1} : T{0};
-        });
+        group.once([=] { state->decide(rule, std::sqrt(sum), mean); });
     });
 }
 

@@ -2,6 +2,7 @@
 // Ops that only move elements: Reorder and Concat, between any layouts.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "backend/cuda/bodies/activation.hpp"
+#include "backend/cuda/bodies/channel_parts.hpp"
 #include "backend/cuda/bodies/device_code.hpp"
 #include "backend/cuda/bodies/indexing.hpp"
 #include "backend/cuda/bodies/pack.hpp"
@@ -40,29 +42,6 @@ class KernelReorder final : public ops::Reorder<T, Device> {
     TensorSpec from_, to_;
 };
 
-/// The inputs of a concat whose channels all lie side by side: of each position, each has some of the packs.
-template <class T>
-struct JoinedParts {
-    static constexpr std::size_t kMost = 8;  // which travel among the kernel's arguments
-    struct Part {
-        T* data;
-        std::int32_t first, packs;
-    };
-    Part parts[kMost];
-    std::size_t count;
-
-    /// The part that has a pack.
-    FIRECAFFE_HOST_DEVICE Part of(std::int32_t pack) const {
-        Part found = parts[0];
-        FIRECAFFE_UNROLL
-        for (std::size_t k = 1; k < kMost; ++k) {
-            if (k == count) break;
-            if (pack >= parts[k].first) found = parts[k];
-        }
-        return found;
-    }
-};
-
 /// The output has the first input's layout; the others may have any. An x whose data() is null is where it belongs.
 template <class T, class Device>
 class KernelConcat final : public ops::Concat<T, Device> {
@@ -81,7 +60,10 @@ class KernelConcat final : public ops::Concat<T, Device> {
             any = any || x[i].data() != nullptr;
         }
         if (!any) return;
-        if (can_pack_all(x, y.data())) return join_all(joined_parts<const T>(x), y.data());
+        if (can_pack_all(x, y.data())) {
+            const auto parts = parts_of<const T>(x);
+            return cuda::join_channels<T, Device>(std::span(parts).first(x.size()), pixels(), y.data());
+        }
         const Indexing out(output_);
         T* to = y.data();
         std::int64_t first = 0;
@@ -109,7 +91,10 @@ class KernelConcat final : public ops::Concat<T, Device> {
             any = true;
         }
         if (!any) return;
-        if (can_pack_all(dx, dy.data())) return slice_all(joined_parts<T>(dx), dy.data());
+        if (can_pack_all(dx, dy.data())) {
+            const auto parts = parts_of<T>(dx);
+            return cuda::split_channels<T, Device>(dy.data(), pixels(), std::span(parts).first(dx.size()));
+        }
         const Indexing out(output_);
         const T* from = dy.data();
         std::int64_t first = 0;
@@ -145,41 +130,17 @@ class KernelConcat final : public ops::Concat<T, Device> {
         });
     }
 
-    /// The same for all parts at once, in one launch. A part whose pointer is null is left out.
-    void join_all(const JoinedParts<const T>& parts, T* whole) {
-        constexpr int N = kPack<T>;
-        const Divisor by_packs(output_.shape[1] / N);
-        Launch<Device>::for_each(output_.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const SmallSplit place = small_split(static_cast<std::int32_t>(i), by_packs);
-            const auto part = parts.of(place.remainder);
-            if (part.data == nullptr) return;
-            const std::int32_t from = place.quotient * part.packs + place.remainder - part.first;
-            put_bytes(bytes_at<N>(part.data + from * N), whole + i * N);
-        });
-    }
-    void slice_all(const JoinedParts<T>& parts, const T* whole) {
-        constexpr int N = kPack<T>;
-        const Divisor by_packs(output_.shape[1] / N);
-        Launch<Device>::for_each(output_.storage() / N, [=] FIRECAFFE_KERNEL(std::int64_t i) {
-            const SmallSplit place = small_split(static_cast<std::int32_t>(i), by_packs);
-            const auto part = parts.of(place.remainder);
-            if (part.data == nullptr) return;
-            const std::int32_t to = place.quotient * part.packs + place.remainder - part.first;
-            put_bytes(bytes_at<N>(whole + i * N), part.data + to * N);
-        });
-    }
-
   private:
     static constexpr const char* kOp = "concat";
 
+    /// Whether all parts are channels last and whole packs: then one launch moves them all.
     template <class Views>
     bool can_pack_all(const Views& parts, const T* whole) const {
         constexpr int N = kPack<T>;
         const auto side_by_side = [](const Indexing& index) {
             return index.template has_packs<N>() && index.step() == index.channels();
         };
-        bool can = side_by_side(Indexing(output_)) && output_.storage() < std::int64_t{1} << 31 &&
-                   is_aligned<N>(whole) && parts.size() <= JoinedParts<T>::kMost;
+        bool can = side_by_side(Indexing(output_)) && is_aligned<N>(whole) && parts.size() <= ops::kMostChannelParts;
         for (std::size_t i = 0; can && i < parts.size(); ++i)
             can = side_by_side(Indexing(inputs_[i])) && is_aligned<N>(parts[i].data());
         return can;
@@ -187,18 +148,13 @@ class KernelConcat final : public ops::Concat<T, Device> {
 
     /// P is T, or const T.
     template <class P, class Views>
-    JoinedParts<P> joined_parts(const Views& views) const {
-        constexpr int N = kPack<T>;
-        JoinedParts<P> joined{};
-        std::int64_t first = 0;
-        for (const auto& view : views) {
-            const std::int64_t channels = inputs_[joined.count].shape[1];
-            joined.parts[joined.count++] = {view.data(), static_cast<std::int32_t>(first / N),
-                                            static_cast<std::int32_t>(channels / N)};
-            first += channels;
-        }
-        return joined;
+    std::array<ops::ChannelPart<P>, ops::kMostChannelParts> parts_of(const Views& views) const {
+        std::array<ops::ChannelPart<P>, ops::kMostChannelParts> parts;
+        for (std::size_t i = 0; i < views.size(); ++i)
+            parts[i] = {views[i].data(), inputs_[i].shape[1], inputs_[i].shape[1]};
+        return parts;
     }
+    std::int64_t pixels() const { return output_.shape.count() / output_.shape[1]; }
 
     static bool can_pack(const Indexing& in, const Indexing& out, std::int64_t first, const T* part, const T* whole) {
         constexpr int N = kPack<T>;

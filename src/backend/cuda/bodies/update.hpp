@@ -257,7 +257,7 @@ template <class Device, class R>
 void launch_whole(const Pieces<R>& pieces, std::int64_t count) {
     Launch<Device>::for_each_group(count, [=] FIRECAFFE_KERNEL(std::int64_t p, Group<Device> & group) {
         R rule = pieces.rules[p];
-        if (rule.u.is_decided()) rule.whole(group);
+        if (rule.u.take_decision()) rule.whole(group);
     });
 }
 
@@ -267,7 +267,7 @@ void launch_elements(const Pieces<R>& pieces, std::int64_t elements) {
         int p = 0;
         while (i >= pieces.ends[p]) ++p;
         R rule = pieces.rules[p];
-        if (rule.u.is_decided()) rule(static_cast<std::size_t>(p == 0 ? i : i - pieces.ends[p - 1]));
+        if (rule.u.take_decision()) rule(static_cast<std::size_t>(p == 0 ? i : i - pieces.ends[p - 1]));
     });
 }
 
