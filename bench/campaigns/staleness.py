@@ -41,6 +41,7 @@ from harness import free_port  # noqa: E402
 
 WORKERS = 4       # ranks 1 to 4; rank 0 serves
 BATCH = 64        # images of a step of one worker
+WARM_UP = 5       # iterations at full speed, before anybody is slowed and rates are measured
 PERIOD = 0.03     # seconds
 SHARE = 0.36      # of the time in which a quick worker runs
 SLOW_SHARE = SHARE / 3
@@ -73,7 +74,8 @@ def throttle(process, worker, schedule, start, end):
 
 def start_ranks(a, staleness, folder):
     changes = {"reducer.type": "tree" if staleness is None else "stale_server", "reducer.servers": 1,
-               "solver.shards": WORKERS, "solver.global_batch": BATCH * WORKERS, "solver.max_iter": a.iterations,
+               "solver.shards": WORKERS, "solver.global_batch": BATCH * WORKERS,
+               "solver.max_iter": WARM_UP + a.iterations,
                "solver.test_interval": 0, "solver.display": 1, "output.checkpoint_interval": 0}
     if staleness is not None:
         changes["reducer.staleness"] = staleness
@@ -83,51 +85,81 @@ def start_ranks(a, staleness, folder):
     command = [a.program, "train", ROOT / "examples" / "lenet" / "fashion_mnist.json", "--quiet", "--output", folder,
                *([] if staleness is None else ["--steps", folder / "steps"]),
                *(word for key, value in changes.items() for word in ("--set", f"{key}={json.dumps(value)}"))]
-    return [subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
-                             env={**os.environ, **common, "FIRECAFFE_RANK": str(rank), "FIRECAFFE_LOCAL_RANK": str(rank)})
-            for rank in range(ranks)]
+    command = [str(word) for word in command]
+    environments = [{**os.environ, **common, "FIRECAFFE_RANK": str(rank), "FIRECAFFE_LOCAL_RANK": str(rank)}
+                    for rank in range(ranks)]
+    return [subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) for environment in environments]
 
 
 def lines_of(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """Those that are complete."""
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
 
 
-def run(a, scenario, staleness, make_schedule, folder):
-    """The summary, with what the log and the traces say."""
-    processes, end = start_ranks(a, staleness, folder), threading.Event()
-    start = time.monotonic()
+def first_report(folder, iteration):
+    """Of this iteration or a later one, or None."""
+    log = folder / "log.jsonl"
+    return next((line for line in (lines_of(log) if log.exists() else [])
+                 if line["event"] == "step" and line["iteration"] >= iteration), None)
+
+
+def wait_for(iteration, processes, folder):
+    end = time.monotonic() + PATIENCE
+    while first_report(folder, iteration) is None and all(process.poll() is None for process in processes):
+        if time.monotonic() > end:
+            raise SystemExit(f"iteration {iteration} was not reached within {PATIENCE:.0f} s")
+        time.sleep(0.02)
+
+
+def run_slowed(a, processes, make_schedule, folder):
+    """From the end of the warm-up to the last update; then all go on at full speed."""
+    wait_for(WARM_UP, processes, folder)
+    end, start = threading.Event(), time.monotonic()
     threads = [threading.Thread(target=throttle, args=(processes[1 + worker], worker, make_schedule(), start, end))
                for worker in range(WORKERS)]
     for thread in threads:
         thread.start()
     try:
-        status = [process.wait(timeout=PATIENCE) for process in processes]
+        wait_for(WARM_UP + a.iterations, processes, folder)
     finally:
         end.set()
-        for process in processes:
-            process.kill()
         for thread in threads:
             thread.join()
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+    return [process.wait(timeout=PATIENCE) for process in processes]
+
+
+def run(a, scenario, staleness, make_schedule, folder):
+    """The summary, with what the log and the traces say."""
+    processes = start_ranks(a, staleness, folder)
+    try:
+        status = run_slowed(a, processes, make_schedule, folder)
+    finally:
+        for process in processes:
+            process.kill()
     if any(status):
         raise SystemExit(f"{scenario}, {label(staleness)}: the ranks ended with {status}")
     found = json.loads((folder / "summary.json").read_text())
-    head = next(line for line in lines_of(folder / "log.jsonl")
-                if line["event"] == "step" and line["iteration"] >= a.head)
-    found["head_images_per_second"] = head["iteration"] * found["global_batch"] / head["seconds"]
+    begin = first_report(folder, WARM_UP)
+    for key, iterations in (("images_per_second", a.iterations), ("head_images_per_second", a.head)):
+        report = first_report(folder, WARM_UP + iterations)
+        found[key] = ((report["iteration"] - begin["iteration"]) * BATCH * WORKERS /
+                      (report["seconds"] - begin["seconds"]))
     if staleness is not None:
-        traces = [lines_of(folder / f"steps.{1 + worker}") for worker in range(WORKERS)]
-        found["lead"], found["steps"] = greatest_lead(traces), [len(trace) for trace in traces]
-        found["traces"] = traces
+        found["traces"] = [lines_of(folder / f"steps.{1 + worker}") for worker in range(WORKERS)]
+        found["lead"], found["steps"] = greatest_lead(found["traces"]), [len(trace) for trace in found["traces"]]
     return found
 
 
 def step_seconds(summaries):
     """Of persistent runs without staleness: a quick step, a slow one, and an exchange, which nothing hides."""
-    def medians(of):
-        return [median([x for s in summaries for x in of(s["traces"][worker])]) for worker in (0, WORKERS - 1)]
-    quick, slow = medians(lambda trace: [line["brought"] - line["began"] for line in trace])
-    _, exchange = medians(lambda trace: [b["began"] - a["brought"] for a, b in itertools.pairwise(trace)])
-    return quick, slow, exchange
+    quick, slow = ([s["traces"][worker][WARM_UP:] for s in summaries] for worker in (0, WORKERS - 1))
+
+    def middle(traces):
+        return median([line["brought"] - line["began"] for trace in traces for line in trace])
+    exchanges = [after["began"] - before["brought"] for trace in slow for before, after in itertools.pairwise(trace)]
+    return middle(quick), middle(slow), median(exchanges)
 
 
 def label(staleness):
@@ -153,7 +185,8 @@ def row_of(a, scenario, staleness, summaries, measured):
            "all_images_per_second": [round(s["images_per_second"], 1) for s in summaries], "bound_holds": True}
     if staleness is None:
         return row
-    row["expected_head_images_per_second"], row["expected_images_per_second"] = expected(a, scenario, staleness, measured)
+    head, whole = expected(a, scenario, staleness, measured)
+    row["expected_head_images_per_second"], row["expected_images_per_second"] = head, whole
     row["lags"] = [sum(places) for places in itertools.zip_longest(*(s["lags"] for s in summaries), fillvalue=0)]
     row["greatest_lead"] = max(s["lead"] for s in summaries)
     row["steps_of_workers"] = [s["steps"] for s in summaries]
@@ -178,8 +211,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=pathlib.Path, help="the program firecaffe")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=SCENARIOS)
-    parser.add_argument("--iterations", type=int, default=150)
-    parser.add_argument("--head", type=int, default=25, help="iterations from the beginning whose rate is told, too")
+    parser.add_argument("--iterations", type=int, default=150, help="after the warm-up")
+    parser.add_argument("--head", type=int, default=25, help="of these the first, whose rate is told, too")
     parser.add_argument("--staleness", type=int, nargs="+", default=[1, 3, 10, UNBOUNDED],
                         help=f"beside 0, which is always measured; {UNBOUNDED}: no bound")
     parser.add_argument("--rounds", type=int, default=3, help="each with every bound; medians are quoted")
@@ -213,7 +246,8 @@ def main():
         rows += of_scenario
     if a.result:
         what = __doc__.split("\n\nFor each")[0].replace("\n\n", " ").replace("\n", " ")
-        write_result("staleness", {"what": what, "workers": WORKERS, "iterations": a.iterations, "head": a.head,
+        write_result("staleness", {"what": what, "workers": WORKERS, "iterations": a.iterations,
+                                   "head": a.head, "warm_up": WARM_UP,
                                    "rounds": a.rounds, "slow_steps_of_an_episode": EPISODE,
                                    "quick_step_seconds": measured[0], "slow_step_seconds": measured[1],
                                    "exchange_seconds": measured[2], "runs": rows})
