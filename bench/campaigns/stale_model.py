@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stale server is expected to reach with workers whose speed changes; and what the traces of its workers say.
-
-Times of the model are in quick steps: what a worker needs for a step of its own while it is not slow.
-"""
+"""What a stale server is expected to reach with workers whose speed changes; and what the traces of its workers say."""
 import bisect
 import heapq
 import random
@@ -28,10 +25,10 @@ def each_in_turns(workers, slow_step, seed):
 
 
 class Speeds:
-    """How quick each worker is, when: a slow step takes as long as `slow_step` quick ones."""
+    """How quick each worker is, when. `quick`, `slow`: seconds of a step of a worker that is so all the while."""
 
-    def __init__(self, episodes, slow_step):
-        self._episodes, self._slow_step = episodes, slow_step
+    def __init__(self, episodes, quick, slow):
+        self._episodes, self._step = episodes, {False: quick, True: slow}
         self._slow, self._ends = [], []
 
     def slow_until(self, time):
@@ -47,18 +44,18 @@ class Speeds:
         left = 1.0
         while True:
             slow, until = self.slow_until(time)
-            speed = 1 / self._slow_step if slow == worker else 1.0
-            if left <= (until - time) * speed:
-                return time + left / speed
-            left -= (until - time) * speed
+            step = self._step[slow == worker]
+            if left * step <= until - time:
+                return time + left * step
+            left -= (until - time) / step
             time = until
 
 
 class Run:
     """A stretch by the rules of src/comm/stale/stale_rank.hpp. `updates`: the time of each, whoever brought it.
 
-    With a bound of 0 each step waits `exchange` for its answer; with others the exchange hides behind a step, and takes
-    no time here.
+    With a bound of 0 each step waits `exchange` seconds for its answer. With others the exchange hides behind a step;
+    what of it does not must be in the steps.
     """
 
     def __init__(self, staleness, workers, budget, speeds, exchange=0.0):

@@ -8,19 +8,22 @@ persistent: it is always the same worker. The others get some steps ahead, once,
 also told of the first iterations, in which that shows. wandering: the workers are slow in turns, each for 1 to 4 slow
 steps, by a seed per round. What one loses then, it can make up for later.
 
-For each bound: images per second, beside what a model of the workers and the bound expects (stale_model.py, with how
-long a step takes as the runs without staleness show); loss and accuracy at the end; and how far a worker was ahead when
-it began a step, by the times that all workers have written down. None may be further than the bound. And the tree.
+For each bound: images per second, beside what a model of the workers and the bound expects (stale_model.py), given how
+long a step takes in the persistent runs where the worker does not wait for others, with and without staleness; loss and
+accuracy at the end; and how far a worker was ahead when it began a step, by the times that all workers have written
+down. None may be further than the bound. And the tree. On a machine that does something else the rates mean little.
 
 Example: python3 bench/campaigns/staleness.py build/release/src/cli/firecaffe --result
 """
 import argparse
+import collections
 import itertools
 import json
 import os
 import pathlib
 import secrets
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,6 +45,7 @@ from harness import free_port  # noqa: E402
 WORKERS = 4       # ranks 1 to 4; rank 0 serves
 BATCH = 64        # images of a step of one worker
 WARM_UP = 5       # iterations at full speed, before anybody is slowed and rates are measured
+LEAST = 12        # iterations, for the slow worker to have made some steps
 PERIOD = 0.03     # seconds
 SHARE = 0.36      # of the time in which a quick worker runs
 SLOW_SHARE = SHARE / 3
@@ -49,11 +53,13 @@ SEEDS = 20        # schedules that the model takes the mean of
 SCENARIOS = ("persistent", "wandering")
 PATIENCE = 900.0  # seconds
 
+Steps = collections.namedtuple("Steps", "quick slow exchange")  # seconds
 
-def speeds(scenario, slow_step, seed, unit=1.0):
-    """`slow_step`: how many quick ones a slow step is long; `unit`: seconds of a quick step."""
-    episodes = one_is_slow(WORKERS - 1) if scenario == "persistent" else each_in_turns(WORKERS, slow_step, seed)
-    return Speeds(((worker, end * unit) for worker, end in episodes), slow_step)
+
+def speeds(scenario, seed, steps, spell):
+    """`spell`: seconds of a slow step, of which the time for which a worker stays slow is some."""
+    return Speeds(one_is_slow(WORKERS - 1) if scenario == "persistent" else each_in_turns(WORKERS, spell, seed),
+                  steps.quick, steps.slow)
 
 
 def throttle(process, worker, schedule, start, end):
@@ -112,7 +118,8 @@ def wait_for(iteration, processes, folder):
 
 
 def run_slowed(a, processes, make_schedule, folder):
-    """From the end of the warm-up to the last update; then all go on at full speed."""
+    """From the end of the warm-up to the last update; then all go on at full speed. Returns how they ended, and when
+    they began to be slowed, by the clock that the workers write down."""
     wait_for(WARM_UP, processes, folder)
     end, start = threading.Event(), time.monotonic()
     threads = [threading.Thread(target=throttle, args=(processes[1 + worker], worker, make_schedule(), start, end))
@@ -127,14 +134,14 @@ def run_slowed(a, processes, make_schedule, folder):
             thread.join()
     for process in processes:
         process.send_signal(signal.SIGCONT)
-    return [process.wait(timeout=PATIENCE) for process in processes]
+    return [process.wait(timeout=PATIENCE) for process in processes], start
 
 
 def run(a, scenario, staleness, make_schedule, folder):
     """The summary, with what the log and the traces say."""
     processes = start_ranks(a, staleness, folder)
     try:
-        status = run_slowed(a, processes, make_schedule, folder)
+        status, start = run_slowed(a, processes, make_schedule, folder)
     finally:
         for process in processes:
             process.kill()
@@ -147,19 +154,26 @@ def run(a, scenario, staleness, make_schedule, folder):
         found[key] = ((report["iteration"] - begin["iteration"]) * BATCH * WORKERS /
                       (report["seconds"] - begin["seconds"]))
     if staleness is not None:
-        found["traces"] = [lines_of(folder / f"steps.{1 + worker}") for worker in range(WORKERS)]
-        found["lead"], found["steps"] = greatest_lead(found["traces"]), [len(trace) for trace in found["traces"]]
+        traces = [lines_of(folder / f"steps.{1 + worker}") for worker in range(WORKERS)]
+        found["lead"], found["steps"] = greatest_lead(traces), [len(trace) for trace in traces]
+        found["slowed"] = [[line for line in trace if line["began"] >= start] for trace in traces]
     return found
 
 
-def step_seconds(summaries):
-    """Of persistent runs without staleness: a quick step, a slow one, and an exchange, which nothing hides."""
-    quick, slow = ([s["traces"][worker][WARM_UP:] for s in summaries] for worker in (0, WORKERS - 1))
-
-    def middle(traces):
-        return median([line["brought"] - line["began"] for trace in traces for line in trace])
-    exchanges = [after["began"] - before["brought"] for trace in slow for before, after in itertools.pairwise(trace)]
-    return middle(quick), middle(slow), median(exchanges)
+def measured_steps(runs):
+    """Of the persistent runs without staleness, and of those with."""
+    def mean(bounds, worker, seconds):
+        return statistics.mean([seconds(before, after) for bound in bounds for s in runs["persistent", bound]
+                                for before, after in itertools.pairwise(s["slowed"][worker])])
+    quick, slow = 0, WORKERS - 1
+    own = [mean([0], worker, lambda step, _: step["brought"] - step["began"]) for worker in (quick, slow)]
+    # The slow one is the last to bring its update, so that from then on it waits for the answer only.
+    exchange = mean([0], slow, lambda before, after: after["began"] - before["brought"])
+    # With a bound of 1 or more it never waits; the others do, unless there is none.
+    stale = [bound for scenario, bound in runs if scenario == "persistent" and bound not in (None, 0)]
+    free = [mean(bounds, worker, lambda before, after: after["began"] - before["began"])
+            for bounds, worker in (([UNBOUNDED], quick), (stale, slow))]
+    return {"synchronous": Steps(*own, exchange), "stale": Steps(*free, 0.0)}
 
 
 def label(staleness):
@@ -168,14 +182,13 @@ def label(staleness):
 
 def expected(a, scenario, staleness, measured):
     """Images per second until the first iterations are made, and until all are."""
-    quick, slow, exchange = measured
-    totals = [0.0, 0.0]
-    for seed in range(SEEDS if scenario == "wandering" else 1):
-        updates = Run(staleness, WORKERS, a.iterations * WORKERS, speeds(scenario, slow / quick, seed),
-                      exchange / quick).updates
-        for place, iterations in enumerate((a.head, a.iterations)):
-            totals[place] += seconds_until(iterations, updates, WORKERS) * quick / (iterations * WORKERS * BATCH)
-    return [(SEEDS if scenario == "wandering" else 1) / total for total in totals]
+    steps = measured["synchronous" if staleness == 0 else "stale"]
+    seeds = range(SEEDS if scenario == "wandering" else 1)
+    spell = measured["synchronous"].slow
+    updates = [Run(staleness, WORKERS, a.iterations * WORKERS, speeds(scenario, seed, steps, spell),
+                   steps.exchange).updates for seed in seeds]
+    return [iterations * WORKERS * BATCH * len(seeds) / sum(seconds_until(iterations, u, WORKERS) for u in updates)
+            for iterations in (a.head, a.iterations)]
 
 
 def row_of(a, scenario, staleness, summaries, measured):
@@ -213,30 +226,36 @@ def main():
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=SCENARIOS)
     parser.add_argument("--iterations", type=int, default=150, help="after the warm-up")
     parser.add_argument("--head", type=int, default=25, help="of these the first, whose rate is told, too")
-    parser.add_argument("--staleness", type=int, nargs="+", default=[1, 3, 10, UNBOUNDED],
-                        help=f"beside 0, which is always measured; {UNBOUNDED}: no bound")
+    parser.add_argument("--staleness", type=int, nargs="+", default=[1, 3, 10],
+                        help="beside 0 and no bound, which are always measured")
     parser.add_argument("--rounds", type=int, default=3, help="each with every bound; medians are quoted")
     parser.add_argument("--result", action="store_true", help="write a dated JSON under bench/results")
     a = parser.parse_args()
+    if not 1 <= a.head <= a.iterations or a.iterations < LEAST:
+        parser.error(f"--iterations {a.iterations} --head {a.head}: give {LEAST} or more, and a head of these")
     a.program = a.program.resolve()
-    bounds = [None, 0, *a.staleness]
+    bounds = [None, 0, *a.staleness, UNBOUNDED]
     runs = {(scenario, bound): [] for scenario in SCENARIOS for bound in bounds}
 
-    def measure(scenario, bound, seed, slow_step, unit):
+    def measure(scenario, bound, seed, spell):
+        # In the schedule of who is slow it does not matter how long steps are.
+        def schedule():
+            return speeds(scenario, seed, Steps(1.0, 1.0, 0.0), spell)
         with tempfile.TemporaryDirectory(prefix="firecaffe-stale-") as name:
-            found = run(a, scenario, bound, lambda: speeds(scenario, slow_step, seed, unit), pathlib.Path(name))
+            found = run(a, scenario, bound, schedule, pathlib.Path(name))
         runs[scenario, bound].append(found)
         print(f"{scenario}, {label(bound)}: {found['images_per_second']:.0f} images/s", flush=True)
 
-    measured = None
     for seed in range(a.rounds):
-        for bound in bounds if "persistent" in a.scenarios else [0]:
-            measure("persistent", bound, seed, 1.0, 1.0)
-        measured = step_seconds(runs["persistent", 0])
+        for bound in bounds if "persistent" in a.scenarios else [0, UNBOUNDED]:
+            measure("persistent", bound, seed, 0.0)
+        measured = measured_steps(runs)
         for bound in bounds if "wandering" in a.scenarios else []:
-            measure("wandering", bound, seed, measured[1] / measured[0], measured[0])
-    print(f"\nmedians of {a.rounds} rounds; in brackets: times what it is with staleness 0. A quick step takes "
-          f"{measured[0]:.3f} s, a slow one {measured[1]:.3f} s, an exchange {measured[2]:.3f} s")
+            measure("wandering", bound, seed, measured["synchronous"].slow)
+    print(f"\nmedians of {a.rounds} rounds; in brackets: times what it is with staleness 0, and so by the model.\n"
+          "Seconds of steps:")
+    for kind, steps in measured.items():
+        print(f"  {kind}: quick {steps.quick:.3f}, slow {steps.slow:.3f}, exchange {steps.exchange:.3f}")
     rows = []
     for scenario in a.scenarios:
         print(scenario)
@@ -249,8 +268,8 @@ def main():
         write_result("staleness", {"what": what, "workers": WORKERS, "iterations": a.iterations,
                                    "head": a.head, "warm_up": WARM_UP,
                                    "rounds": a.rounds, "slow_steps_of_an_episode": EPISODE,
-                                   "quick_step_seconds": measured[0], "slow_step_seconds": measured[1],
-                                   "exchange_seconds": measured[2], "runs": rows})
+                                   "step_seconds": {kind: steps._asdict() for kind, steps in measured.items()},
+                                   "runs": rows})
     sys.exit(0 if all(row["bound_holds"] for row in rows) else 1)
 
 

@@ -80,7 +80,7 @@ class Campaign(ProcessTest):
     """bench/campaigns/staleness.py and its model."""
 
     def updates(self, staleness, episodes, workers=4, iterations=150, **changes):
-        updates = Run(staleness, workers, workers * iterations, Speeds(episodes, 3), **changes).updates
+        updates = Run(staleness, workers, workers * iterations, Speeds(episodes, 1, 3), **changes).updates
         self.assertEqual(len(updates), workers * iterations)
         self.assertEqual(updates, sorted(updates))
         return updates
@@ -112,10 +112,10 @@ class Campaign(ProcessTest):
 
     def test_it_measures(self):
         done = Running([sys.executable, "-B", ROOT / "bench" / "campaigns" / "staleness.py", program(), "--iterations",
-                        "4", "--head", "2", "--staleness", "2", "--rounds", "1", "--scenarios", "wandering"]).wait()
+                        "12", "--head", "4", "--staleness", "2", "--rounds", "1", "--scenarios", "wandering"]).wait()
         self.assertEqual((done.status, done.errors()), (0, []), str(done))
-        rows = re.findall(r"^  (tree|staleness \d): \d+ images/s \(.*test loss \d", done.out, re.MULTILINE)
-        self.assertEqual(rows, ["tree", "staleness 0", "staleness 2"], str(done))
+        rows = re.findall(r"^  (tree|staleness \d|no bound): \d+ images/s \(.*test loss \d", done.out, re.MULTILINE)
+        self.assertEqual(rows, ["tree", "staleness 0", "staleness 2", "no bound"], str(done))
 
 
 if __name__ == "__main__":
