@@ -11,6 +11,7 @@
 #include "cli/inspection.hpp"
 #include "cli/job.hpp"
 #include "cli/on_device.hpp"
+#include "cli/step_trace.hpp"
 #include "firecaffe/config/config.hpp"
 #include "firecaffe/model_io/checkpoint.hpp"
 #include "firecaffe/train/run_files.hpp"
@@ -24,7 +25,7 @@ struct TrainArguments {
     ConfigArguments config;
     int workers = 1;
     std::int64_t threads = 0;
-    std::string output, json;
+    std::string output, json, steps;
     ComputeArguments compute;
     bool resume = false, overwrite = false, quiet = false, pin = true, share_gpu = false;
 };
@@ -34,6 +35,9 @@ TrainOptions read_options(const TrainArguments& a) {
     if (a.threads > 0) options.compute.threads = a.threads;
     options.compute = a.compute.over(options.compute);
     if (!a.output.empty()) options.output.directory = a.output;
+    if (!a.steps.empty() && options.reducer.type != kStaleServer)
+        throw UsageError("--steps tells how workers of a stale server go ahead of each other, but reducer.type is '",
+                         options.reducer.type, "'; leave it out, or set reducer.type to ", kStaleServer);
     if (a.resume && options.output.directory.empty())
         throw UsageError("--resume needs the directory of the run; state it with --output DIR");
     return options;
@@ -142,17 +146,18 @@ int work(const TrainArguments& a, const TrainOptions& options, const std::option
         environment.transport = join_job(*launch, training_terms(options, size));
     }
     std::unique_ptr<RunFiles> files;
-    if (rank == 0) {
-        try {
-            check_outputs(options.output.directory, a.json);
-            if (!options.output.directory.empty())
-                files = std::make_unique<RunFiles>(options.output.directory, a.resume);
-        } catch (const std::exception& e) {
-            if (environment.transport != nullptr) environment.transport->abort(e.what());
-            throw;
-        }
-        if (files != nullptr) environment.listeners.push_back(files.get());
+    std::unique_ptr<StepTrace> steps;
+    try {
+        if (rank == 0) check_outputs(options.output.directory, a.json);
+        if (rank == 0 && !options.output.directory.empty())
+            files = std::make_unique<RunFiles>(options.output.directory, a.resume);
+        if (!a.steps.empty()) steps = std::make_unique<StepTrace>(a.steps, rank);
+    } catch (const std::exception& e) {
+        if (environment.transport != nullptr) environment.transport->abort(e.what());
+        throw;
     }
+    if (files != nullptr) environment.listeners.push_back(files.get());
+    if (steps != nullptr) environment.listeners.push_back(steps.get());
     Trainer<T, Device> trainer(options, std::move(environment));
     console.note(fmt::format("{}{} parameters; batch {} = {} workers x {:.4g} images; {}; seed {}",
                              options.name.empty() ? "" : options.name + ": ", trainer.layout().parameter_count(),
@@ -207,6 +212,9 @@ void add_train(CLI::App& program, const std::vector<std::string>& argv, Command&
     command->add_flag("--overwrite", a->overwrite, "Remove the checkpoints of an earlier run in the output directory")
         ->excludes(resume);
     command->add_option("--json", a->json, "Write the summary to this file as well");
+    command->add_option("--steps", a->steps,
+                        "With a stale server: write when each step of a worker began and was brought, a line each,\n"
+                        "to the file that this and the worker's rank name: STEPS.RANK");
     command->add_flag("--quiet", a->quiet, "No progress; errors and the result only");
     command->add_flag("--share-gpu", a->share_gpu,
                       "Let the reducer nccl have several workers on one GPU, each as if on a host of its own:\n"

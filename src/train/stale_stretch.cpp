@@ -28,27 +28,32 @@ void Trainer<T, Device>::State::stale_stretch() {
         train_seconds = seconds_before + std::chrono::duration<double>(Clock::now() - start).count();
         iteration = from + updates / workers;
     };
+    const auto now = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); };
     // Rank 0 knows how far all are, and reports it.
     const auto look_on = [&] {
-        const StaleProgress now = stale->progress();
+        const StaleProgress progress = stale->progress();
         const std::int64_t display = next_multiple(options.solver.display);
-        look(now.updates);
+        look(progress.updates);
         if (options.solver.display <= 0 || iteration < display || iteration >= to) return;
-        last_loss = now.loss;
+        last_loss = progress.loss;
         tell_progress();
     };
 
     using Host = HostView<M, Device>;
     auto turn = stale->begin(Host(parameters.values()).values(), (to - from) * workers);
-    while (turn) {
+    for (StaleStepReport made{.from = from}; turn; ++made.step) {
+        made.began = now();
         recorded([&] { compute(); });
+        made.computed = now();
         stale->begin_update(Host(parameters.values()).values());
         own_update(learning_rate(options.solver, from + turn->number / workers));
         if (environment.stop_requested && environment.stop_requested()) asked_to_stop = true;
         const Host host(parameters.values());
+        made.brought = now();
         turn = stale->push(host.values(), {.loss = last_loss, .stop = asked_to_stop});
         host.write_back();
         ++version;
+        tell(&TrainListener::on_stale_step, made);
         if (rank() == 0) look_on();
     }
     while (block.empty() && iteration < to && stale->wait_for((next_multiple(options.solver.display) - from) * workers))

@@ -3,7 +3,8 @@
 """MPI under mpirun: the reducer mpi beside the tree, our plans over MPI's messages, ranks that are killed, stopped or of
 another mind, a program that uses MPI itself, and what is said where there is no MPI.
 
-Usage: mpi.py [Sums | Plans | Ends | Program | Without]; without an argument all of them."""
+Usage: mpi.py [Sums | Plans | Ends | Program | Without]; without an argument all of them. FIRECAFFE_MPIRUN names an mpirun
+that is not called so, for example mpirun.mpich."""
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import unittest
 from harness import (EXAMPLE, PATIENCE, SLOWNESS, ProcessTest, Running, by_hand, environment_of, free_port, main,
                      marked_processes, program, run, settings, summary, train, train_ranks, wait_until)
 
+MPIRUN = os.environ.get("FIRECAFFE_MPIRUN", "mpirun")
 MPI = {"reducer.type": "mpi"}
 THROUGH_MPI = {"FIRECAFFE_RENDEZVOUS": "mpi://"}
 # As root, and with more ranks than cores; MPICH needs to be told nothing.
@@ -27,7 +29,7 @@ def built_with():
 
 
 def mpirun(ranks, *command, environment=None):
-    return Running(["mpirun", "-n", ranks, *command], {**LENIENT, **(environment or {})})
+    return Running([MPIRUN, "-n", ranks, *command], {**LENIENT, **(environment or {})})
 
 
 def rank_of(pid):
@@ -41,11 +43,11 @@ class UnderMpirun(ProcessTest):
     def setUpClass(cls):
         if built_with() is None:
             raise unittest.SkipTest("built without MPI (apt-get install libopenmpi-dev, FIRECAFFE_WITH_MPI=ON)")
-        if not shutil.which("mpirun"):
-            raise unittest.SkipTest("mpirun is not installed (apt-get install openmpi-bin)")
-        said = Running(["mpirun", "--version"]).wait().out
+        if not shutil.which(MPIRUN):
+            raise unittest.SkipTest(f"{MPIRUN} is not installed (apt-get install openmpi-bin)")
+        said = Running([MPIRUN, "--version"]).wait().out
         if ("Open MPI" in said) != ("Open MPI" in built_with()):
-            raise unittest.SkipTest(f"mpirun ({said.splitlines()[0]}) is not that of {built_with()}")
+            raise unittest.SkipTest(f"{MPIRUN} ({said.splitlines()[0]}) is not that of {built_with()}")
 
     def train(self, ranks, output, changes=None, environment=None):
         self.assert_done(mpirun(ranks, program(), "train", EXAMPLE, *settings(changes), "--output", output,

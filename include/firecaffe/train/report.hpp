@@ -46,6 +46,16 @@ struct CheckpointReport {
     double seconds = 0.0;
 };
 
+/// A step that this worker has made with a stale server. Times are seconds of the host's monotonic clock, which all
+/// processes of a host share.
+struct StaleStepReport {
+    std::int64_t from = 0;  ///< iteration at which the stretch began (the last meeting of all workers)
+    std::int64_t step = 0;  ///< of this worker in this stretch, from 0
+    double began = 0.0;     ///< after all that it may read was there
+    double computed = 0.0;  ///< its gradients are there (on a GPU: queued); then it waits for others, and updates
+    double brought = 0.0;   ///< before its update left for the servers
+};
+
 /// Pairs of component and version: what the program and its figures were made with.
 std::vector<std::pair<std::string, std::string>> run_versions();
 
@@ -92,6 +102,8 @@ class TrainListener {
   public:
     virtual ~TrainListener() = default;
     virtual void on_step(const StepReport&) {}
+    /// On each worker, after each of its own steps.
+    virtual void on_stale_step(const StaleStepReport&) {}
     virtual void on_evaluation(const EvaluationReport&) {}
     virtual void on_checkpoint(const CheckpointReport&) {}
     virtual void on_warning(const std::string&) {}
