@@ -52,7 +52,7 @@ class Whiten(ProcessTest):
             found = summary(output)
             digests.add(found["parameters_digest"])
             self.assertEqual(found["test_images"], 100)
-            self.assertGreater(found["test_top1"], 0.9)
+            self.assertGreater(found["test_top1"], 0.5)  # chance is 0.1: labels belong to their images
         self.assertEqual(len(digests), 1)
         tested = self.assert_done(run("test", config, "--output", self.directory / "run1"))
         self.assertIn("on 100 images", tested.out)
