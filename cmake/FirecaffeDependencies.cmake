@@ -8,6 +8,7 @@ find_package(ZLIB REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(XxHash REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 if(FIRECAFFE_WITH_ONEDNN)
   find_package(OneDNN 2.6 REQUIRED)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
@@ -25,7 +26,8 @@ endif()
 # All private: no public header of ours includes any of them.
 function(firecaffe_link_dependencies target)
   target_link_libraries(${target} PRIVATE Threads::Threads fmt::fmt OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB JPEG::JPEG
-                        XxHash::XxHash $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+                        XxHash::XxHash $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
+                        $<BUILD_INTERFACE:Eigen3::Eigen>)
   if(FIRECAFFE_WITH_ONEDNN)
     target_link_libraries(${target} PRIVATE OneDNN::OneDNN OpenMP::OpenMP_CXX)
   endif()

@@ -60,6 +60,7 @@
 #include "firecaffe/data/shuffle.hpp"
 #include "firecaffe/data/synthetic.hpp"
 #include "firecaffe/data/transform.hpp"
+#include "firecaffe/data/whitening.hpp"
 #include "firecaffe/device/add.hpp"
 #include "firecaffe/device/copy.hpp"
 #include "firecaffe/device/cuda.hpp"

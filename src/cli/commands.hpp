@@ -26,6 +26,7 @@ void add_time(CLI::App& program, Command& chosen);
 void add_bench(CLI::App& program, const std::vector<std::string>& argv, Command& chosen);
 void add_bench_allreduce(CLI::App& bench, const std::vector<std::string>& argv, Command& chosen);
 void add_bench_overlap(CLI::App& bench, const std::vector<std::string>& argv, Command& chosen);
+void add_whiten(CLI::App& program, Command& chosen);
 void add_schema(CLI::App& program, Command& chosen);
 void add_version(CLI::App& program, Command& chosen);
 

@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
     cli::add_analyze(program, chosen);
     cli::add_time(program, chosen);
     cli::add_bench(program, {argv, argv + argc}, chosen);
+    cli::add_whiten(program, chosen);
     cli::add_schema(program, chosen);
     cli::add_version(program, chosen);
     try {

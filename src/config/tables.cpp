@@ -58,11 +58,13 @@ void describe(Visitor& visit, DatasetOptions& options) {
                           "from random numbers; "
                           "custom: a data set that the program registered."),
                     kDatasetTypes, options.type);
-    visit.field(Field("images", "IDX file of images, plain or gzip; a relative path counts from the config file.")
-                    .only(idx)
-                    .required()
-                    .sized(1),
-                options.images);
+    visit.field(
+        Field("images",
+              "IDX file of images, bytes or floats, plain or gzip; a relative path counts from the config file.")
+            .only(idx)
+            .required()
+            .sized(1),
+        options.images);
     visit.field(Field("labels", "IDX file of labels, plain or gzip; a relative path counts from the config file.")
                     .only(idx)
                     .required()

@@ -70,6 +70,10 @@ DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const
                       "; use idx, image_folder, synthetic or custom");
 }
 
+std::uint64_t test_set_seed(std::uint64_t seed) {
+    return seed ^ 0x7e57;
+}
+
 std::optional<Shape> stated_shape(const DatasetOptions& options) {
     if (options.type == DatasetOptions::Type::synthetic) return synthetic_shape(options);
     if (options.type == DatasetOptions::Type::image_folder && options.warp > 0)

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <limits>
 
 #include "data/byte_source.hpp"
@@ -14,7 +16,15 @@ using data_detail::ByteSource;
 
 namespace {
 
-constexpr std::uint8_t kUnsignedByte = 8;
+std::size_t size_of(IdxType type) {
+    return type == IdxType::float32 ? 4 : 1;
+}
+
+/// The float at `bytes`.
+float stored_float(const std::uint8_t* bytes) {
+    return std::bit_cast<float>(std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 |
+                                std::uint32_t{bytes[2]} << 8 | std::uint32_t{bytes[3]});
+}
 
 /// "expected 16 bytes, found 12", and where the bytes were counted.
 [[noreturn]] void throw_size(const std::string& path, const ByteSource& source, std::uint64_t expected,
@@ -23,7 +33,12 @@ constexpr std::uint8_t kUnsignedByte = 8;
                     source.cut_off() ? "; the gzip stream is cut off" : "", "; fetch the file again");
 }
 
-Shape read_header(const std::string& path, ByteSource& source) {
+struct Header {
+    IdxType type;
+    Shape shape;
+};
+
+Header read_header(const std::string& path, ByteSource& source) {
     std::array<std::uint8_t, 4 + 4 * Shape::kMaxRank> bytes{};
     const auto magic = std::span(bytes).first(4);
     if (const std::size_t got = source.read(magic); got < 4) throw_size(path, source, 4, got);
@@ -31,8 +46,10 @@ Shape read_header(const std::string& path, ByteSource& source) {
     if (magic[0] != 0 || magic[1] != 0)
         throw DataError(path, ": not an IDX file: it starts with the bytes ", magic[0], ' ', magic[1],
                         " where 0 0 must be; check the path");
-    if (magic[2] != kUnsignedByte)
-        throw DataError(path, ": IDX element type ", magic[2], "; only unsigned bytes (type 8) can be read");
+    const auto type = static_cast<IdxType>(magic[2]);
+    if (type != IdxType::unsigned_byte && type != IdxType::float32)
+        throw DataError(path, ": IDX element type ", magic[2],
+                        "; unsigned bytes (type 8) and floats (type 13) can be read");
     if (rank == 0 || rank > Shape::kMaxRank)
         throw DataError(path, ": IDX header with ", rank, " axes; 1 to ", Shape::kMaxRank, " are possible");
 
@@ -42,13 +59,14 @@ Shape read_header(const std::string& path, ByteSource& source) {
     std::array<std::int64_t, Shape::kMaxRank> values{};
     for (std::size_t axis = 0; axis < rank; ++axis)
         for (std::size_t i = 0; i < 4; ++i) values[axis] = values[axis] << 8 | extents[4 * axis + i];
-    return Shape(std::span<const std::int64_t>(values).first(rank));
+    return {type, Shape(std::span<const std::int64_t>(values).first(rank))};
 }
 
-/// Number of elements; zero extents do not hide the overflow of the others.
-std::uint64_t checked_count(const std::string& path, const Shape& shape) {
+/// Bytes of the elements; zero extents do not hide the overflow of the others.
+std::uint64_t checked_bytes(const std::string& path, const Header& header) {
     constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-    std::int64_t product = 1;
+    const Shape& shape = header.shape;
+    auto product = static_cast<std::int64_t>(size_of(header.type));
     bool empty = false;
     for (const std::int64_t extent : shape.extents()) {
         empty = empty || extent == 0;
@@ -83,11 +101,12 @@ IdxArray read_idx(const std::string& path, std::int64_t limit) {
     if (limit < 0) throw ConfigError(path, ": limit ", limit, " is negative; use 0 for all records");
     ByteSource source(path);
     IdxArray array;
-    const Shape stored = read_header(path, source);
-    const std::uint64_t count = checked_count(path, stored);
+    const auto [type, stored] = read_header(path, source);
+    const std::uint64_t count = checked_bytes(path, {type, stored});
+    array.type = type;
     array.records_in_file = stored[0];
     array.shape = limit == 0 ? stored : stored.with_batch(std::min(limit, stored[0]));
-    const std::uint64_t kept = count == 0 ? 0 : static_cast<std::uint64_t>(array.shape.count());
+    const std::uint64_t kept = count == 0 ? 0 : static_cast<std::uint64_t>(array.shape.count()) * size_of(type);
 
     array.bytes = read_bytes(source, kept);
     const std::uint64_t header = 4 + 4 * stored.rank();
@@ -95,6 +114,26 @@ IdxArray read_idx(const std::string& path, std::int64_t limit) {
     const std::uint64_t found = array.bytes.size() + source.skip(std::numeric_limits<std::uint64_t>::max());
     if (found != count || source.cut_off()) throw_size(path, source, header + count, header + found);
     return array;
+}
+
+std::vector<std::uint8_t> idx_header(IdxType type, const Shape& shape) {
+    if (shape.rank() == 0) throw UsageError("IDX: a shape without axes; give one axis or more");
+    std::vector<std::uint8_t> bytes{0, 0, static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(shape.rank())};
+    for (const std::int64_t extent : shape.extents()) {
+        if (extent > std::numeric_limits<std::uint32_t>::max())
+            throw UsageError("IDX: the shape ", shape, " has an extent beyond 32 bits; write several files");
+        for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(extent >> shift));
+    }
+    return bytes;
+}
+
+std::vector<std::uint8_t> idx_floats(std::span<const float> values) {
+    std::vector<std::uint8_t> bytes(4 * values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto bits = std::bit_cast<std::uint32_t>(values[i]);
+        for (std::size_t b = 0; b < 4; ++b) bytes[4 * i + b] = static_cast<std::uint8_t>(bits >> (24 - 8 * b));
+    }
+    return bytes;
 }
 
 IdxDataset::IdxDataset(const std::string& images, const std::string& labels, std::int64_t classes, std::int64_t limit)
@@ -105,6 +144,9 @@ IdxDataset::IdxDataset(const std::string& images, const std::string& labels, std
     IdxArray marks = read_idx(labels, limit);
     if (pixels.shape.rank() != 3 && pixels.shape.rank() != 4)
         throw DataError(images, ": IDX axes ", pixels.shape, "; images have N, H, W or N, C, H, W");
+    if (marks.type != IdxType::unsigned_byte)
+        throw DataError(labels, ": IDX element type ", static_cast<int>(marks.type),
+                        "; labels are unsigned bytes (type 8): name the file of the labels");
     if (marks.shape.rank() != 1) throw DataError(labels, ": IDX axes ", marks.shape, "; labels have one axis");
     if (pixels.records_in_file != marks.records_in_file)
         throw DataError(images, " has ", pixels.records_in_file, " images, but ", labels, " has ",
@@ -123,19 +165,30 @@ IdxDataset::IdxDataset(const std::string& images, const std::string& labels, std
         if (marks.bytes[i] >= classes)
             throw DataError(labels, ": record ", i, " has label ", marks.bytes[i], ", not in [0, ", classes,
                             "); raise 'classes' or check the file");
+    type_ = pixels.type;
     pixels_ = std::move(pixels.bytes);
     labels_ = std::move(marks.bytes);
+    if (type_ == IdxType::float32)
+        for (std::size_t i = 0; i < pixels_.size(); i += 4)
+            if (!std::isfinite(stored_float(pixels_.data() + i)))
+                throw DataError(images, ": record ", i / 4 / static_cast<std::size_t>(shape_.count()),
+                                " has a pixel that is not a finite number; make the file anew");
 }
 
 void IdxDataset::get(std::uint32_t, std::size_t index, Sample& sample) const {
     data_detail::check_get("IdxDataset", index, size(), shape_, sample);
-    const std::uint8_t* source = pixels_.data() + index * sample.pixels.size();
-    std::copy_n(source, sample.pixels.size(), sample.pixels.data());
+    const std::uint8_t* source = pixels_.data() + index * sample.pixels.size() * size_of(type_);
+    if (type_ == IdxType::float32) {
+        for (std::size_t i = 0; i < sample.pixels.size(); ++i) sample.pixels[i] = stored_float(source + 4 * i);
+    } else {
+        std::copy_n(source, sample.pixels.size(), sample.pixels.data());
+    }
     sample.label = labels_[index];
     sample.id = index;
 }
 
-void IdxDataset::get_bytes(std::uint32_t, std::size_t index, ByteSample& sample) const {
+void IdxDataset::get_bytes(std::uint32_t epoch, std::size_t index, ByteSample& sample) const {
+    if (!has_bytes()) return Dataset::get_bytes(epoch, index, sample);
     data_detail::check_get("IdxDataset", index, size(), shape_, sample);
     std::copy_n(pixels_.data() + index * sample.pixels.size(), sample.pixels.size(), sample.pixels.data());
     sample.label = labels_[index];

@@ -48,9 +48,6 @@ void check_classes(std::int64_t train, std::int64_t test) {
                         "state the same number of classes");
 }
 
-/// Training and test set get different seeds, so that two synthetic sets differ.
-constexpr std::uint64_t kTestSeed = 0x7e57;
-
 /// Runs `f`; when it throws, `abort` is told why before the exception goes on. What all ranks see alike is not told:
 /// they leave together.
 template <class F, class Abort>
@@ -146,7 +143,7 @@ std::unique_ptr<typename Trainer<T, Device>::State> Trainer<T, Device>::make_sta
                            TransformMode::train, seed);
     const DatasetOptions& test = options.data.test;
     if (!is_absent(test))
-        s.test_set = decorate(make_dataset(test, seed ^ kTestSeed, s.environment.datasets), options.data,
+        s.test_set = decorate(make_dataset(test, test_set_seed(seed), s.environment.datasets), options.data,
                               TransformMode::test, seed);
     if (s.train_set->size() == 0) throw DataError("the training set is empty; nothing can be learned from it");
 

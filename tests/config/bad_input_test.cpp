@@ -153,7 +153,7 @@ constexpr Case kCases[] = {
     {R"("images": "t.idx")", R"("warp": 32, "images": "t.idx")",
      "5:14: /data/test/warp: key 'warp' has no meaning with type 'idx'"},
     {R"("images": "t.idx", )", "",
-     "5:13: /data/test: missing key 'images', which type 'idx' needs: IDX file of images, plain or gzip; a relative path counts from the config file."},
+     "5:13: /data/test: missing key 'images', which type 'idx' needs: IDX file of images, bytes or floats, plain or gzip; a relative path counts from the config file."},
     {R"("images": "t.idx")", R"("images": "")",
      "5:24: /data/test/images: an empty string; it must name something"},
     {R"("images": "t.idx")", R"("image": "t.idx")",

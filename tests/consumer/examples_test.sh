@@ -18,7 +18,9 @@ while IFS= read -r config; do
   found=$("$program" check "$config" 2>&1) || status=$?
   if [[ $status -eq 66 ]]; then # a file is not there
     shape=()
-    grep -q '"type": "idx"' "$config" && shape=("--image-shape" "1x28x28")
+    if grep -q '"type": "idx"' "$config"; then
+      [[ $config == */nin_cifar10/* ]] && shape=("--image-shape" "3x32x32") || shape=("--image-shape" "1x28x28")
+    fi
     found=$("$program" check "$config" --without-data "${shape[@]}" 2>&1) && status=0 || status=$?
     without_data=$((without_data + 1))
   fi

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "catch.hpp"
 #include "data/support.hpp"
@@ -189,7 +190,7 @@ TEST_CASE("garbled IDX headers are refused") {
             CHECK_THROWS_AS(read_idx(dir.write("x", bad)), DataError);
         }
     }
-    refuses(idx({4}, numbers(4), 13), "type 13");
+    refuses(idx({4}, numbers(4), 9), "type 9");
     refuses(Bytes{0, 0, 8, 0, 1}, "0 axes");
     refuses(idx({1, 1, 1, 1, 1, 1, 1}, {0}), "7 axes");
     refuses(Bytes{'P', 'K', 3, 4}, "not an IDX file");
@@ -199,6 +200,59 @@ TEST_CASE("garbled IDX headers are refused") {
     // 4 GiB are promised, in a product that 32-bit arithmetic would call 0.
     refuses(idx({65536, 65536}, {}), "expected 4294967308 bytes, found 12");
     refuses(gzip(idx({65536, 65536, 65536}, numbers(9))), "expected 281474976710672 bytes, found 25 (unpacked)");
+}
+
+TEST_CASE("IDX files of floats are what idx_header and idx_floats write") {
+    const Bytes header = idx_header(IdxType::float32, {2, 1, 1, 3});
+    CHECK(header == Bytes{0, 0, 13, 4, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 3});
+    CHECK(idx_header(IdxType::unsigned_byte, {66000}) == Bytes{0, 0, 8, 1, 0, 1, 1, 208});
+    CHECK_THROWS_AS(idx_header(IdxType::float32, Shape{}), UsageError);
+    CHECK_THROWS_AS(idx_header(IdxType::float32, {std::int64_t{1} << 32}), UsageError);
+    // 1 is 3f800000, -2.5 is c0200000.
+    const std::vector<float> pixels{1.0f, -2.5f, 0.1f, -0.0f, 1e-42f, 3e38f};
+    const Bytes data = idx_floats(pixels);
+    CHECK(first(data, 8) == Bytes{0x3f, 0x80, 0, 0, 0xc0, 0x20, 0, 0});
+
+    const TempDir dir;
+    const std::string labels = dir.write("l", idx({2}, {4, 1}));
+    for (const Bytes& file : {header + data, gzip(header + data)}) {
+        const std::string path = dir.write("i", file);
+        const IdxArray array = read_idx(path);
+        CHECK(array.type == IdxType::float32);
+        CHECK(array.shape == Shape{2, 1, 1, 3});
+        CHECK(array.bytes == data);
+        const IdxDataset set(path, labels);
+        CHECK(set.shape() == Shape{1, 1, 3});
+        CHECK(read(set, 0) == Read{{1.0f, -2.5f, 0.1f}, 4, 0});
+        CHECK(read(set, 1) == Read{{-0.0f, 1e-42f, 3e38f}, 1, 1});
+        CHECK_FALSE(set.has_bytes());
+        ByteSample sample;
+        CHECK_THROWS_AS(set.get_bytes(0, 0, sample), UsageError);
+        CHECK(IdxDataset(path, labels, 10, 1).size() == 1);
+    }
+}
+
+TEST_CASE("IDX files of floats that are cut off, too long or not finite are refused, and labels that are floats") {
+    const TempDir dir;
+    const Bytes file = idx_header(IdxType::float32, {2, 1, 2}) + idx_floats(std::vector<float>{1, 2, 3, 4});
+    const std::string labels = dir.write("l", idx({2}, {4, 1}));
+    for (const std::size_t length : {16u, 17u, 31u})
+        CHECK_THAT(message_of<DataError>([&] { IdxDataset(dir.write("i", first(file, length)), labels); }),
+                   Contains(dir.path("i")) && Contains("expected 32 bytes, found " + std::to_string(length)));
+    CHECK_THAT(message_of<DataError>([&] { read_idx(dir.write("i", file + Bytes{0}), 1); }),
+               Contains("expected 32 bytes, found 33"));
+    const std::string odd =
+        dir.write("i", first(file, 24) + idx_floats(std::vector<float>{3, std::numeric_limits<float>::quiet_NaN()}));
+    CHECK_THAT(message_of<DataError>([&] { IdxDataset(odd, labels); }), Contains(odd) && Contains("record 1 "));
+    CHECK(IdxDataset(odd, labels, 10, 1).size() == 1);  // the bad record is not used
+    const std::string floats = dir.write("f", idx_header(IdxType::float32, {2}) + idx_floats(std::vector<float>{4, 1}));
+    CHECK_THAT(message_of<DataError>([&] { IdxDataset(dir.write("i", file), floats); }),
+               Contains(floats) && Contains("type 13"));
+    const std::uint32_t many = 1u << 31;
+    CHECK_THAT(message_of<DataError>([&] {
+                   read_idx(dir.write("i", idx({many, 1u << 30}, {}, 13)));
+               }),
+               Contains("63 bits"));
 }
 
 TEST_CASE("files that are not there, folders and files that do not fit are refused") {

@@ -35,6 +35,10 @@ class DatasetRegistry {
 /// Throws ConfigError for values that cannot be meant, and what the set's constructor throws.
 DatasetPtr make_dataset(const DatasetOptions& options, std::uint64_t seed, const DatasetRegistry& registry = {});
 
+/// The seed for the test set of a run with this seed. Its training set gets the seed itself, so that two synthetic sets
+/// differ.
+std::uint64_t test_set_seed(std::uint64_t seed);
+
 /// Channels, height and width of the set's samples, as far as `options` state them: nothing is opened. None where only
 /// the files, or the program that registered the set, know.
 /// Throws ConfigError for a shape that is not three extents.
