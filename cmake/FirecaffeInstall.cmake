@@ -67,7 +67,7 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
   set(CPACK_DEBIAN_PACKAGE_SECTION science)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libfmt-dev, libssl-dev, zlib1g-dev, libjpeg62-turbo-dev, libxxhash-dev,"
-      " libdnnl-dev")
+  string(JOIN ", " CPACK_DEBIAN_PACKAGE_RECOMMENDS libfmt-dev libssl-dev zlib1g-dev libjpeg62-turbo-dev libxxhash-dev
+         libdnnl-dev)
   include(CPack)
 endif()
