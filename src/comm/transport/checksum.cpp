@@ -12,31 +12,26 @@
 
 namespace firecaffe::comm {
 
-struct RunningChecksum::State {
-    XXH3_state_t* hash = XXH3_createState();
-    ~State() { XXH3_freeState(hash); }
-};
-
 std::uint64_t checksum(std::span<const std::byte> bytes) {
     return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-RunningChecksum::RunningChecksum() : state_(std::make_unique<State>()) {
-    if (state_->hash == nullptr) throw std::bad_alloc();
-    XXH3_64bits_reset(state_->hash);
+RunningChecksum::RunningChecksum() : state_(XXH3_createState()) {
+    if (state_ == nullptr) throw std::bad_alloc();
+    XXH3_64bits_reset(state_.get());
 }
 
-RunningChecksum::RunningChecksum(RunningChecksum&&) noexcept = default;
-RunningChecksum& RunningChecksum::operator=(RunningChecksum&&) noexcept = default;
-RunningChecksum::~RunningChecksum() = default;
+void RunningChecksum::Free::operator()(XXH3_state_s* state) const {
+    XXH3_freeState(state);
+}
 
 void RunningChecksum::add(std::span<const std::byte> bytes) {
-    XXH3_64bits_update(state_->hash, bytes.data(), bytes.size());
+    XXH3_64bits_update(state_.get(), bytes.data(), bytes.size());
 }
 
 std::uint64_t RunningChecksum::take() {
-    const std::uint64_t value = XXH3_64bits_digest(state_->hash);
-    XXH3_64bits_reset(state_->hash);
+    const std::uint64_t value = XXH3_64bits_digest(state_.get());
+    XXH3_64bits_reset(state_.get());
     return value;
 }
 

@@ -8,25 +8,31 @@
 #include <memory>
 #include <span>
 
+struct XXH3_state_s;  // of libxxhash
+
 namespace firecaffe::comm {
 
 std::uint64_t checksum(std::span<const std::byte> bytes);
 
-/// The same of bytes that come piece by piece.
+/// Half of it, where there is room for no more.
+inline std::uint32_t short_checksum(std::span<const std::byte> bytes) {
+    return static_cast<std::uint32_t>(checksum(bytes));
+}
+
+/// The checksum of bytes that come piece by piece.
 class RunningChecksum {
   public:
     RunningChecksum();
-    RunningChecksum(RunningChecksum&&) noexcept;
-    RunningChecksum& operator=(RunningChecksum&&) noexcept;
-    ~RunningChecksum();
 
     void add(std::span<const std::byte> bytes);
     /// Of all that was added; then it starts anew.
     std::uint64_t take();
 
   private:
-    struct State;
-    std::unique_ptr<State> state_;
+    struct Free {
+        void operator()(XXH3_state_s* state) const;
+    };
+    std::unique_ptr<XXH3_state_s, Free> state_;
 };
 
 }  // namespace firecaffe::comm

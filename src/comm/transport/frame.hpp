@@ -31,7 +31,7 @@ struct FrameHeader {
 };
 
 inline std::uint32_t header_sum(const FrameHeaderBytes& bytes) {
-    return static_cast<std::uint32_t>(checksum(std::span(bytes).first<60>()));
+    return short_checksum(std::span(bytes).first<60>());
 }
 
 inline FrameHeaderBytes encode(const FrameHeader& header) {

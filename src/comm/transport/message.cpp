@@ -12,10 +12,6 @@ namespace {
 constexpr std::size_t kLongestBody = 16u << 20;  // a configuration; everything else is small
 constexpr std::size_t kOverhead = 4 + 1 + 4;
 
-std::uint32_t short_checksum(std::span<const std::byte> bytes) {
-    return static_cast<std::uint32_t>(checksum(bytes));
-}
-
 }  // namespace
 
 void append(std::vector<std::byte>& stream, const Message& message) {

@@ -302,8 +302,8 @@ void tune(int fd, bool control, Clock::duration limit) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
     if (ends_on_this_host(fd)) {
-        // What the system does about congestion is for networks. Within a host nothing is lost, and a way that paces
-        // what it sends by a timer, as bbr does, halves the rate. This one is everywhere, and everybody may take it.
+        // What the system does about congestion is for networks. Within a host nothing is lost, and to pace what is
+        // sent by a timer, as bbr does, only takes time. This way is everywhere, and everybody may take it.
         ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     } else {
         ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMostUnsent, sizeof kMostUnsent);

@@ -93,7 +93,8 @@ bool wait_for(int fd, short events, Time deadline);
 bool read_exactly(int fd, std::span<std::byte> bytes, Time deadline, std::string& why);
 bool write_exactly(int fd, std::span<const std::byte> bytes, Time deadline, std::string& why);
 
-/// Small frames at once, and an end for a peer whose machine vanished. `control`: what is sent must be taken from us
+/// Small frames at once, an end for a peer whose machine vanished, and no pacing within this host; over a network, little
+/// that is taken from us long before it leaves. `control`: what is sent must be taken from us
 /// within `limit`; not for data, where a peer may be busy for long and leave its window closed.
 void tune(int fd, bool control, Clock::duration limit);
 
