@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `firecaffe whiten`: contrast normalization and whitening of small images, once and for all workers and phases.
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -45,7 +42,7 @@ class NewDirectory {
         fs::create_directories(parent_, error);
         if (error) model_io::throw_io("create the directory", parent_, error.value());
         remove_abandoned();
-        hidden_ = parent_ / (prefix() + std::to_string(::getpid()));
+        hidden_ = model_io::hidden_path(parent_, final_.filename().string());
         fs::create_directory(hidden_, error);
         if (error) model_io::throw_io("create the directory", hidden_, error.value());
     }
@@ -66,20 +63,12 @@ class NewDirectory {
     }
 
   private:
-    std::string prefix() const { return ".tmp-" + final_.filename().string() + "-"; }
-
     /// What processes left that were killed while they wrote the same.
     void remove_abandoned() const {
         std::error_code ignored;
-        for (const auto& entry : fs::directory_iterator(parent_, ignored)) {
-            const std::string name = entry.path().filename().string();
-            if (!name.starts_with(prefix())) continue;
-            const char* const end = name.data() + name.size();
-            pid_t pid = 0;
-            const auto [parsed, error] = std::from_chars(name.data() + prefix().size(), end, pid);
-            if (error == std::errc() && parsed == end && pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH)
+        for (const auto& entry : fs::directory_iterator(parent_, ignored))
+            if (model_io::is_abandoned(entry.path().filename().string(), final_.filename().string()))
                 fs::remove_all(entry.path(), ignored);
-        }
     }
 
     fs::path final_, parent_, hidden_;

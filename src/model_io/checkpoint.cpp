@@ -2,13 +2,11 @@
 #include "firecaffe/model_io/checkpoint.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <utility>
 
 #include "checkpoint_files.hpp"
@@ -21,18 +19,6 @@ namespace fs = std::filesystem;
 using namespace model_io;
 
 namespace {
-
-constexpr std::string_view kTemporary = ".tmp-";
-
-/// What is hidden under this name belongs to a process that is gone (or to an earlier try of this one).
-bool is_stale(const std::string& name) {
-    if (name.rfind(kTemporary, 0) != 0) return false;
-    const std::string_view digits = std::string_view(name).substr(name.rfind('-') + 1);
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-    if (error != std::errc() || end != digits.data() + digits.size() || pid <= 0) return false;
-    return pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH);
-}
 
 void remove_quietly(const fs::path& path) {
     std::error_code ignored;
@@ -142,7 +128,7 @@ void clean_up(const fs::path& root) {
     std::error_code error;
     std::vector<fs::path> stale;
     for (fs::directory_iterator entry(root, error), end; !error && entry != end; entry.increment(error))
-        if (is_stale(entry->path().filename().string())) stale.push_back(entry->path());
+        if (is_abandoned(entry->path().filename().string())) stale.push_back(entry->path());
     for (const fs::path& path : stale) remove_quietly(path);
 }
 

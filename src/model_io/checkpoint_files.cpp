@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checkpoint_files.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <functional>
@@ -110,10 +108,6 @@ std::string state_text(const CheckpointState& state) {
     } catch (const nlohmann::json::type_error&) {
         throw UsageError("a string of a checkpoint's state is not UTF-8; encode it as UTF-8");
     }
-}
-
-fs::path hidden_path(const fs::path& root, const std::string& what) {
-    return root / text(".tmp-", what, "-", ::getpid());
 }
 
 std::vector<std::int64_t> list_checkpoints(const fs::path& root) {

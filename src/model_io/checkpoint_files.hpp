@@ -24,9 +24,6 @@ std::string sums_text(const std::array<Digest, kCheckpointFiles.size()>& digests
 /// The content of state.json; the configuration is not part of it.
 std::string state_text(const CheckpointState& state);
 
-/// `<root>/.tmp-<what>-<pid>`.
-std::filesystem::path hidden_path(const std::filesystem::path& root, const std::string& what);
-
 /// Iterations that have a directory in `root`, newest first. IoError if `root` cannot be listed.
 std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& root);
 

@@ -2,11 +2,13 @@
 #include "files.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <new>
 #include <system_error>
@@ -17,6 +19,8 @@
 namespace firecaffe::model_io {
 
 namespace {
+
+constexpr const char* kHidden = ".tmp-";
 
 class Descriptor {
   public:
@@ -150,6 +154,19 @@ void sync_directory(const std::filesystem::path& directory) {
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to) {
     if (::rename(from.c_str(), to.c_str()) != 0) throw_io("rename to its final name", to, errno);
+}
+
+std::filesystem::path hidden_path(const std::filesystem::path& root, const std::string& what) {
+    return root / text(kHidden, what, "-", ::getpid());
+}
+
+bool is_abandoned(const std::string& name, const std::string& what) {
+    if (!name.starts_with(what.empty() ? kHidden : text(kHidden, what, "-"))) return false;
+    const std::string_view digits = std::string_view(name).substr(name.rfind('-') + 1);
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+    if (error != std::errc() || end != digits.data() + digits.size() || pid <= 0) return false;
+    return pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH);
 }
 
 std::vector<std::byte> read_bytes(const std::filesystem::path& path) {

@@ -45,6 +45,12 @@ void sync_directory(const std::filesystem::path& directory);
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// Where this process writes what will become `what` in `root`: `<root>/.tmp-<what>-<pid>`.
+std::filesystem::path hidden_path(const std::filesystem::path& root, const std::string& what);
+/// Whether a name is that of a hidden_path(), of `what` or of anything, that belongs to a process that is gone, or to
+/// an earlier try of this one.
+bool is_abandoned(const std::string& name, const std::string& what = {});
+
 /// All bytes of a regular file. MissingInputError if it is not there; DataError if it is not a regular file (a symbolic
 /// link is not one here); IoError otherwise.
 std::vector<std::byte> read_bytes(const std::filesystem::path& path);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firecaffe/model_io/safetensors.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -146,7 +144,7 @@ void save_safetensors(const std::string& path, std::span<const NamedArray> array
     const std::filesystem::path final_path = path;
     const SafetensorsPlan plan = plan_safetensors(arrays, metadata);
     const std::filesystem::path directory = final_path.has_parent_path() ? final_path.parent_path() : ".";
-    const std::filesystem::path temporary = directory / text(".tmp-", final_path.filename().string(), "-", ::getpid());
+    const std::filesystem::path temporary = model_io::hidden_path(directory, final_path.filename().string());
     try {
         std::error_code ignored;
         std::filesystem::remove(temporary, ignored);
