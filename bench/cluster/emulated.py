@@ -152,7 +152,8 @@ class Cluster:
         self._within(keeper, "ip", "link", "set", "lo", "up")
         self._within(keeper, "ip", "address", "add", f"{self.address(node)}/24", "dev", "eth0")
         self._within(keeper, "ip", "link", "set", "eth0", "up")
-        self._within(keeper, "sh", "-c", f"echo {CONGESTION} > /proc/sys/net/ipv4/tcp_congestion_control")
+        self._within(keeper, "ip", "route", "replace", f"{PREFIX}.0/24", "dev", "eth0", "src", self.address(node), "congctl",
+                     CONGESTION)
         self._within(keeper, "hostname", f"node{node}")
         for end, device in ((keeper, "eth0"), (switch, port)):
             self._within(end, "tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", self.rate, "burst", BUCKET,
